@@ -1,0 +1,58 @@
+// Plan: what execseal will do for one container, decided from its config.json and the node's
+// settings.
+//
+// The shim makes it and edits the spec by it, the hook makes it again and compares it with what the
+// supervisor was started with, the supervisor lives by it. Pure apart from reading the policy
+// files.
+#pragma once
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "config/settings.h"
+#include "hook/os/result.h"
+
+namespace execseal {
+
+enum class Mode { kEnforce, kAudit, kLearn };
+
+struct PolicyRef {
+    std::string name;
+    std::string path;
+    std::string sha256;  // of the file's bytes when the plan was made, hex
+    friend bool operator==(const PolicyRef&, const PolicyRef&) = default;
+};
+
+struct Plan {
+    std::string container_id;
+    std::string container_name;  // io.kubernetes.cri.container-name and the like, else empty
+    std::string bundle;          // absolute
+    PolicyRef policy;
+    std::optional<PolicyRef> floor;
+    Mode mode = Mode::kEnforce;
+    std::map<std::string, std::string> annotations;  // those that chose: io.execseal.*
+    std::string
+        container_dir;  // <run_dir>/<id>-<8 hex of id and bundle>, 0700, owned by the supervisor
+    std::string
+        listener_path;  // <container_dir>/seccomp.sock; the runtime sends the listener fds there
+    std::string
+        control_path;  // <container_dir>/control.sock; hook and CLI ask the supervisor there
+    bool track_forks =
+        true;  // false: fork-class calls are not in the filter (Policy::needs_binding)
+    friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+// nullopt: the container is not ours (no annotation and no default; a sandbox container) and passes
+// untouched. `spec` is the container's config.json; `bundle` must be absolute. Errors are one line
+// naming the annotation or the file.
+Result<std::optional<Plan>> plan_container(const nlohmann::ordered_json& spec,
+                                           const std::string& container_id,
+                                           const std::string& bundle, const Settings& settings);
+
+nlohmann::ordered_json plan_to_json(const Plan& plan);
+// `origin` names the source in errors.
+Result<Plan> plan_from_json(const nlohmann::ordered_json& json, const std::string& origin);
+
+}  // namespace execseal

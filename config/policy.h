@@ -1,0 +1,60 @@
+// Policy: what an operator wrote down about execs, loaded, checked and compiled once.
+//
+// Takes policy JSON (apiVersion execseal/v1), gives an immutable Policy that judge() reads. Never
+// forgives: an unknown key, a wrong type, a bad glob or regex is an Error of one line, "FILE:
+// /json/pointer: expected ...".
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+// In order of strictness, laxest last; Verdict{} denies. `audit` allows and marks the event.
+enum class Verdict { kDeny, kKill, kAudit, kAllow };
+
+// The stricter of two: kill > deny > audit > allow.
+Verdict stricter(Verdict a, Verdict b);
+const char* verdict_name(Verdict verdict);
+
+enum class FreezeScope { kPidns, kSiblings, kOff };
+enum class OnFreezeFailure {
+    kDeny,
+    kVerify
+};  // kVerify: go on without the freeze, the verification decides
+
+// "protect" of a policy: how the decision is made binding.
+struct Protection {
+    FreezeScope freeze = FreezeScope::kPidns;
+    bool verify = true;
+    OnFreezeFailure on_freeze_failure = OnFreezeFailure::kDeny;
+    // The longest that bystanders may be paused for one exec; past it they are thawed and the
+    // verification decides.
+    std::chrono::milliseconds freeze_budget{100};
+};
+
+struct CompiledPolicy;  // rules, indexes, RE2 sets: config/policy_rules.h
+
+// Immutable after load; may be read from any thread. Cheap to copy.
+class Policy {
+  public:
+    // `origin` names the source in errors (the file's path). Whole text, not a path: callers hash
+    // what they load.
+    static Result<Policy> parse(std::string_view text, const std::string& origin);
+    static Result<Policy> load(const std::string& path);
+
+    [[nodiscard]] const std::string& name() const;
+    [[nodiscard]] const Protection& protection() const;
+    // False when nothing this policy decides depends on argv, env or cwd: then forks need not be
+    // tracked.
+    [[nodiscard]] bool needs_binding() const;
+    [[nodiscard]] const CompiledPolicy& compiled() const { return *compiled_; }
+
+  private:
+    std::shared_ptr<const CompiledPolicy> compiled_;
+};
+
+}  // namespace execseal

@@ -1,0 +1,57 @@
+// Settings: the node owner's file, /etc/execseal/config.json, read by every program.
+//
+// An absent file means the defaults below; a present one is checked strictly (unknown keys are
+// errors).
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+struct AuditSettings {
+    std::string file = "/var/log/execseal/audit.jsonl";  // empty: no file
+    bool syslog = false;
+};
+
+struct LogSettings {
+    std::string level = "info";  // trace, debug, info, warning, error
+    std::string file = "/var/log/execseal/execseal.log";
+};
+
+struct Deadlines {
+    // How long a fork may take to show its event before the caller is interrupted (design: 500 us).
+    std::chrono::microseconds fork_grace{500};
+    std::chrono::microseconds exec_grace{500};
+    std::chrono::milliseconds supervisor_start{3000};
+    std::chrono::milliseconds remote_read{1000};
+};
+
+struct Settings {
+    std::string path;  // where it was read from
+    std::vector<std::string> runtimes{
+        "runc", "crun"};  // the first that exists on PATH (or an absolute path)
+    std::string hook = "/usr/libexec/execseal/execseal-hook";
+    std::string run_dir = "/run/execseal";
+    std::string policies_dir = "/etc/execseal/policies.d";
+    std::optional<std::string>
+        default_policy;  // for containers that name none; absent: they pass untouched
+    std::optional<std::string>
+        floor_policy;  // always judged too, for every container that is supervised
+    // Globs over the names and absolute paths that a container may choose; absent: any name in
+    // policies_dir, no paths.
+    std::optional<std::vector<std::string>> allowed_policies;
+    AuditSettings audit;
+    LogSettings log;
+    Deadlines deadlines;
+};
+
+// EXECSEAL_CONFIG, else /etc/execseal/config.json.
+std::string settings_path();
+Result<Settings> load_settings(const std::string& path);
+
+}  // namespace execseal
