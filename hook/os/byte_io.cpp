@@ -1,0 +1,151 @@
+#include "hook/os/byte_io.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace execseal {
+namespace {
+
+constexpr std::size_t kLineLimit = 4096;
+
+}  // namespace
+
+Result<PipeEnds> make_pipe() {
+    int ends[2] = {-1, -1};
+    if (::pipe2(&ends[0], O_CLOEXEC) != 0) {
+        return Error{errno, "pipe2"};
+    }
+    return PipeEnds{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<UniqueFd> memfd_with(const char* name, const std::string& text) {
+    UniqueFd fd(::memfd_create(name, MFD_CLOEXEC));
+    if (!fd.valid()) {
+        return Error{errno, "memfd_create"};
+    }
+    if (auto written = write_all(fd.get(), text); !written) {
+        return written.error();
+    }
+    if (::lseek(fd.get(), 0, SEEK_SET) != 0) {
+        return Error{errno, "lseek"};
+    }
+    return fd;
+}
+
+Result<std::string> read_all(int fd, std::size_t limit) {
+    std::string text;
+    char buffer[65536];
+    for (;;) {
+        const ssize_t count = ::read(fd, &buffer[0], sizeof buffer);
+        if (count < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return Error{errno, "read"};
+        }
+        if (count == 0) {
+            return text;
+        }
+        if (text.size() + static_cast<std::size_t>(count) > limit) {
+            return make_error("expected at most " + std::to_string(limit) + " bytes");
+        }
+        text.append(&buffer[0], static_cast<std::size_t>(count));
+    }
+}
+
+Result<std::string> read_line(int fd, std::chrono::steady_clock::time_point deadline) {
+    std::string line;
+    while (line.find('\n') == std::string::npos && line.size() < kLineLimit) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                              deadline - std::chrono::steady_clock::now())
+                              .count();
+        pollfd wait{fd, POLLIN, 0};
+        const int ready = ::poll(&wait, 1, left > 0 ? static_cast<int>(left) : 0);
+        if (ready == 0) {
+            return Error{ETIMEDOUT, "waiting for a line"};
+        }
+        if (ready < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return Error{errno, "poll"};
+        }
+        char buffer[512];
+        const ssize_t count = ::read(fd, &buffer[0], sizeof buffer);
+        if (count < 0 && errno != EINTR) {
+            return Error{errno, "read"};
+        }
+        if (count == 0) {
+            return line.empty() ? Result<std::string>(make_error("the stream ended")) : line;
+        }
+        if (count > 0) {
+            line.append(&buffer[0], static_cast<std::size_t>(count));
+        }
+    }
+    return line.substr(0, line.find('\n'));
+}
+
+Result<> write_all(int fd, const std::string& text) {
+    std::size_t done = 0;
+    while (done < text.size()) {
+        const ssize_t count = ::write(fd, text.data() + done, text.size() - done);
+        if (count < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return Error{errno, "write"};
+        }
+        done += static_cast<std::size_t>(count);
+    }
+    return Ok{};
+}
+
+Result<AppendFile> AppendFile::open(const std::string& path) {
+    AppendFile file;
+    file.path_ = path;
+    std::error_code code;
+    const auto directory = std::filesystem::path(path).parent_path();
+    if (std::filesystem::create_directories(directory, code) && !code) {
+        std::filesystem::permissions(directory, std::filesystem::perms(0750), code);
+    }
+    if (auto opened = file.reopen_if_rotated(); !opened) {
+        return opened.error();
+    }
+    return file;
+}
+
+Result<> AppendFile::append(const std::string& line) {
+    if (auto opened = reopen_if_rotated(); !opened) {
+        return opened.error();
+    }
+    const ssize_t count = ::write(file_.get(), line.data(), line.size());
+    if (count != static_cast<ssize_t>(line.size())) {
+        return Error{count < 0 ? errno : ENOSPC, "write " + path_};
+    }
+    return Ok{};
+}
+
+Result<> AppendFile::reopen_if_rotated() {
+    struct stat named {};
+    const bool exists = ::stat(path_.c_str(), &named) == 0;
+    if (file_.valid() && exists && named.st_dev == device_ && named.st_ino == inode_) {
+        return Ok{};
+    }
+    UniqueFd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
+    struct stat opened {};
+    if (!fd.valid() || ::fstat(fd.get(), &opened) != 0) {
+        return Error{errno, "open " + path_};
+    }
+    file_ = std::move(fd);
+    device_ = opened.st_dev;
+    inode_ = opened.st_ino;
+    return Ok{};
+}
+
+}  // namespace execseal

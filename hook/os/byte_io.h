@@ -1,0 +1,52 @@
+// Bytes in and out of pipes, memfds and append-only files, all with bounds.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+
+#include "hook/os/result.h"
+#include "hook/os/unique_fd.h"
+
+namespace execseal {
+
+struct PipeEnds {
+    UniqueFd read;
+    UniqueFd write;
+};
+Result<PipeEnds> make_pipe();
+
+// A copy of `text` to hand to a child: a memfd at offset 0, CLOEXEC here.
+Result<UniqueFd> memfd_with(const char* name, const std::string& text);
+
+// All of a descriptor from its current offset; more than `limit` bytes is an Error.
+Result<std::string> read_all(int fd, std::size_t limit);
+
+// The first line (without its newline), or what was there at the end of the stream; ETIMEDOUT as
+// the Error's code when the deadline passes first, code 0 when the stream ends with nothing in it.
+Result<std::string> read_line(int fd, std::chrono::steady_clock::time_point deadline);
+
+// Writes all of `text`.
+Result<> write_all(int fd, const std::string& text);
+
+// A log file: a line is one write(2) in append mode, so that lines of several processes never mix.
+// A file that was rotated away is made anew, noticed by its inode.
+class AppendFile {
+  public:
+    AppendFile() = default;
+    // Created 0640, its directory 0750 when that is missing.
+    static Result<AppendFile> open(const std::string& path);
+
+    Result<> append(const std::string& line);
+
+  private:
+    Result<> reopen_if_rotated();
+
+    std::string path_;
+    UniqueFd file_;
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+};
+
+}  // namespace execseal

@@ -1,0 +1,11 @@
+// The wall clock as audit, status and logs write it.
+#pragma once
+
+#include <string>
+
+namespace execseal {
+
+// RFC 3339 in UTC with microseconds, "2026-01-31T23:59:59.123456Z".
+std::string utc_now_text();
+
+}  // namespace execseal

@@ -1,0 +1,14 @@
+// What the supervisor keeps of root's rights, through libcap.
+#pragma once
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+// Keeps CAP_SYS_PTRACE (attach to, and read, any task of the container), CAP_DAC_READ_SEARCH
+// (resolve programs that only the container's users may see) and CAP_KILL (verdict kill); drops the
+// rest, empties the bounding set and sets no_new_privs. Called once the procfs of the container's
+// PID namespace is at hand, which needs CAP_SYS_ADMIN.
+Result<> keep_supervisor_capabilities();
+
+}  // namespace execseal

@@ -1,0 +1,104 @@
+#include "hook/os/state_dir.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace execseal {
+namespace {
+
+std::string lock_path(const std::string& directory) {
+    return directory + "/lock";
+}
+
+}  // namespace
+
+Result<UniqueFd> occupy_state_dir(const std::string& directory) {
+    std::error_code code;
+    std::filesystem::create_directories(std::filesystem::path(directory).parent_path(), code);
+    if (code) {
+        return Error{code.value(),
+                     "mkdir " + std::filesystem::path(directory).parent_path().string()};
+    }
+    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+        return Error{errno, "mkdir " + directory};
+    }
+    UniqueFd lock(
+        ::open(lock_path(directory).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!lock.valid()) {
+        return Error{errno, "open " + lock_path(directory)};
+    }
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        return Error{errno, "lock " + lock_path(directory)};
+    }
+    return lock;
+}
+
+Result<bool> state_dir_is_occupied(const std::string& directory) {
+    const UniqueFd lock(::open(lock_path(directory).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (!lock.valid()) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return false;
+        }
+        return Error{errno, "open " + lock_path(directory)};
+    }
+    if (::flock(lock.get(), LOCK_SH | LOCK_NB) == 0) {
+        return false;
+    }
+    if (errno == EWOULDBLOCK) {
+        return true;
+    }
+    return Error{errno, "lock " + lock_path(directory)};
+}
+
+Result<> wait_until_state_dir_is_free(const std::string& directory,
+                                      std::chrono::steady_clock::time_point deadline) {
+    // The holder removes the directory as its last act, which the watch on the lock file reports.
+    const UniqueFd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!watch.valid()) {
+        return Error{errno, "inotify_init1"};
+    }
+    (void)::inotify_add_watch(watch.get(), lock_path(directory).c_str(),
+                              IN_DELETE_SELF | IN_ATTRIB | IN_CLOSE);
+    for (;;) {
+        auto occupied = state_dir_is_occupied(directory);
+        if (!occupied) {
+            return occupied.error();
+        }
+        if (!*occupied) {
+            return Ok{};
+        }
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                              deadline - std::chrono::steady_clock::now())
+                              .count();
+        if (left <= 0) {
+            return Error{ETIMEDOUT, "waiting for the holder of " + directory};
+        }
+        pollfd wait{watch.get(), POLLIN, 0};
+        (void)::poll(&wait, 1, static_cast<int>(left));
+        char events[1024];
+        while (::read(watch.get(), &events[0], sizeof events) > 0) {
+        }
+    }
+}
+
+Result<> remove_state_dir(const std::string& directory) {
+    for (const char* name : {"seccomp.sock", "control.sock", "lock"}) {
+        const std::string path = directory + "/" + name;
+        if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
+            return Error{errno, "unlink " + path};
+        }
+    }
+    if (::rmdir(directory.c_str()) != 0 && errno != ENOENT) {
+        return Error{errno, "rmdir " + directory};
+    }
+    return Ok{};
+}
+
+}  // namespace execseal

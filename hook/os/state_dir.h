@@ -1,0 +1,29 @@
+// The container's directory below run_dir: held by a lock for as long as its supervisor lives.
+//
+// The lock (flock(2) on DIR/lock) is released by the kernel however the supervisor ends, so a
+// leftover directory of a killed one is told from a live one without looking at pids.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "hook/os/result.h"
+#include "hook/os/unique_fd.h"
+
+namespace execseal {
+
+// Makes the directory (0700, parents 0755) and takes its lock; EWOULDBLOCK as the Error's code when
+// somebody else has it. Keep the descriptor: closing it gives the lock up.
+Result<UniqueFd> occupy_state_dir(const std::string& directory);
+
+// False also when the directory does not exist.
+Result<bool> state_dir_is_occupied(const std::string& directory);
+
+// Waits for the holder to let go (blocking flock with a bound); ETIMEDOUT as the Error's code.
+Result<> wait_until_state_dir_is_free(const std::string& directory,
+                                      std::chrono::steady_clock::time_point deadline);
+
+// Removes the files a supervisor makes, then the directory; what is not there is fine.
+Result<> remove_state_dir(const std::string& directory);
+
+}  // namespace execseal
