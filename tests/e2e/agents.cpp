@@ -1,0 +1,63 @@
+#include "tests/e2e/agents.h"
+
+#include <sstream>
+#include <stdexcept>
+
+namespace execseal::e2e {
+namespace {
+
+Command agent_command(FloorAgent::Kind kind, const std::filesystem::path& socket) {
+    Command command{.argv = {target_program("floor_agent"), socket}};
+    if (kind == FloorAgent::Kind::kNaive) {
+        command.argv.emplace_back("--judge");
+    }
+    return command;
+}
+
+}  // namespace
+
+FloorAgent::FloorAgent(Kind kind, const Scratch& scratch)
+    : socket_(scratch.path() / "floor.sock"), agent_(agent_command(kind, socket_), scratch.path()) {
+    if (!eventually([&] { return agent_.out() == "READY\n"; })) {
+        throw std::runtime_error("floor_agent did not start: " + agent_.err());
+    }
+}
+
+Node::Node(const Scratch& scratch, Engine engine)
+    : scratch_(scratch.path()), settings_path_(scratch_ / "execseal.json"), engine_(engine) {
+    std::filesystem::create_directories(scratch_ / "policies.d");
+    settings_ = {{"runtimes", nlohmann::ordered_json::array({engine_name(engine)})},
+                 {"hook", EXECSEAL_HOOK},
+                 {"run_dir", run_dir()},
+                 {"policies_dir", scratch_ / "policies.d"},
+                 {"audit", {{"file", scratch_ / "audit.jsonl"}}},
+                 {"log", {{"level", "debug"}, {"file", log_path()}}}};
+    write();
+}
+
+Node& Node::policy(const std::string& name, const nlohmann::ordered_json& policy) {
+    write_file(scratch_ / "policies.d" / (name + ".json"), policy.dump(2));
+    return *this;
+}
+
+void Node::write() const {
+    write_file(settings_path_, settings_.dump(2));
+}
+
+Runtime Node::runtime() const {
+    return {.engine = engine_,
+            .program = EXECSEAL_RUNTIME,
+            .env = {{"EXECSEAL_CONFIG", settings_path_}}};
+}
+
+std::vector<nlohmann::json> Node::events() const {
+    std::vector<nlohmann::json> events;
+    std::istringstream lines(read_file(scratch_ / "audit.jsonl"));
+    std::string line;
+    while (std::getline(lines, line)) {
+        events.push_back(nlohmann::json::parse(line));
+    }
+    return events;
+}
+
+}  // namespace execseal::e2e

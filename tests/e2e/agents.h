@@ -1,0 +1,56 @@
+// Who answers a container's notifications in a test: the floor agent (tests/targets/floor_agent.c)
+// or execseal, with settings, policies and audit file of its own in the test's scratch folder.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/bundle.h"
+#include "tests/e2e/command.h"
+#include "tests/e2e/container.h"
+
+namespace execseal::e2e {
+
+class FloorAgent {
+  public:
+    enum class Kind {
+        kContinue,  // says CONTINUE to everything
+        kNaive,     // looks at the caller's memory, then says CONTINUE: the agent that attacks beat
+    };
+    FloorAgent(Kind kind, const Scratch& scratch);
+    [[nodiscard]] const std::filesystem::path& socket() const { return socket_; }
+
+  private:
+    std::filesystem::path socket_;
+    Running agent_;
+};
+
+// A node with execseal installed: run_dir, policies and audit file lie in the scratch folder.
+class Node {
+  public:
+    explicit Node(const Scratch& scratch, Engine engine = Engine::kRunc);
+
+    // policies.d/NAME.json; containers choose it by the annotation io.execseal.policy = NAME.
+    Node& policy(const std::string& name, const nlohmann::ordered_json& policy);
+    // The settings file, for what has no setter; write() after a change.
+    [[nodiscard]] nlohmann::ordered_json& settings() { return settings_; }
+    void write() const;
+
+    // execseal-runtime in front of the node's engine.
+    [[nodiscard]] Runtime runtime() const;
+    // The audit file, parsed; all events so far, in order.
+    [[nodiscard]] std::vector<nlohmann::json> events() const;
+    [[nodiscard]] const std::filesystem::path& settings_path() const { return settings_path_; }
+    [[nodiscard]] std::filesystem::path run_dir() const { return scratch_ / "run"; }
+    [[nodiscard]] std::filesystem::path log_path() const { return scratch_ / "execseal.log"; }
+
+  private:
+    std::filesystem::path scratch_;
+    std::filesystem::path settings_path_;
+    Engine engine_;
+    nlohmann::ordered_json settings_;
+};
+
+}  // namespace execseal::e2e

@@ -1,0 +1,274 @@
+// The scaffolding of the attacks: each attack_*.c says only how its writer reaches the memory (or
+// the name, fd, directory) that a pending execve is about to use.
+//
+// One try: a child execs /bin/witness with argv {"witness", "good"} while a writer turns something
+// into "evil". The witness says by one byte on kResultFd what really ran: 'g', exactly what an
+// honest agent approves, or 'e', anything else. So a win is counted by effect, and also when the
+// witness is killed afterwards. After all tries one JSON line goes to stdout:
+//   {"attack":NAME,"attempts":N,"good":g,"evil":e,"refused":r,"killed":k,"other":o,"writer":"ok"}
+// "refused": execve failed with EACCES or EPERM. "writer" is "refused" where the environment does
+// not let the writer be made (its tries then run without it).
+#pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { kResultFd = 100, kRefusedExit = 101, kOtherExit = 102, kBrokenExit = 103 };
+
+#define WITNESS "/bin/witness"
+#define WITNESS_EVIL "/bin/witness-evil"
+
+// How the child of a try comes to be.
+enum race_start {
+    kFork,     // own copy of the memory
+    kVfork,    // in our memory, we wait until it has exec'd
+    kCloneVm,  // in our memory, beside us
+};
+
+struct race {
+    const char* name;
+    enum race_start start;
+    void (*prepare)(void);         // once; makes a writer that lives through all tries
+    void (*arm)(unsigned number);  // before each try
+    void (*child)(void);           // in the child: must exec or race_failed()
+    void (*during)(pid_t child);   // in the parent, the child runs already (not with kVfork)
+    void (*after)(void);           // after each try
+};
+
+static const char* race_writer_state = "ok";
+
+static void __attribute__((noreturn, unused)) race_broken(const char* what) {
+    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    _exit(kBrokenExit);
+}
+
+static inline void race_pause(unsigned spins) {
+    for (unsigned i = 0; i < spins; ++i) {
+        __builtin_ia32_pause();
+    }
+}
+
+static inline uint64_t race_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline void race_spin_us(unsigned us) {
+    const uint64_t end = race_now_ns() + (uint64_t)us * 1000;
+    while (race_now_ns() < end) {
+        __builtin_ia32_pause();
+    }
+}
+
+static inline uint32_t race_random(void) {
+    static uint32_t state = 2463534242u;
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
+}
+
+// For writers that have one shot: 1 us to 4 ms, every octave as likely as the next, so that fast
+// agents and slow ones are both hit.
+static inline unsigned race_delay_us(void) {
+    const unsigned octave = 1u << (race_random() % 12);
+    return octave + race_random() % octave;
+}
+
+// ---- the word that is judged ------------------------------------------------------------------
+
+static inline void race_set(volatile char* word, const char four[4]) {
+    uint32_t value;
+    memcpy(&value, four, 4);
+    *(volatile uint32_t*)word = value;  // one store: the kernel sees one word or the other
+}
+
+static inline void __attribute__((noreturn)) race_flip_forever(volatile char* word) {
+    for (;;) {
+        race_set(word, "good");
+        race_pause(40);
+        race_set(word, "evil");
+        race_pause(40);
+    }
+}
+
+// Memory far from where the witness's own will be: late writes through another task must not hit
+// it.
+static inline char* race_map(int flags, int fd) {
+    char* at = mmap((void*)0x600000000000, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (at == MAP_FAILED) {  // 32-bit programs
+        at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
+    }
+    if (at == MAP_FAILED) {
+        race_broken("mmap");
+    }
+    if (fd < 0) {
+        memcpy(at, "good", 5);
+    }
+    return at;
+}
+
+// ---- the end of a child -----------------------------------------------------------------------
+
+static void __attribute__((noreturn, unused)) race_failed(void) {
+    _exit(errno == EACCES || errno == EPERM ? kRefusedExit : kOtherExit);
+}
+
+static inline void __attribute__((noreturn)) race_exec(const char* path, char* word) {
+    char* argv[] = {"witness", word, NULL};
+    char* envp[] = {"WITNESS=good", NULL};
+    execve(path, argv, envp);
+    race_failed();
+}
+
+// ---- writers ----------------------------------------------------------------------------------
+
+// Callers run on the last CPU, writers on the first: a writer that spins where the agent wants to
+// wake up would cost a scheduler slice (3 ms) each time, and would write only between slices.
+enum race_side { kCallers, kWriters };
+
+static inline void race_pin(enum race_side side) {
+    static cpu_set_t all;
+    if (CPU_COUNT(&all) == 0 && sched_getaffinity(0, sizeof all, &all) != 0) {
+        return;
+    }
+    int chosen = -1;
+    for (int cpu = 0; cpu < CPU_SETSIZE && (side == kCallers || chosen < 0); ++cpu) {
+        chosen = CPU_ISSET(cpu, &all) ? cpu : chosen;
+    }
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(chosen, &one);
+    (void)sched_setaffinity(0, sizeof one, &one);
+}
+
+struct race_body {
+    void* (*run)(void*);
+    void* argument;
+};
+
+static inline void* race_pinned_thread(void* passed) {
+    const struct race_body body = *(struct race_body*)passed;
+    race_pin(kWriters);
+    return body.run(body.argument);
+}
+
+static inline void race_thread(void* (*body)(void*), void* argument) {
+    pthread_t thread;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, 64 << 10);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    static struct race_body started;  // one thread at a time is made
+    started = (struct race_body){body, argument};
+    if (pthread_create(&thread, &attr, race_pinned_thread, &started) != 0) {
+        race_broken("pthread_create");
+    }
+}
+
+// A process that shares no memory with us but what was mapped MAP_SHARED; dies with us.
+static inline pid_t race_peer(void (*body)(void)) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        race_pin(kWriters);
+        body();
+        _exit(0);
+    }
+    if (pid < 0) {
+        race_broken("fork");
+    }
+    return pid;
+}
+
+// ---- the tries --------------------------------------------------------------------------------
+
+static const struct race* race_current;
+static char race_child_stack[128 << 10] __attribute__((aligned(64)));
+
+static int race_child_entry(void* unused) {
+    (void)unused;
+    race_current->child();
+    return kBrokenExit;
+}
+
+static pid_t race_start_child(void) {
+    if (race_current->start == kFork) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            _exit(race_child_entry(NULL));
+        }
+        return pid;
+    }
+    const int flags = CLONE_VM | SIGCHLD | (race_current->start == kVfork ? CLONE_VFORK : 0);
+    return clone(race_child_entry, race_child_stack + sizeof race_child_stack, flags, NULL);
+}
+
+static int race_run(int argc, char** argv, const struct race* race) {
+    const unsigned attempts = argc > 1 ? (unsigned)atoi(argv[1]) : 100;
+    unsigned good = 0, evil = 0, refused = 0, killed = 0, other = 0;
+    int first_other = 0;
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK) != 0 || dup2(ends[1], kResultFd) < 0) {
+        race_broken("pipe");
+    }
+    close(ends[1]);
+    race_current = race;
+    race_pin(kCallers);
+    if (race->prepare) {
+        race->prepare();
+    }
+    for (unsigned i = 0; i < attempts; ++i) {
+        if (race->arm) {
+            race->arm(i);
+        }
+        const pid_t child = race_start_child();
+        if (child < 0) {
+            race_broken("fork of a try");
+        }
+        if (race->during) {
+            race->during(child);
+        }
+        int status = 0;
+        while (waitpid(child, &status, __WALL) < 0 && errno == EINTR) {
+        }
+        if (race->after) {
+            race->after();
+        }
+        char seen = 0;
+        if (read(ends[0], &seen, 1) == 1) {
+            *(seen == 'g' ? &good : &evil) += 1;
+        } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+            ++killed;
+        } else if (WIFEXITED(status) && WEXITSTATUS(status) == kRefusedExit) {
+            ++refused;
+        } else {
+            first_other = other++ == 0 ? status : first_other;
+        }
+    }
+    printf(
+        "{\"attack\":\"%s\",\"attempts\":%u,\"good\":%u,\"evil\":%u,\"refused\":%u,\"killed\":%u,"
+        "\"other\":%u,\"first_other_status\":%d,\"writer\":\"%s\"}\n",
+        race->name, attempts, good, evil, refused, killed, other, first_other, race_writer_state);
+    fflush(stdout);
+    _exit(0);  // writers may still be running; as PID 1 of the container we take them along
+}
