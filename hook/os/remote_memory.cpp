@@ -1,0 +1,151 @@
+#include "hook/os/remote_memory.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <limits>
+
+#include "hook/os/check.h"
+
+namespace execseal {
+
+const char* read_outcome_name(ReadOutcome outcome) {
+    switch (outcome) {
+        case ReadOutcome::kUnreadable:
+            return "unreadable";
+        case ReadOutcome::kBlocked:
+            return "blocked";
+        case ReadOutcome::kGone:
+            return "gone";
+        case ReadOutcome::kComplete:
+            return "complete";
+    }
+    return "unknown";
+}
+
+ProcessMemory::ProcessMemory(Tid tid) {
+    char path[32];
+    (void)std::snprintf(path, sizeof path, "/proc/%d/mem", tid.value);
+    fd_.reset(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!fd_.valid()) {
+        const int error = errno;
+        open_outcome_ =
+            error == ENOENT || error == ESRCH ? ReadOutcome::kGone : ReadOutcome::kUnreadable;
+    }
+}
+
+ReadResult ProcessMemory::read(RemoteAddr address, std::span<std::byte> out) {
+    ReadResult result{open_outcome_, 0};
+    while (result.outcome == ReadOutcome::kComplete && result.bytes < out.size()) {
+        const std::uint64_t at = address.value + result.bytes;
+        // pread(2) takes no offset with the sign bit: kernel addresses, which no caller can read.
+        if (at > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
+            result.outcome = ReadOutcome::kUnreadable;
+            break;
+        }
+        const ssize_t got = ::pread(fd_.get(), out.data() + result.bytes, out.size() - result.bytes,
+                                    static_cast<off_t>(at));
+        const int error = errno;
+        if (got > 0) {
+            result.bytes += static_cast<std::size_t>(got);
+        } else if (got == 0) {
+            // kernel: mem_rw(), fs/proc/base.c gives 0 when the address space has no users left.
+            result.outcome = ReadOutcome::kGone;
+        } else if (error != EINTR) {
+            result.outcome = ReadOutcome::kUnreadable;
+        }
+    }
+    return result;
+}
+
+std::optional<std::uint64_t> stack_limit_of(Tid tid) {
+    rlimit limit{};
+    if (::prlimit(tid.value, RLIMIT_STACK, nullptr, &limit) != 0) {
+        return std::nullopt;
+    }
+    return limit.rlim_cur;
+}
+
+void PageCache::reset(RemoteMemory& memory) {
+    memory_ = &memory;
+    pages_.clear();
+    used_ = 0;
+    outcome_ = ReadOutcome::kComplete;
+}
+
+const PageCache::Page* PageCache::find(std::uint64_t number) const {
+    const auto at = std::lower_bound(pages_.begin(), pages_.end(), number,
+                                     [](const Page& p, std::uint64_t n) { return p.number < n; });
+    return at != pages_.end() && at->number == number ? &*at : nullptr;
+}
+
+void PageCache::fetch(std::span<const std::uint64_t> addresses) {
+    CHECK(memory_ != nullptr && addresses.size() <= kCapacity);
+    wanted_.clear();
+    for (const std::uint64_t address : addresses) {
+        const std::uint64_t number = address / kRemotePage;
+        // Neighbours in memory come one after the other, so most repeats end here.
+        if ((wanted_.empty() || wanted_.back() != number) && find(number) == nullptr) {
+            wanted_.push_back(number);
+        }
+    }
+    std::sort(wanted_.begin(), wanted_.end());
+    wanted_.erase(std::unique(wanted_.begin(), wanted_.end()), wanted_.end());
+    if (used_ + wanted_.size() > kCapacity) {
+        pages_.clear();
+        used_ = 0;
+    }
+    for (std::size_t i = 0; i < wanted_.size();) {
+        std::size_t end = i + 1;
+        while (end < wanted_.size() && wanted_[end] == wanted_[end - 1] + 1) {
+            ++end;
+        }
+        read_run(wanted_[i], end - i);
+        i = end;
+    }
+    std::sort(pages_.begin(), pages_.end(),
+              [](const Page& a, const Page& b) { return a.number < b.number; });
+}
+
+void PageCache::read_run(std::uint64_t first, std::size_t count) {
+    if (slots_.size() < (used_ + count) * kRemotePage) {
+        slots_.resize(std::min(kCapacity, std::max<std::size_t>(16, 2 * (used_ + count))) *
+                      kRemotePage);
+    }
+    std::size_t done = 0;
+    while (done < count) {
+        const std::span room(slots_.data() + used_ * kRemotePage, (count - done) * kRemotePage);
+        const ReadResult result = memory_->read(RemoteAddr{(first + done) * kRemotePage}, room);
+        for (std::size_t i = 0; i < result.bytes / kRemotePage; ++i) {
+            pages_.push_back({first + done, used_, ReadOutcome::kComplete});
+            ++done;
+            ++used_;
+        }
+        if (result.outcome != ReadOutcome::kComplete) {
+            pages_.push_back({first + done, 0, result.outcome});
+            ++done;
+        }
+    }
+}
+
+std::span<const std::byte> PageCache::bytes_at(std::uint64_t address) {
+    const std::uint64_t number = address / kRemotePage;
+    const Page* page = find(number);
+    if (page == nullptr) {
+        fetch(std::span(&address, 1));
+        page = find(number);
+    }
+    CHECK(page != nullptr);
+    if (page->outcome != ReadOutcome::kComplete) {
+        outcome_ = page->outcome;
+        return {};
+    }
+    const std::size_t offset = address % kRemotePage;
+    return std::span(slots_).subspan(page->slot * kRemotePage + offset, kRemotePage - offset);
+}
+
+}  // namespace execseal
