@@ -16,8 +16,6 @@
 
 namespace execseal {
 
-enum class Mode { kEnforce, kAudit, kLearn };
-
 struct PolicyRef {
     std::string name;
     std::string path;

@@ -31,6 +31,12 @@ struct Deadlines {
     std::chrono::milliseconds remote_read{1000};
 };
 
+// enforce: verdicts are carried out. audit: what the container's policy would refuse is executed
+// and marked. learn: as audit, for a policy that is still to be written. A floor policy is enforced
+// in every mode.
+enum class Mode { kEnforce, kAudit, kLearn };
+const char* mode_name(Mode mode);
+
 struct Settings {
     std::string path;  // where it was read from
     std::vector<std::string> runtimes{
@@ -45,6 +51,10 @@ struct Settings {
     // Globs over the names and absolute paths that a container may choose; absent: any name in
     // policies_dir, no paths.
     std::optional<std::vector<std::string>> allowed_policies;
+    Mode mode = Mode::kEnforce;  // for containers that name none
+    // May a container's annotation io.execseal.mode weaken the mode? Absent: only where there is no
+    // default_policy, since an author who could have left the policy off may as well weaken it.
+    std::optional<bool> allow_mode_annotation;
     AuditSettings audit;
     LogSettings log;
     Deadlines deadlines;

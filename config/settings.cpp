@@ -1,0 +1,172 @@
+#include "config/settings.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "config/glob.h"
+#include "config/json_reader.h"
+
+namespace execseal {
+namespace {
+
+std::string absolute_path(const JsonNode& node) {
+    std::string path = node.non_empty_string("an absolute path");
+    if (!path.empty() && path.front() != '/') {
+        node.expected("an absolute path");
+    }
+    return path;
+}
+
+void read_runtimes(const JsonNode& node, std::vector<std::string>& runtimes) {
+    runtimes.clear();
+    for (const JsonNode& item : node.non_empty_items("a non-empty array of runtimes")) {
+        std::string runtime = item.non_empty_string("a program's name or absolute path");
+        if (runtime.find('/') != std::string::npos && runtime.front() != '/') {
+            item.expected("a program's name or absolute path");
+        }
+        runtimes.push_back(std::move(runtime));
+    }
+}
+
+void read_allowed(const JsonNode& node, std::optional<std::vector<std::string>>& allowed) {
+    allowed.emplace();
+    for (const JsonNode& item :
+         node.items("an array of globs (empty: a container may name none)")) {
+        std::string pattern = item.non_empty_string("a glob over policy names or absolute paths");
+        if (const Result<Glob> glob = Glob::compile(pattern); !glob) {
+            item.problem(glob.error().context);
+        }
+        allowed->push_back(std::move(pattern));
+    }
+}
+
+void read_audit(const JsonNode& node, AuditSettings& audit) {
+    const JsonObject object = node.object({"file", "syslog"});
+    if (const auto file = object.get("file")) {
+        audit.file = file->string("an absolute path, or \"\" for no file");
+        if (!audit.file.empty() && audit.file.front() != '/') {
+            file->expected("an absolute path, or \"\" for no file");
+        }
+    }
+    if (const auto syslog = object.get("syslog")) {
+        audit.syslog = syslog->boolean();
+    }
+}
+
+void read_log(const JsonNode& node, LogSettings& log) {
+    const JsonObject object = node.object({"level", "file"});
+    if (const auto level = object.get("level")) {
+        (void)level->choice({"trace", "debug", "info", "warning", "error"});
+        log.level = level->string();
+    }
+    if (const auto file = object.get("file")) {
+        log.file = absolute_path(*file);
+    }
+}
+
+void read_deadlines(const JsonNode& node, Deadlines& deadlines) {
+    const JsonObject object =
+        node.object({"fork_grace_us", "exec_grace_us", "supervisor_start_ms", "remote_read_ms"});
+    if (const auto value = object.get("fork_grace_us")) {
+        deadlines.fork_grace = std::chrono::microseconds(value->integer(0, 1'000'000));
+    }
+    if (const auto value = object.get("exec_grace_us")) {
+        deadlines.exec_grace = std::chrono::microseconds(value->integer(0, 1'000'000));
+    }
+    if (const auto value = object.get("supervisor_start_ms")) {
+        deadlines.supervisor_start = std::chrono::milliseconds(value->integer(1, 60'000));
+    }
+    if (const auto value = object.get("remote_read_ms")) {
+        deadlines.remote_read = std::chrono::milliseconds(value->integer(1, 60'000));
+    }
+}
+
+void read_paths(const JsonObject& object, Settings& settings) {
+    if (const auto runtimes = object.get("runtimes")) {
+        read_runtimes(*runtimes, settings.runtimes);
+    }
+    if (const auto hook = object.get("hook")) {
+        settings.hook = absolute_path(*hook);
+    }
+    if (const auto run_dir = object.get("run_dir")) {
+        settings.run_dir = absolute_path(*run_dir);
+    }
+    if (const auto policies_dir = object.get("policies_dir")) {
+        settings.policies_dir = absolute_path(*policies_dir);
+    }
+}
+
+void read_choices(const JsonObject& object, Settings& settings) {
+    if (const auto policy = object.get("default_policy")) {
+        settings.default_policy = policy->non_empty_string("a policy's name or absolute path");
+    }
+    if (const auto policy = object.get("floor_policy")) {
+        settings.floor_policy = policy->non_empty_string("a policy's name or absolute path");
+    }
+    if (const auto allowed = object.get("allowed_policies")) {
+        read_allowed(*allowed, settings.allowed_policies);
+    }
+    if (const auto mode = object.get("mode")) {
+        static constexpr Mode kModes[] = {Mode::kEnforce, Mode::kAudit, Mode::kLearn};
+        settings.mode = kModes[mode->choice({"enforce", "audit", "learn"})];
+    }
+    if (const auto allow = object.get("allow_mode_annotation")) {
+        settings.allow_mode_annotation = allow->boolean();
+    }
+}
+
+}  // namespace
+
+const char* mode_name(Mode mode) {
+    switch (mode) {
+        case Mode::kEnforce:
+            return "enforce";
+        case Mode::kAudit:
+            return "audit";
+        case Mode::kLearn:
+            return "learn";
+    }
+    return "enforce";
+}
+
+std::string settings_path() {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): read once at start; no thread of ours calls setenv
+    const char* const path = std::getenv("EXECSEAL_CONFIG");
+    return path != nullptr && *path != '\0' ? path : "/etc/execseal/config.json";
+}
+
+Result<Settings> load_settings(const std::string& path) {
+    Settings settings;
+    settings.path = path;
+    const Result<nlohmann::ordered_json> json = load_json(path);
+    if (!json) {
+        if (json.error().code == ENOENT) {
+            return settings;
+        }
+        return json.error();
+    }
+    JsonProblems problems(path);
+    const JsonObject object =
+        JsonNode(json.value(), problems)
+            .object({"runtimes", "hook", "run_dir", "policies_dir", "default_policy",
+                     "floor_policy", "allowed_policies", "mode", "allow_mode_annotation", "audit",
+                     "log", "deadlines"});
+    read_paths(object, settings);
+    read_choices(object, settings);
+    if (const auto audit = object.get("audit")) {
+        read_audit(*audit, settings.audit);
+    }
+    if (const auto log = object.get("log")) {
+        read_log(*log, settings.log);
+    }
+    if (const auto deadlines = object.get("deadlines")) {
+        read_deadlines(*deadlines, settings.deadlines);
+    }
+    if (problems.first()) {
+        return *problems.first();
+    }
+    return settings;
+}
+
+}  // namespace execseal
