@@ -35,8 +35,8 @@ struct Ok {};
 template <class T = Ok>
 class [[nodiscard]] Result {
   public:
-    // NOLINTNEXTLINE(google-explicit-constructor): `return value;` and `return error;` are the
-    // point of the class
+    // `return value;` and `return error;` are the point of the class.
+    // NOLINTNEXTLINE(google-explicit-constructor): see above
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     // NOLINTNEXTLINE(google-explicit-constructor): see above
     Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
