@@ -176,4 +176,15 @@ Result<> send_with_fds(int socket, std::string_view bytes, const std::vector<int
     return Ok{};
 }
 
+Result<std::size_t> send_some(int socket, std::string_view bytes) {
+    const ssize_t count = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count >= 0) {
+        return static_cast<std::size_t>(count);
+    }
+    if (errno == EAGAIN || errno == EINTR) {
+        return std::size_t{0};
+    }
+    return Error{errno, "send"};
+}
+
 }  // namespace execseal

@@ -48,4 +48,7 @@ Result<Received> receive_with_fds(int socket, std::size_t limit);
 // Writes all of `bytes` (MSG_NOSIGNAL), with `fds` attached to the first byte.
 Result<> send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {});
 
+// One non-blocking send (MSG_NOSIGNAL); how many bytes the socket took, 0 when it is full.
+Result<std::size_t> send_some(int socket, std::string_view bytes);
+
 }  // namespace execseal
