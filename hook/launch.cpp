@@ -1,0 +1,86 @@
+#include "hook/launch.h"
+
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "hook/control_client.h"
+#include "hook/os/byte_io.h"
+#include "hook/os/spawn.h"
+#include "hook/os/state_dir.h"
+
+namespace execseal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+UniqueFd open_crash_log(const std::string& file) {
+    return UniqueFd(
+        file.empty() ? -1 : ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+}
+
+}  // namespace
+
+Result<> launch_supervisor(const Plan& plan, const Settings& settings, pid_t creator) {
+    if (auto retired = retire_supervisor(plan, settings); !retired) {
+        return retired.error();
+    }
+    const nlohmann::ordered_json document{{"plan", plan_to_json(plan)},
+                                          {"settings", settings.path}};
+    auto handed = memfd_with("execseal-launch", document.dump());
+    if (!handed) {
+        return handed.error();
+    }
+    auto ready = make_pipe();
+    if (!ready) {
+        return ready.error();
+    }
+    auto creator_fd = open_pidfd(creator);
+    if (!creator_fd) {
+        return creator_fd.error();
+    }
+    const UniqueFd crash_log = open_crash_log(settings.log.file);
+    SpawnRequest request;
+    request.argv = {settings.hook, "supervise"};
+    request.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                           "EXECSEAL_CONFIG=" + settings.path};
+    request.fds = {handed->get(), ready->write.get(), crash_log.get(), creator_fd->get()};
+    if (auto started = spawn_detached(request); !started) {
+        return add_context("supervisor", started.error());
+    }
+    ready->write.reset();
+    auto line = read_line(ready->read.get(), Clock::now() + settings.deadlines.supervisor_start);
+    if (!line) {
+        // Its own READY write fails from here on, on which it ends by itself.
+        return add_context("supervisor of container " + plan.container_id, line.error());
+    }
+    if (*line != "READY") {
+        return make_error("supervisor of container " + plan.container_id + ": " + *line);
+    }
+    return Ok{};
+}
+
+Result<> retire_supervisor(const Plan& plan, const Settings& settings) {
+    const auto deadline = Clock::now() + settings.deadlines.supervisor_start;
+    auto occupied = state_dir_is_occupied(plan.container_dir);
+    if (!occupied) {
+        return occupied.error();
+    }
+    if (*occupied) {
+        auto answer =
+            ask_supervisor(plan.control_path, "retire", settings.deadlines.supervisor_start);
+        if (!answer) {
+            return add_context("supervisor that holds " + plan.container_dir, answer.error());
+        }
+        if (!answer->value("retiring", false)) {
+            return make_error("container " + answer->value("container_id", "?") +
+                              ": a supervisor still serves it from " + plan.container_dir);
+        }
+        if (auto freed = wait_until_state_dir_is_free(plan.container_dir, deadline); !freed) {
+            return freed.error();
+        }
+    }
+    return remove_state_dir(plan.container_dir);
+}
+
+}  // namespace execseal

@@ -1,0 +1,52 @@
+// The two JSON documents that a runtime sends: State (hooks' stdin) and ContainerProcessState (the
+// seccomp agent's socket).
+//
+// runtime-spec: runtime.md "State", config-linux.md "The Container Process State". Members that are
+// not read here may be anything, runtimes add their own (crun: `root`).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+struct OciState {
+    std::string id;
+    std::string bundle;  // crun says "." for an exec
+    std::string status;
+    pid_t pid = 0;  // 0 where the runtime does not know it (crun's exec, poststop)
+};
+
+struct ContainerProcessState {
+    std::vector<std::string> fds;  // names of the descriptors that came with it, in order
+    pid_t pid = 0;
+    OciState state;
+};
+
+// `origin` names the source in errors.
+Result<OciState> parse_oci_state(std::string_view text, const std::string& origin);
+Result<ContainerProcessState> parse_container_process_state(std::string_view text,
+                                                            const std::string& origin);
+
+// Finds the end of one JSON object in a stream that may stay open after it (runc run keeps its
+// socket until the container ends, so the end of the stream is no end of message). Feed it each
+// chunk once.
+class JsonEnd {
+  public:
+    // kNotAnObject: the first byte that is not white space is not '{'.
+    enum class Status { kIncomplete, kComplete, kNotAnObject };
+    Status feed(std::string_view chunk);
+
+  private:
+    std::size_t depth_ = 0;
+    bool in_string_ = false;
+    bool escaped_ = false;
+    bool complete_ = false;
+};
+
+}  // namespace execseal
