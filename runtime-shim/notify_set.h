@@ -1,0 +1,52 @@
+// notify_set: what the edited filter does with each call that starts a program or hides a task.
+//
+// The one predicate behind the rules that seccomp_edit writes; a table test pins it. By name, not
+// by number: a rule of an OCI profile is translated for every ABI that the profile lists, so i386,
+// x32 and arm entry points share the answer. Must never name a call that a runtime needs before its
+// listener is served (`write`: runc refuses it, libcontainer/seccomp InitSeccomp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace execseal {
+
+// First enumerator is the strictest.
+enum class Treatment {
+    kRefuseNosys,  // ENOSYS: libc falls back to a call whose arguments can be judged
+    kRefusePerm,   // EPERM
+    kNotify,       // the supervisor answers
+    kKeep          // as the profile said
+};
+
+// kUntracked: nothing the policy decides depends on who descends from whom.
+enum class ForkTracking { kTracked, kUntracked };
+
+// include/uapi/linux/sched.h, include/uapi/linux/seccomp.h
+inline constexpr std::uint64_t kCloneThread = 0x00010000;
+inline constexpr std::uint64_t kCloneUntraced = 0x00800000;
+inline constexpr std::uint64_t kFilterFlagNewListener = 1U << 3;
+
+struct TargetCall {
+    std::string_view name;
+    // The flag bits that decide the treatment; 0: the call is treated alike whatever its arguments.
+    std::uint64_t deciding_flags;
+};
+
+// In the order in which their rules are appended. clone3 stands first because its rule is a plain
+// refusal, which a second edit finds denied and leaves where it is: only so is the edit idempotent.
+inline constexpr std::array<TargetCall, 7> kTargetCalls{{
+    {"clone3", 0},
+    {"execve", 0},
+    {"execveat", 0},
+    {"fork", 0},
+    {"vfork", 0},
+    {"clone", kCloneThread | kCloneUntraced},
+    {"seccomp", kFilterFlagNewListener},
+}};
+
+// `flags`: the flags register of clone and seccomp, ignored for the others.
+Treatment treatment_of(std::string_view call, std::uint64_t flags, ForkTracking tracking);
+
+}  // namespace execseal
