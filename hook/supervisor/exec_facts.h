@@ -18,17 +18,24 @@ enum class Via { kChild, kEntrypoint, kExec };
 
 // One program that this exec would run. views[0] is the program itself, as an operator thinks of
 // it:
-//   a script            -> the script;            then its interpreter chain as kInterpreter (argv
-//   as the kernel builds it) ld.so prog args     -> prog, argv from prog;  then ld.so itself as
-//   kLoader with the whole argv busybox (multi-call) -> DIR/applet, argv from the applet; then the
-//   binary itself as kMultiCall with the whole argv
+//   a script                 -> the script; then its interpreter chain as kInterpreter, argv as the
+//                               kernel builds it
+//   ld.so prog args          -> prog, argv from prog; then ld.so itself as kLoader, the whole argv
+//   busybox (multi-call)     -> DIR/applet, argv from the applet; then the binary itself as
+//                               kMultiCall, the whole argv
 // A rule that allows must match views[0]; a rule that denies matches any view.
-enum class ViewRole { kProgram, kInterpreter, kLoader, kMultiCall };
+//
+// kPossible: what views[0] may run although that could not be proved, so that only denials look at
+// it: the program of a file that merely looks like a loader (the kernel would not choose it for
+// that program), of `ld.so --preload X prog` and its like, the applet of a renamed busybox.
+enum class ViewRole { kProgram, kInterpreter, kLoader, kMultiCall, kPossible };
 
 struct ProgramView {
     ViewRole role = ViewRole::kProgram;
-    std::string exe;  // absolute path inside the container, symlinks resolved; "memfd:NAME" for a
-                      // memfd, "PATH (deleted)" unlinked
+    // Absolute path inside the container, symlinks resolved; "memfd:NAME" for a memfd, "PATH
+    // (deleted)" when unlinked. Names that no absolute glob matches: "unreachable:PATH" (not below
+    // the container's root) and "other-mounts:PATH" (the caller made itself a mount namespace).
+    std::string exe;
     std::vector<std::string> argv;
 };
 
