@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "config/policy.h"
 #include "config/settings.h"
 #include "hook/os/result.h"
 
@@ -42,12 +43,17 @@ struct Plan {
     friend bool operator==(const Plan&, const Plan&) = default;
 };
 
-// nullopt: the container is not ours (no annotation and no default; a sandbox container) and passes
-// untouched. `spec` is the container's config.json; `bundle` must be absolute. Errors are one line
-// naming the annotation or the file.
+// nullopt: the container is not ours (no annotation and no default; a sandbox container, one whose
+// annotations say "sandbox" and its own id as the sandbox's) and passes untouched. `spec` is the
+// container's config.json; `bundle` must be absolute. Errors are one line naming the annotation or
+// the file.
 Result<std::optional<Plan>> plan_container(const nlohmann::ordered_json& spec,
                                            const std::string& container_id,
                                            const std::string& bundle, const Settings& settings);
+
+// The policy of a plan, read again; an Error if the file is no longer the one the plan was made
+// with.
+Result<Policy> load_planned_policy(const PolicyRef& ref);
 
 nlohmann::ordered_json plan_to_json(const Plan& plan);
 // `origin` names the source in errors.

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "hook/os/result.h"
 
@@ -36,6 +37,12 @@ struct Protection {
     std::chrono::milliseconds freeze_budget{100};
 };
 
+// Letters, digits, ".", "_" and "-", the first a letter or digit: a name is also a file's name.
+bool is_policy_name(std::string_view name);
+
+// The largest policy file that is read.
+inline constexpr std::size_t kPolicyBytes = std::size_t{8} << 20;
+
 struct CompiledPolicy;  // rules, indexes, RE2 sets: config/policy_rules.h
 
 // Immutable after load; may be read from any thread. Cheap to copy.
@@ -54,6 +61,7 @@ class Policy {
     [[nodiscard]] const CompiledPolicy& compiled() const { return *compiled_; }
 
   private:
+    Policy() = default;
     std::shared_ptr<const CompiledPolicy> compiled_;
 };
 

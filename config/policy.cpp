@@ -1,0 +1,156 @@
+#include "config/policy.h"
+
+#include <nlohmann/json.hpp>
+
+#include "config/errno_names.h"
+#include "config/json_reader.h"
+#include "config/policy_rules.h"
+#include "hook/os/file_read.h"
+
+namespace execseal {
+namespace {
+
+constexpr std::string_view kApiVersion = "execseal/v1";
+constexpr JsonLimits kPolicyLimits{.bytes = kPolicyBytes, .depth = 16, .values = 500'000};
+
+std::string read_name(const JsonNode& node) {
+    std::string name = node.non_empty_string("a name of letters, digits, \".\", \"_\" and \"-\"");
+    if (!is_policy_name(name)) {
+        node.expected("a name of letters, digits, \".\", \"_\" and \"-\"");
+    }
+    return name;
+}
+
+Protection read_protection(const JsonNode& node) {
+    Protection protection;
+    const JsonObject object =
+        node.object({"freeze", "verify", "on_freeze_failure", "freeze_budget_ms"});
+    if (const auto freeze = object.get("freeze")) {
+        static constexpr FreezeScope kScopes[] = {FreezeScope::kPidns, FreezeScope::kSiblings,
+                                                  FreezeScope::kOff};
+        protection.freeze = kScopes[freeze->choice({"pidns", "siblings", "off"})];
+    }
+    if (const auto verify = object.get("verify")) {
+        protection.verify = verify->boolean();
+    }
+    if (const auto failure = object.get("on_freeze_failure")) {
+        static constexpr OnFreezeFailure kAnswers[] = {OnFreezeFailure::kDeny,
+                                                       OnFreezeFailure::kVerify};
+        protection.on_freeze_failure = kAnswers[failure->choice({"deny", "verify"})];
+        if (protection.on_freeze_failure == OnFreezeFailure::kVerify && !protection.verify) {
+            failure->problem("expected \"deny\" where \"verify\" is false");
+        }
+    }
+    if (const auto budget = object.get("freeze_budget_ms")) {
+        protection.freeze_budget = std::chrono::milliseconds(budget->integer(1, 60'000));
+    }
+    return protection;
+}
+
+}  // namespace
+
+bool is_policy_name(std::string_view name) {
+    static constexpr std::string_view kLetters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    return !name.empty() && name.size() <= 128 &&
+           kLetters.find(name.front()) != std::string_view::npos &&
+           name.find_first_not_of(
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+               "._-") == std::string_view::npos;
+}
+
+Verdict stricter(Verdict a, Verdict b) {
+    const auto rank = [](Verdict verdict) {
+        switch (verdict) {
+            case Verdict::kKill:
+                return 3;
+            case Verdict::kDeny:
+                return 2;
+            case Verdict::kAudit:
+                return 1;
+            case Verdict::kAllow:
+                return 0;
+        }
+        return 3;
+    };
+    return rank(a) >= rank(b) ? a : b;
+}
+
+const char* verdict_name(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::kDeny:
+            return "deny";
+        case Verdict::kKill:
+            return "kill";
+        case Verdict::kAudit:
+            return "audit";
+        case Verdict::kAllow:
+            return "allow";
+    }
+    return "deny";
+}
+
+Result<Policy> Policy::parse(std::string_view text, const std::string& origin) {
+    const Result<nlohmann::ordered_json> json = parse_json(text, origin, kPolicyLimits);
+    if (!json) {
+        return json.error();
+    }
+    JsonProblems problems(origin);
+    const JsonObject object = JsonNode(json.value(), problems)
+                                  .object({"$schema", "apiVersion", "name", "description",
+                                           "default", "errno", "protect", "rules"});
+    auto compiled = std::make_shared<CompiledPolicy>();
+    if (const auto version = object.require("apiVersion")) {
+        (void)version->choice({kApiVersion});
+    }
+    if (const auto schema = object.get("$schema")) {
+        (void)schema->string();
+    }
+    if (const auto name = object.require("name")) {
+        compiled->name = read_name(*name);
+    }
+    if (const auto description = object.get("description")) {
+        compiled->description = description->string();
+    }
+    if (const auto verdict = object.require("default")) {
+        static constexpr Verdict kVerdicts[] = {Verdict::kAllow, Verdict::kDeny, Verdict::kKill,
+                                                Verdict::kAudit};
+        compiled->default_verdict = kVerdicts[verdict->choice({"allow", "deny", "kill", "audit"})];
+    }
+    if (const auto protect = object.get("protect")) {
+        compiled->protection = read_protection(*protect);
+    }
+    if (const auto rules = object.get("rules")) {
+        if (!rules->items("an array of rules").empty()) {
+            rules->problem("expected no rules yet");
+        }
+    }
+    if (problems.first()) {
+        return *problems.first();
+    }
+    Policy policy;
+    policy.compiled_ = std::move(compiled);
+    return policy;
+}
+
+Result<Policy> Policy::load(const std::string& path) {
+    const Result<std::string> text = read_file(path, kPolicyLimits.bytes);
+    if (!text) {
+        return text.error();
+    }
+    return parse(text.value(), path);
+}
+
+const std::string& Policy::name() const {
+    return compiled_->name;
+}
+
+const Protection& Policy::protection() const {
+    return compiled_->protection;
+}
+
+bool Policy::needs_binding() const {
+    return compiled_->needs_binding;
+}
+
+}  // namespace execseal

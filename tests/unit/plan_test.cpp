@@ -1,0 +1,262 @@
+#include "config/plan.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "config/digest.h"
+
+namespace execseal {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string policy_text(const std::string& name) {
+    return R"({"apiVersion": "execseal/v1", "name": ")" + name + R"(", "default": "allow"})";
+}
+
+class PlanContainer : public testing::Test {
+  protected:
+    PlanContainer() {
+        directory_ = testing::TempDir() + "policy-plan-" + std::to_string(getpid());
+        std::filesystem::create_directories(directory_);
+        settings_.path = "/etc/execseal/config.json";
+        settings_.policies_dir = directory_;
+        for (const std::string name : {"web", "db", "strict"}) {
+            write(name + ".json", policy_text(name));
+        }
+    }
+    ~PlanContainer() override { std::filesystem::remove_all(directory_); }
+
+    void write(const std::string& file, const std::string& text) const {
+        std::ofstream(directory_ + "/" + file) << text;
+    }
+
+    static Json spec(const Json& annotations) {
+        return {{"ociVersion", "1.0.2"}, {"annotations", annotations}};
+    }
+
+    Result<std::optional<Plan>> plan(const Json& annotations, const std::string& id = "c1") const {
+        return plan_container(spec(annotations), id, "/b/c1", settings_);
+    }
+
+    // The plan's policy, "(none)" for a container that passes untouched, or the error.
+    std::string outcome(const Json& annotations, const std::string& id = "c1") const {
+        const auto result = plan(annotations, id);
+        if (!result) {
+            return result.error().text();
+        }
+        return result.value() ? result.value()->policy.name : "(none)";
+    }
+
+    std::string directory_;
+    Settings settings_;
+};
+
+TEST_F(PlanContainer, PassesAContainerWithoutAnnotationAndDefault) {
+    EXPECT_EQ(outcome(Json::object()), "(none)");
+    EXPECT_EQ(outcome({{"org.example", "x"}}), "(none)");
+    const auto bare = plan_container(Json::object(), "c1", "/b", settings_);
+    ASSERT_TRUE(bare.has_value());
+    EXPECT_FALSE(bare.value().has_value());
+    settings_.default_policy = "strict";
+    EXPECT_EQ(outcome(Json::object()), "strict");
+}
+
+TEST_F(PlanContainer, TakesTheNamedPolicyWithItsDigest) {
+    const auto result = plan({{"io.execseal.policy", "web"}});
+    ASSERT_TRUE(result.has_value()) << result.error().text();
+    const Plan& made = *result.value();
+    EXPECT_EQ(made.policy.path, directory_ + "/web.json");
+    EXPECT_EQ(made.policy.sha256, sha256_hex(policy_text("web")).value());
+    EXPECT_EQ(made.mode, Mode::kEnforce);
+    EXPECT_FALSE(made.floor);
+    EXPECT_EQ(made.annotations.size(), 1U);
+    EXPECT_TRUE(load_planned_policy(made.policy).has_value());
+    write("web.json", policy_text("web") + "\n");
+    const auto changed = load_planned_policy(made.policy);
+    ASSERT_FALSE(changed.has_value());
+    EXPECT_NE(changed.error().text().find("it has changed since"), std::string::npos);
+}
+
+TEST_F(PlanContainer, TheContainersOwnAnnotationWins) {
+    const Json pod = {{"io.execseal.policy", "web"},
+                      {"io.execseal.policy.postgres", "db"},
+                      {"io.kubernetes.cri.container-name", "postgres"}};
+    EXPECT_EQ(outcome(pod), "db");
+    Json other = pod;
+    other["io.kubernetes.cri.container-name"] = "nginx";
+    EXPECT_EQ(outcome(other), "web");
+    other.erase("io.execseal.policy");
+    EXPECT_EQ(outcome(other), "(none)");
+}
+
+TEST_F(PlanContainer, KnowsTheNameFromEveryRuntimesAnnotation) {
+    for (const auto& [key, value] : std::map<std::string, std::string>{
+             {"io.kubernetes.cri.container-name", "postgres"},
+             {"io.kubernetes.container.name", "postgres"},
+             {"io.kubernetes.cri-o.ContainerName", "postgres"},
+             {"io.kubernetes.cri-o.Labels", R"({"io.kubernetes.container.name": "postgres"})"}}) {
+        EXPECT_EQ(outcome({{"io.execseal.policy.postgres", "db"}, {key, value}}), "db") << key;
+    }
+    EXPECT_EQ(outcome({{"io.execseal.policy.postgres", "db"}}),
+              "/b/c1/config.json: annotation io.execseal.policy.postgres: expected a runtime that "
+              "tells the container's name (CRI), or io.execseal.policy instead");
+}
+
+TEST_F(PlanContainer, PassesASandboxOnlyIfItIsItsOwnSandbox) {
+    settings_.default_policy = "strict";
+    EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "sandbox"},
+                       {"io.kubernetes.cri.sandbox-id", "c1"},
+                       {"io.execseal.policy", "web"}}),
+              "(none)");
+    EXPECT_EQ(outcome({{"io.kubernetes.cri-o.ContainerType", "sandbox"},
+                       {"io.kubernetes.cri-o.SandboxID", "c1"}}),
+              "(none)");
+    // What an image could claim.
+    EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "sandbox"}}), "strict");
+    EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "sandbox"},
+                       {"io.kubernetes.cri.sandbox-id", "guess"}}),
+              "strict");
+    EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "container"},
+                       {"io.kubernetes.cri.sandbox-id", "c1"}}),
+              "strict");
+}
+
+TEST_F(PlanContainer, ATypoInAnAnnotationIsAnError) {
+    EXPECT_EQ(outcome({{"io.execseal.polcy", "web"}}),
+              "/b/c1/config.json: annotation io.execseal.polcy: unknown, expected "
+              "io.execseal.policy, io.execseal.policy.CONTAINER or io.execseal.mode");
+    EXPECT_NE(outcome({{"io.execseal.policy.", "web"}}).find("unknown"), std::string::npos);
+    EXPECT_NE(outcome({{"io.execseal.policy", ""}}).find("non-empty"), std::string::npos);
+    EXPECT_NE(outcome({{"io.execseal.policy", 1}}).find("expected a string"), std::string::npos);
+    EXPECT_NE(outcome({{"io.execseal.mode", "audit"}}).find("expected io.execseal.policy beside"),
+              std::string::npos);
+    EXPECT_NE(outcome(Json::array()).find("expected an object of strings"), std::string::npos);
+}
+
+TEST_F(PlanContainer, APolicyThatCannotBeHadIsAnErrorThatNamesIt) {
+    EXPECT_EQ(outcome({{"io.execseal.policy", "nosuch"}}),
+              "/b/c1/config.json: annotation io.execseal.policy: \"nosuch\": expected a policy "
+              "file: " +
+                  directory_ + "/nosuch.json: No such file or directory");
+    EXPECT_NE(outcome({{"io.execseal.policy", "../web"}}).find("expected a policy's name"),
+              std::string::npos);
+    write("bad.json", R"({"apiVersion": "execseal/v2", "name": "bad", "default": "allow"})");
+    EXPECT_NE(outcome({{"io.execseal.policy", "bad"}})
+                  .find("\"bad\": expected a valid policy: " + directory_ +
+                        "/bad.json: /apiVersion: expected \"execseal/v1\""),
+              std::string::npos);
+    write("copy.json", policy_text("web"));
+    EXPECT_NE(outcome({{"io.execseal.policy", "copy"}}).find("to have \"name\": \"copy\""),
+              std::string::npos);
+    settings_.default_policy = "nosuch";
+    EXPECT_NE(
+        outcome(Json::object()).find("/etc/execseal/config.json: /default_policy: \"nosuch\""),
+        std::string::npos);
+}
+
+TEST_F(PlanContainer, PathsAndNamesAreChosenOnlyAsTheOwnerAllows) {
+    const std::string path = directory_ + "/web.json";
+    EXPECT_NE(outcome({{"io.execseal.policy", path}}).find("so paths are refused"),
+              std::string::npos);
+    settings_.allowed_policies = std::vector<std::string>{"d*", directory_ + "/*.json"};
+    EXPECT_EQ(outcome({{"io.execseal.policy", path}}), "web");
+    EXPECT_EQ(outcome({{"io.execseal.policy", "db"}}), "db");
+    EXPECT_NE(outcome({{"io.execseal.policy", "web"}}).find("expected one of allowed_policies"),
+              std::string::npos);
+    EXPECT_NE(outcome({{"io.execseal.policy", directory_ + "/x/../web.json"}}).find("expected"),
+              std::string::npos);
+    settings_.allowed_policies = std::vector<std::string>{"**"};
+    EXPECT_NE(outcome({{"io.execseal.policy", directory_ + "/x/../web.json"}}).find("without"),
+              std::string::npos);
+    settings_.allowed_policies = std::vector<std::string>{};
+    EXPECT_NE(outcome({{"io.execseal.policy", "db"}}).find("allowed_policies"), std::string::npos);
+    // The owner's own choices are not bound by the list.
+    settings_.default_policy = path;
+    settings_.floor_policy = "strict";
+    const auto result = plan(Json::object());
+    ASSERT_TRUE(result.has_value()) << result.error().text();
+    EXPECT_EQ(result.value()->policy.name, "web");
+    EXPECT_EQ(result.value()->floor->name, "strict");
+}
+
+TEST_F(PlanContainer, AFloorThatCannotBeHadFailsTheCreate) {
+    settings_.floor_policy = "nosuch";
+    EXPECT_NE(outcome({{"io.execseal.policy", "web"}}).find("/floor_policy: \"nosuch\""),
+              std::string::npos);
+    EXPECT_EQ(outcome(Json::object()), "(none)");
+}
+
+TEST_F(PlanContainer, TheAuthorWeakensTheModeOnlyWhereThePolicyWasHisChoice) {
+    const Json audit = {{"io.execseal.policy", "web"}, {"io.execseal.mode", "audit"}};
+    ASSERT_TRUE(plan(audit).has_value());
+    EXPECT_EQ(plan(audit).value()->mode, Mode::kAudit);
+
+    settings_.default_policy = "strict";
+    EXPECT_NE(outcome(audit).find("\"audit\": expected \"enforce\""), std::string::npos);
+    EXPECT_NE(outcome({{"io.execseal.mode", "learn"}}).find("expected \"enforce\""),
+              std::string::npos);
+    EXPECT_EQ(outcome({{"io.execseal.mode", "enforce"}}), "strict");
+    settings_.allow_mode_annotation = true;
+    EXPECT_EQ(plan(audit).value()->mode, Mode::kAudit);
+
+    settings_.default_policy.reset();
+    settings_.allow_mode_annotation = false;
+    EXPECT_NE(outcome(audit).find("expected \"enforce\""), std::string::npos);
+
+    settings_.mode = Mode::kAudit;
+    EXPECT_EQ(plan({{"io.execseal.policy", "web"}}).value()->mode, Mode::kAudit);
+    EXPECT_EQ(plan({{"io.execseal.policy", "web"}, {"io.execseal.mode", "enforce"}}).value()->mode,
+              Mode::kEnforce);
+    EXPECT_NE(outcome({{"io.execseal.policy", "web"}, {"io.execseal.mode", "off"}})
+                  .find("expected \"enforce\", \"audit\" or \"learn\""),
+              std::string::npos);
+}
+
+TEST_F(PlanContainer, PlacesTheContainerWhereNoOtherOneIs) {
+    const Json chosen = {{"io.execseal.policy", "web"}};
+    const std::string id(64, 'a');
+    const std::string sibling = std::string(63, 'a') + "b";
+    const auto first = plan(chosen, id).value();
+    const auto second = plan(chosen, sibling).value();
+    const auto elsewhere = plan_container(spec(chosen), id, "/other", settings_).value();
+    EXPECT_EQ(first->container_dir.find("/run/execseal/" + std::string(40, 'a') + "-"), 0U);
+    EXPECT_EQ(first->container_dir.size(), 14U + 40 + 1 + 8);
+    EXPECT_NE(first->container_dir, second->container_dir);
+    EXPECT_NE(first->container_dir, elsewhere->container_dir);
+    EXPECT_EQ(first->container_dir, plan(chosen, id).value()->container_dir);
+    EXPECT_EQ(first->listener_path, first->container_dir + "/seccomp.sock");
+
+    EXPECT_NE(outcome(chosen, "../x").find("container id \"../x\": expected"), std::string::npos);
+    EXPECT_NE(outcome(chosen, "").find("container id"), std::string::npos);
+    EXPECT_FALSE(plan_container(spec(chosen), "c", "relative", settings_).has_value());
+    settings_.run_dir = "/" + std::string(60, 'r');
+    EXPECT_NE(outcome(chosen, id).find("/run_dir: "), std::string::npos);
+}
+
+TEST_F(PlanContainer, SurvivesTheWayThroughJson) {
+    settings_.floor_policy = "strict";
+    const auto made = plan({{"io.execseal.policy", "web"}, {"io.execseal.mode", "audit"}}).value();
+    const Json json = plan_to_json(*made);
+    const auto read = plan_from_json(json, "pipe");
+    ASSERT_TRUE(read.has_value()) << read.error().text();
+    EXPECT_EQ(read.value(), *made);
+
+    for (const auto& [key, value] : json.items()) {
+        Json damaged = json;
+        damaged[key] = 7;
+        EXPECT_FALSE(plan_from_json(damaged, "pipe").has_value()) << key;
+        damaged.erase(key);
+        EXPECT_EQ(plan_from_json(damaged, "pipe").has_value(), key == "floor") << key;
+    }
+    Json grown = json;
+    grown["extra"] = 1;
+    EXPECT_EQ(plan_from_json(grown, "pipe").error().text().find("pipe: /extra: unknown key"), 0U);
+}
+
+}  // namespace
+}  // namespace execseal
