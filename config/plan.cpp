@@ -190,7 +190,9 @@ std::optional<Choice> choose_policy(const Annotations& own, const std::string& n
     const std::string of_container = std::string(kPolicyOfKey) + name;
     for (const std::string& key : {of_container, std::string(kPolicyKey)}) {
         if (const auto found = own.find(key); found != own.end()) {
-            return Choice{found->second, origin + ": annotation " + key, true};
+            Choice choice{found->second, origin, true};
+            choice.source.append(": annotation ").append(key);
+            return choice;
         }
     }
     if (settings.default_policy) {
