@@ -1,0 +1,35 @@
+// Kernel interface values that the headers of Debian 12 (Linux 6.1) or the C library lack.
+//
+// The only place for them. Whether the running kernel has a thing is found by trying it, never by
+// its version.
+#pragma once
+
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+
+#include <cstdint>
+
+// include/uapi/linux/seccomp.h, Linux 6.6.
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+// include/uapi/linux/nsfs.h, Linux 6.11: a number of that PID namespace, as the caller sees it.
+#ifndef NS_GET_PID_FROM_PIDNS
+#define NS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
+#endif
+
+namespace execseal {
+
+// include/linux/errno.h: never seen by a program, but by a tracer at a stop, and taken by
+// SECCOMP_IOCTL_NOTIF_SEND as an error like any other.
+constexpr int kErestartsys = 512;
+constexpr int kErestartnointr = 513;
+
+// clone(2) flags as they stand in the register, for code that must not include <sched.h>'s.
+constexpr std::uint64_t kCloneThread = 0x00010000;
+
+}  // namespace execseal

@@ -1,0 +1,310 @@
+#include "hook/os/ptrace.h"
+
+#include <elf.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace execseal {
+namespace {
+
+template <class Address, class Data>
+bool request(enum __ptrace_request what, Tid tid, Address address, Data data) {
+    return ::ptrace(what, tid.value, address, data) != -1;
+}
+
+std::uintptr_t option_bits(const PtraceOptions& options) {
+    std::uintptr_t bits = 0;
+    if (options.births) {
+        bits |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+    }
+    if (options.exec) {
+        bits |= PTRACE_O_TRACEEXEC;
+    }
+    if (options.exit_kill) {
+        bits |= PTRACE_O_EXITKILL;
+    }
+    return bits;
+}
+
+class RealPtrace final : public Ptrace {
+  public:
+    Result<SeizeReach> seize(Tid tid, const PtraceOptions& options) override {
+        if (request(PTRACE_SEIZE, tid, 0, option_bits(options))) {
+            return SeizeReach::kDone;
+        }
+        switch (errno) {
+            case ESRCH:
+                return SeizeReach::kGone;
+            case EPERM:
+                return SeizeReach::kRefused;
+            default:
+                return Error{errno, "PTRACE_SEIZE"};
+        }
+    }
+
+    Result<PtraceReach> interrupt(Tid tid) override {
+        return reach(request(PTRACE_INTERRUPT, tid, 0, 0), "PTRACE_INTERRUPT");
+    }
+
+    Result<PtraceReach> detach(Tid tid, int signal) override {
+        return reach(request(PTRACE_DETACH, tid, 0, signal), "PTRACE_DETACH");
+    }
+
+    Result<PtraceReach> resume(Tid tid, int signal) override {
+        return reach(request(PTRACE_CONT, tid, 0, signal), "PTRACE_CONT");
+    }
+
+    Result<std::optional<std::uint64_t>> event_message(Tid tid) override {
+        unsigned long message = 0;
+        if (request(PTRACE_GETEVENTMSG, tid, 0, &message)) {
+            return std::optional<std::uint64_t>(message);
+        }
+        if (errno == ESRCH) {
+            return std::optional<std::uint64_t>();
+        }
+        return Error{errno, "PTRACE_GETEVENTMSG"};
+    }
+
+    Result<std::optional<std::int64_t>> syscall_result(Tid tid) override {
+        std::array<std::uint64_t, 64> registers{};
+        iovec area{registers.data(), sizeof registers};
+        if (!request(PTRACE_GETREGSET, tid, NT_PRSTATUS, &area)) {
+            if (errno == ESRCH) {
+                return std::optional<std::int64_t>();
+            }
+            return Error{errno, "PTRACE_GETREGSET"};
+        }
+        return decode(registers.data(), area.iov_len);
+    }
+
+    Result<PtraceReach> kill(Tid tid) override {
+        return reach(::syscall(SYS_tkill, tid.value, SIGKILL) == 0, "tkill SIGKILL");
+    }
+
+  private:
+    static Result<PtraceReach> reach(bool done, const char* what) {
+        if (done) {
+            return PtraceReach::kDone;
+        }
+        if (errno == ESRCH) {
+            return PtraceReach::kGone;
+        }
+        return Error{errno, what};
+    }
+
+    // The kernel fills the view of the task's own mode: the length tells a 32-bit task.
+    static Result<std::optional<std::int64_t>> decode(const void* registers, std::size_t length) {
+        const auto* bytes = static_cast<const unsigned char*>(registers);
+#if defined(__x86_64__)
+        constexpr std::size_t kNativeLength = 27 * 8;
+        constexpr std::size_t kNativeOffset = 10 * 8;  // rax of struct user_regs_struct
+        constexpr std::size_t kCompatLength = 17 * 4;
+        constexpr std::size_t kCompatOffset = 6 * 4;  // eax of struct user_regs_struct32
+#elif defined(__aarch64__)
+        constexpr std::size_t kNativeLength = 34 * 8;
+        constexpr std::size_t kNativeOffset = 0;  // x0
+        constexpr std::size_t kCompatLength = 18 * 4;
+        constexpr std::size_t kCompatOffset = 0;  // r0
+#else
+#error "the register that holds a system call's result is not known for this architecture"
+#endif
+        if (length == kNativeLength) {
+            std::int64_t value = 0;
+            std::memcpy(&value, bytes + kNativeOffset, sizeof value);
+            return std::optional(value);
+        }
+        if (length == kCompatLength) {
+            std::int32_t value = 0;
+            std::memcpy(&value, bytes + kCompatOffset, sizeof value);
+            return std::optional<std::int64_t>(value);
+        }
+        return make_error("PTRACE_GETREGSET: register set of an unknown size");
+    }
+};
+
+extern "C" void ignore_tick(int /*signal*/) {}
+
+class RealTraceeWait final : public TraceeWait {
+  public:
+    RealTraceeWait() = default;
+    RealTraceeWait(const RealTraceeWait&) = delete;
+    RealTraceeWait& operator=(const RealTraceeWait&) = delete;
+    ~RealTraceeWait() override {
+        if (have_timer_) {
+            (void)::timer_delete(timer_);
+        }
+    }
+
+    Result<std::optional<Stop>> try_wait(Tid tid) override { return wait_for(tid, WNOHANG); }
+
+    Result<AnyNews> try_wait_any() override {
+        int status = 0;
+        // __WCLONE without __WALL: tracees of every kind, but of our own children only those that
+        // do not signal SIGCHLD at their end: helpers are not reaped behind their owner's back
+        // (eligible_child(), kernel/exit.c).
+        const pid_t pid = ::waitpid(-1, &status, __WCLONE | WNOHANG);
+        if (pid < 0) {
+            if (errno == ECHILD) {
+                return AnyNews{AnyNews::Kind::kNoTracee, Tid{}, stop::Gone{}};
+            }
+            return Error{errno, "waitpid for any tracee"};
+        }
+        if (pid == 0) {
+            return AnyNews{AnyNews::Kind::kNothing, Tid{}, stop::Gone{}};
+        }
+        return AnyNews{AnyNews::Kind::kStop, Tid{pid}, decode_wait_status(status)};
+    }
+
+    Result<std::optional<Stop>> wait(Tid tid) override {
+        CHECK(armed_);
+        return wait_for(tid, 0);
+    }
+
+    Result<> arm(std::chrono::microseconds slice) override {
+        if (!have_timer_) {
+            if (Result<> made = make_timer(); !made) {
+                return made;
+            }
+        }
+        itimerspec tick{};
+        tick.it_value.tv_sec = slice.count() / 1'000'000;
+        tick.it_value.tv_nsec = slice.count() % 1'000'000 * 1000;
+        tick.it_interval = tick.it_value;
+        if (::timer_settime(timer_, 0, &tick, nullptr) != 0) {
+            return Error{errno, "timer_settime"};
+        }
+        armed_ = true;
+        return Ok{};
+    }
+
+    void disarm() override {
+        if (armed_) {
+            const itimerspec never{};
+            (void)::timer_settime(timer_, 0, &never, nullptr);
+            armed_ = false;
+        }
+    }
+
+  private:
+    static Result<std::optional<Stop>> wait_for(Tid tid, int flags) {
+        int status = 0;
+        const pid_t pid = ::waitpid(tid.value, &status, __WALL | flags);
+        if (pid < 0) {
+            if (errno == ECHILD) {
+                return std::optional<Stop>(stop::Gone{});
+            }
+            if (errno == EINTR) {
+                return std::optional<Stop>();
+            }
+            return Error{errno, "waitpid"};
+        }
+        if (pid == 0) {
+            return std::optional<Stop>();
+        }
+        return std::optional<Stop>(decode_wait_status(status));
+    }
+
+    // Without SA_RESTART a blocking waitpid returns EINTR at each tick. The signal is directed at
+    // this thread; a process-wide one could be taken by another.
+    Result<> make_timer() {
+        const int signal = SIGRTMIN + 2;
+        struct sigaction action {};
+        action.sa_handler = ignore_tick;
+        if (::sigaction(signal, &action, nullptr) != 0) {
+            return Error{errno, "sigaction"};
+        }
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, signal);
+        if (::pthread_sigmask(SIG_UNBLOCK, &set, nullptr) != 0) {
+            return make_error("pthread_sigmask");
+        }
+        sigevent event{};
+        event.sigev_notify = SIGEV_THREAD_ID;
+        event.sigev_signo = signal;
+        event._sigev_un._tid = ::gettid();
+        if (::timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0) {
+            return Error{errno, "timer_create"};
+        }
+        have_timer_ = true;
+        return Ok{};
+    }
+
+    timer_t timer_{};
+    bool have_timer_ = false;
+    bool armed_ = false;
+};
+
+stop::EventKind event_kind(int event) {
+    switch (event) {
+        case PTRACE_EVENT_FORK:
+            return stop::EventKind::kFork;
+        case PTRACE_EVENT_VFORK:
+            return stop::EventKind::kVfork;
+        case PTRACE_EVENT_CLONE:
+            return stop::EventKind::kClone;
+        case PTRACE_EVENT_VFORK_DONE:
+            return stop::EventKind::kVforkDone;
+        case PTRACE_EVENT_EXEC:
+            return stop::EventKind::kExec;
+        case PTRACE_EVENT_EXIT:
+            return stop::EventKind::kExit;
+        default:
+            return stop::EventKind::kOther;
+    }
+}
+
+}  // namespace
+
+bool is_end(const Stop& stop) {
+    return std::holds_alternative<stop::Exited>(stop) ||
+           std::holds_alternative<stop::Killed>(stop) || std::holds_alternative<stop::Gone>(stop);
+}
+
+bool is_birth(const Stop& stop) {
+    const auto* event = std::get_if<stop::Event>(&stop);
+    return event != nullptr &&
+           (event->kind == stop::EventKind::kFork || event->kind == stop::EventKind::kVfork ||
+            event->kind == stop::EventKind::kClone);
+}
+
+Stop decode_wait_status(int status) {
+    if (WIFEXITED(status)) {
+        return stop::Exited{WEXITSTATUS(status)};
+    }
+    if (WIFSIGNALED(status)) {
+        return stop::Killed{WTERMSIG(status)};
+    }
+    const int signal = WSTOPSIG(status);
+    const int event = status >> 16;
+    if (event == 0) {
+        return stop::Signal{signal};
+    }
+    if (event == PTRACE_EVENT_STOP) {
+        // The signal of a group-stop is the one that stopped the group, SIGTRAP otherwise
+        // (do_jobctl_trap(), kernel/signal.c).
+        if (signal == SIGTRAP) {
+            return stop::Trap{};
+        }
+        return stop::Group{signal};
+    }
+    return stop::Event{event_kind(event), 0};
+}
+
+std::unique_ptr<Ptrace> real_ptrace() {
+    return std::make_unique<RealPtrace>();
+}
+
+std::unique_ptr<TraceeWait> real_tracee_wait() {
+    return std::make_unique<RealTraceeWait>();
+}
+
+}  // namespace execseal

@@ -1,0 +1,138 @@
+// Tracer: the only owner of ptrace attachments and the only one that waits for tracees.
+//
+// Takes thread ids from the fork tracking, the freeze and the exec gate; gives them the stops of
+// their tasks. Must never detach a task that is not stopped (the kernel refuses), lose a signal
+// that a stop owes, leave a dead tracee unreaped (its real parent would wait for ever), or be used
+// from a second thread (attachments belong to a thread, ptrace(2)).
+//
+// A stop is kept here until its owner asks (`poll`). A child of a tracee with `births` is born
+// attached; if its creator dies before telling of it, `sweep` finds it and it becomes a stray.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "hook/os/procfs.h"
+#include "hook/os/ptrace.h"
+
+namespace execseal {
+
+// What became of an attempt to attach. kZombie: nothing left that could run. kTracedByOther: gdb or
+// strace in the container, say. kRefused: EPERM for another reason (a kernel thread, no rights).
+enum class Seized { kRefused, kTracedByOther, kZombie, kGone, kAlready, kNew };
+
+struct SeizeOutcome {
+    Seized what = Seized::kRefused;
+    Tid other_tracer;  // for kTracedByOther
+};
+
+// kDying: killed while it was stopped; stays owned until it is reaped.
+enum class Released { kGone, kDying, kDetached };
+
+enum class Awaited { kTick, kStopped, kEnded };
+
+enum class Interrupt { kNo, kYes };
+
+class Tracer {
+  public:
+    Tracer(Ptrace& ptrace, TraceeWait& wait, Procfs& procfs);
+    Tracer(const Tracer&) = delete;
+    Tracer& operator=(const Tracer&) = delete;
+    // Tells of what is still attached. The kernel detaches it when this thread ends, but drops the
+    // signals that stopped tasks owe.
+    ~Tracer();
+
+    // Attaches by number. That the number still means the same task is the caller's proof to make
+    // afterwards: a notification id that is still valid, or the start time.
+    Result<SeizeOutcome> seize(Tid tid, const PtraceOptions& options);
+
+    // Nothing for a task that is stopped, leaving or gone.
+    Result<> interrupt(Tid tid);
+
+    // The stop or end of this task that nobody has been given yet; nullopt: nothing new, or held. A
+    // task that is not attached is Gone. Births have their child in `message`, attached already.
+    std::optional<Stop> poll(Tid tid);
+
+    // For the caller of an execve: as poll(), but after an exec from a thread that is not the
+    // leader the task goes on under the leader's number (ptrace(2), "execve(2) under ptrace").
+    std::optional<Stop> poll_exec(Tid caller, Tgid process);
+
+    // True if a task that was stopped has ended since (SIGKILL, or an exec of its process); it is
+    // reaped then.
+    bool try_reap(Tid tid);
+
+    // Detaches a stopped task with the signal that its stop owes.
+    Result<Released> release(Tid tid);
+    // The same as soon as it stops, see reap_leaving(). kYes makes it stop now.
+    Result<> release_when_stopped(Tid tid, Interrupt interrupt);
+    // Looks at the tasks that are to be released when they stop; call at each SIGCHLD.
+    void reap_leaving();
+
+    // Lets a stopped task go on attached, with the signal that its stop owes.
+    Result<> resume(Tid tid);
+    Result<> kill(Tid tid);
+
+    // Looks for news of any tracee, unknown ones too. Called at each SIGCHLD while some creator has
+    // died without telling of its child, and by those who wait for many at once.
+    void sweep();
+    [[nodiscard]] bool may_have_strays() const { return orphans_possible_; }
+    // Children that are attached and that nobody waits for: to be registered and released.
+    std::vector<Tid> take_strays();
+
+    // Blocks for one task between arm() and disarm(); its stop stays for its owner.
+    Result<> arm(std::chrono::microseconds slice) { return wait_.arm(slice); }
+    void disarm() { wait_.disarm(); }
+    Awaited await(Tid tid);
+    // The same without blocking; kTick: not stopped yet.
+    Awaited look(Tid tid);
+
+    // A held task gives no news to its owner: it must stay as it is until the thaw.
+    void hold(Tid tid);
+    void unhold(Tid tid);
+
+    // Tells the attachments of one number apart; 0: not attached.
+    [[nodiscard]] std::uint64_t serial(Tid tid) const;
+    [[nodiscard]] bool is_attached(Tid tid) const { return attachments_.contains(tid); }
+    [[nodiscard]] bool is_stopped(Tid tid) const { return stop_of(tid) != nullptr; }
+    [[nodiscard]] const Stop* stop_of(Tid tid) const;
+    [[nodiscard]] std::size_t attached() const { return attachments_.size(); }
+
+    // What the system call that the stopped task is leaving returns.
+    std::optional<std::int64_t> syscall_result(Tid tid);
+
+  private:
+    struct Attachment {
+        std::uint64_t serial = 0;
+        PtraceOptions options;
+        std::optional<Stop> stop;
+        bool seen = false;     // `stop` was given to its owner
+        bool held = false;     // see hold()
+        bool leaving = false;  // to be released when it stops
+        bool told = false;     // its present system call cannot have an untold child
+    };
+
+    void check_thread() const;
+    Attachment& attach(Tid tid, const PtraceOptions& options);
+    // Takes what a wait gave; returns the stop with its message.
+    Stop take_news(Tid tid, Stop stop);
+    void end(Tid tid);
+    void adopt_child(const PtraceOptions& options, Tid child);
+    void rename(Tid former, Tid leader);
+    std::optional<Stop> try_wait(Tid tid);
+    [[nodiscard]] Attachment* find(Tid tid);
+
+    Ptrace& ptrace_;
+    TraceeWait& wait_;
+    Procfs& procfs_;
+    pid_t thread_;
+    std::uint64_t next_serial_ = 1;
+    std::unordered_map<Tid, Attachment> attachments_;
+    std::vector<Tid> leaving_;
+    std::vector<Tid> strays_;
+    bool orphans_possible_ = false;
+};
+
+}  // namespace execseal

@@ -1,0 +1,426 @@
+#include "hook/supervisor/tracer.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/kernel/forked_container.h"
+
+namespace execseal {
+namespace {
+
+using test::eventually;
+using test::ForkedContainer;
+using test::Inside;
+using test::NotifiedCalls;
+using test::state_of;
+using test::tracer_of;
+
+struct Page {
+    std::atomic<int> parent{0};
+    std::atomic<int> child{0};
+    std::atomic<int> signals{0};
+};
+
+class TracerKernel : public ::testing::Test {
+  protected:
+    std::optional<Stop> wait_stop(Tid tid) {
+        std::optional<Stop> stop;
+        EXPECT_TRUE(eventually([&] { return (stop = tracer.poll(tid)).has_value(); }));
+        return stop;
+    }
+    template <class T>
+    T expect_stop(Tid tid) {
+        const std::optional<Stop> stop = wait_stop(tid);
+        EXPECT_TRUE(stop && std::holds_alternative<T>(*stop))
+            << (stop ? static_cast<int>(stop->index()) : -1);
+        return stop && std::holds_alternative<T>(*stop) ? std::get<T>(*stop) : T{};
+    }
+    Seized seize(Tid tid, const PtraceOptions& options = {}) {
+        return tracer.seize(tid, options).value().what;
+    }
+    // The container's first process has forked; this finds its child from outside.
+    static Tid child_of(Tid parent) {
+        Tid child;
+        EXPECT_TRUE(eventually([&] {
+            const std::string path = "/proc/" + std::to_string(parent.value) + "/task/" +
+                                     std::to_string(parent.value) + "/children";
+            FILE* file = fopen(path.c_str(), "re");
+            const bool found = file != nullptr && fscanf(file, "%d", &child.value) == 1;
+            if (file != nullptr) {
+                (void)fclose(file);
+            }
+            return found;
+        }));
+        return child;
+    }
+
+    std::unique_ptr<Ptrace> ptrace = real_ptrace();
+    std::unique_ptr<TraceeWait> wait = real_tracee_wait();
+    std::unique_ptr<Procfs> procfs = open_procfs().value();
+    Tracer tracer{*ptrace, *wait, *procfs};
+    Page& page = test::shared_page<Page>();
+};
+
+// A process (not the init of its namespace, whose default for a signal is to ignore it) that says
+// 'r' and then counts until it is killed.
+void spin(Page& page, const Inside& inside) {
+    inside.say('r');
+    while (true) {
+        page.child.fetch_add(1);
+        usleep(100);
+    }
+}
+
+int run_one_child(Page& page, const Inside& inside) {
+    const pid_t child = fork();
+    if (child == 0) {
+        spin(page, inside);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    inside.say('e');
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+TEST_F(TracerKernel, AnInterruptedTaskStandsStillUntilItIsReleased) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    ASSERT_EQ(seize(child), Seized::kNew);
+    EXPECT_EQ(seize(child), Seized::kAlready);
+    ASSERT_TRUE(tracer.interrupt(child).has_value());
+    (void)expect_stop<stop::Trap>(child);
+    EXPECT_FALSE(tracer.poll(child).has_value());  // a stop is given once
+    const int before = page.child;
+    usleep(20'000);
+    EXPECT_EQ(page.child, before);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+    EXPECT_TRUE(eventually([&] { return page.child > before; }));
+    EXPECT_EQ(tracer.attached(), 0U);
+}
+
+TEST_F(TracerKernel, ReleaseDeliversTheSignalThatTheStopOwes) {
+    static Page* shared = nullptr;
+    shared = &page;
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        signal(SIGUSR1, [](int) { shared->signals.fetch_add(1); });
+        return run_one_child(page, inside);
+    });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    ASSERT_EQ(seize(child), Seized::kNew);
+    kill(child.value, SIGUSR1);
+    EXPECT_EQ(expect_stop<stop::Signal>(child).signal, SIGUSR1);
+    EXPECT_EQ(page.signals, 0);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+    EXPECT_TRUE(eventually([&] { return page.signals == 1; }));
+}
+
+TEST_F(TracerKernel, AStoppedTaskStaysStoppedAfterTheReleaseAndContinuesLater) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    kill(child.value, SIGSTOP);
+    ASSERT_TRUE(eventually([&] { return state_of(child.value) == 'T'; }));
+    ASSERT_EQ(seize(child), Seized::kNew);
+    ASSERT_TRUE(tracer.interrupt(child).has_value());
+    EXPECT_EQ(expect_stop<stop::Group>(child).signal, SIGSTOP);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+    ASSERT_TRUE(eventually([&] { return state_of(child.value) == 'T'; }));
+    const int before = page.child;
+    kill(child.value, SIGCONT);
+    EXPECT_TRUE(eventually([&] { return page.child > before; }));
+}
+
+TEST_F(TracerKernel, AStopSignalOnItsWayStopsTheTaskAfterTheRelease) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    ASSERT_EQ(seize(child), Seized::kNew);
+    kill(child.value, SIGSTOP);
+    EXPECT_EQ(expect_stop<stop::Signal>(child).signal, SIGSTOP);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+    ASSERT_TRUE(eventually([&] { return state_of(child.value) == 'T'; }));
+    const int before = page.child;
+    kill(child.value, SIGCONT);
+    EXPECT_TRUE(eventually([&] { return page.child > before; }));
+}
+
+TEST_F(TracerKernel, ASigcontDuringTheStopIsNotLost) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    kill(child.value, SIGSTOP);
+    ASSERT_TRUE(eventually([&] { return state_of(child.value) == 'T'; }));
+    ASSERT_EQ(seize(child), Seized::kNew);
+    EXPECT_EQ(expect_stop<stop::Group>(child).signal, SIGSTOP);
+    const int before = page.child;
+    kill(child.value, SIGCONT);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+    EXPECT_TRUE(eventually([&] { return page.child > before; }));
+}
+
+TEST_F(TracerKernel, ATaskKilledInItsStopIsReapedSoThatItsParentLearnsOfIt) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    ASSERT_EQ(seize(child), Seized::kNew);
+    ASSERT_TRUE(tracer.interrupt(child).has_value());
+    (void)expect_stop<stop::Trap>(child);
+    kill(child.value, SIGKILL);
+    ASSERT_TRUE(eventually([&] { return state_of(child.value) == 'Z'; }));
+    EXPECT_FALSE(container.has_word());  // the parent waits as long as we have not reaped
+    EXPECT_NE(tracer.release(child).value(), Released::kDetached);
+    EXPECT_TRUE(eventually([&] {
+        tracer.reap_leaving();
+        return !tracer.is_attached(child);
+    }));
+    EXPECT_EQ(container.hear(), 'e');
+    EXPECT_EQ(container.wait_end(), SIGKILL);
+}
+
+TEST_F(TracerKernel, AReleaseBeforeTheStopHappensWhenItStops) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    ASSERT_EQ(seize(child), Seized::kNew);
+    ASSERT_TRUE(tracer.release_when_stopped(child, Interrupt::kYes).has_value());
+    EXPECT_TRUE(eventually([&] {
+        tracer.reap_leaving();
+        return !tracer.is_attached(child);
+    }));
+    EXPECT_EQ(tracer_of(child.value), 0);
+}
+
+TEST_F(TracerKernel, SeizeTellsZombieGoneAndTracedByOtherApart) {
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        const pid_t zombie = fork();
+        if (zombie == 0) {
+            _exit(0);
+        }
+        siginfo_t info{};
+        (void)waitid(P_PID, static_cast<id_t>(zombie), &info, WEXITED | WNOWAIT);
+        const pid_t debugged = fork();
+        if (debugged == 0) {
+            spin(page, inside);
+        }
+        const pid_t debugger = fork();
+        if (debugger == 0) {
+            if (::ptrace(PTRACE_SEIZE, debugged, 0, 0) == 0) {
+                inside.say('d');
+            }
+            pause();
+        }
+        return inside.hear();
+    });
+    EXPECT_EQ(container.hear() ^ container.hear(), 'r' ^ 'd');
+    const std::string path = "/proc/" + std::to_string(container.init().value) + "/task/" +
+                             std::to_string(container.init().value) + "/children";
+    int zombie = 0;
+    int debugged = 0;
+    int debugger = 0;
+    FILE* file = fopen(path.c_str(), "re");
+    ASSERT_NE(file, nullptr);
+    ASSERT_EQ(fscanf(file, "%d %d %d", &zombie, &debugged, &debugger), 3);
+    (void)fclose(file);
+    EXPECT_EQ(seize(Tid{zombie}), Seized::kZombie);
+    const SeizeOutcome traced = tracer.seize(Tid{debugged}, {}).value();
+    EXPECT_EQ(traced.what, Seized::kTracedByOther);
+    EXPECT_EQ(traced.other_tracer, Tid{debugger});
+    EXPECT_EQ(seize(Tid{0x3FFFFFFF}), Seized::kGone);
+    EXPECT_EQ(seize(Tid{2}), Seized::kRefused);  // kthreadd; or a process that we may not trace
+    container.say(0);
+    EXPECT_EQ(container.wait_end(), 0);
+}
+
+int fork_on_demand(Page& page, const Inside& inside) {
+    const pid_t worker = fork();
+    if (worker == 0) {
+        inside.say('r');
+        (void)inside.hear();
+        page.parent = 1;
+        if (syscall(SYS_fork) == 0) {
+            page.child = 1;
+            _exit(0);
+        }
+        page.parent = 2;
+        int status = 0;
+        (void)wait(&status);
+        _exit(0);
+    }
+    int status = 0;
+    while (wait(&status) > 0) {
+    }
+    inside.say('e');
+    return 0;
+}
+
+TEST_F(TracerKernel, AChildIsBornAttachedAndHasNotRun) {
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        return fork_on_demand(page, inside);
+    });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid worker = child_of(container.init());
+    ASSERT_EQ(seize(worker, {.births = true}), Seized::kNew);
+    container.say('g');
+    const auto event = expect_stop<stop::Event>(worker);
+    ASSERT_EQ(event.kind, stop::EventKind::kFork);
+    const Tid child{static_cast<pid_t>(event.message)};
+    EXPECT_TRUE(tracer.is_attached(child));
+    (void)expect_stop<stop::Trap>(child);
+    EXPECT_EQ(page.parent, 1);
+    EXPECT_EQ(page.child, 0);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+    EXPECT_TRUE(eventually([&] { return page.child == 1; }));
+    EXPECT_EQ(page.parent, 1);
+    EXPECT_EQ(tracer.release(worker).value(), Released::kDetached);
+    EXPECT_EQ(container.hear(), 'e');
+}
+
+TEST_F(TracerKernel, AChildWhoseCreatorDiesUntoldIsFoundBeforeItRuns) {
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        return fork_on_demand(page, inside);
+    });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid worker = child_of(container.init());
+    ASSERT_EQ(seize(worker, {.births = true}), Seized::kNew);
+    container.say('g');
+    // In its event stop, of which we have not heard: there the child exists already.
+    ASSERT_TRUE(eventually([&] { return state_of(worker.value) == 't'; }));
+    kill(worker.value, SIGKILL);
+    EXPECT_TRUE(is_end(*wait_stop(worker)));
+    EXPECT_TRUE(tracer.may_have_strays());
+    std::vector<Tid> strays;
+    ASSERT_TRUE(eventually([&] {
+        tracer.sweep();
+        strays = tracer.take_strays();
+        return !strays.empty();
+    }));
+    ASSERT_EQ(strays.size(), 1U);
+    EXPECT_EQ(page.child, 0);
+    EXPECT_EQ(tracer.release(strays.front()).value(), Released::kDetached);
+    EXPECT_TRUE(eventually([&] { return page.child == 1; }));
+    EXPECT_EQ(container.hear(), 'e');
+    tracer.sweep();
+    EXPECT_FALSE(tracer.may_have_strays());  // no tracee is left, so there is no stray
+}
+
+TEST_F(TracerKernel, AnExecFromAThreadGoesOnUnderTheLeadersNumber) {
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        page.parent = getpid();
+        std::thread thread([&] {
+            page.child = static_cast<int>(syscall(SYS_gettid));
+            inside.say('r');
+            (void)inside.hear();
+            execl("/bin/true", "true", nullptr);
+        });
+        thread.join();
+        return 1;
+    });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tgid process{container.init().value};
+    // Numbers inside are those of the container; the thread is the only other task.
+    Tid thread;
+    const std::string path = "/proc/" + std::to_string(process.value) + "/task";
+    FILE* listing = popen(("ls " + path).c_str(), "re");
+    for (int tid = 0; fscanf(listing, "%d", &tid) == 1;) {
+        if (tid != process.value) {
+            thread = Tid{tid};
+        }
+    }
+    (void)pclose(listing);
+    ASSERT_EQ(seize(thread, {.exec = true, .exit_kill = true}), Seized::kNew);
+    const std::uint64_t serial = tracer.serial(thread);
+    container.say('g');
+    std::optional<Stop> stop;
+    ASSERT_TRUE(eventually([&] { return (stop = tracer.poll_exec(thread, process)).has_value(); }));
+    const auto* event = std::get_if<stop::Event>(&*stop);
+    ASSERT_NE(event, nullptr);
+    EXPECT_EQ(event->kind, stop::EventKind::kExec);
+    EXPECT_EQ(event->message, static_cast<std::uint64_t>(thread.value));
+    EXPECT_FALSE(tracer.is_attached(thread));
+    EXPECT_NE(serial, 0U);
+    ASSERT_TRUE(tracer.is_stopped(Tid{process.value}));
+    EXPECT_EQ(tracer.release(Tid{process.value}).value(), Released::kDetached);
+    EXPECT_EQ(container.wait_end(), 0);
+}
+
+TEST_F(TracerKernel, AHeldTaskTellsItsOwnerNothing) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    ASSERT_EQ(seize(child), Seized::kNew);
+    tracer.hold(child);
+    ASSERT_TRUE(tracer.interrupt(child).has_value());
+    ASSERT_TRUE(tracer.arm(std::chrono::milliseconds(10)).has_value());
+    while (tracer.await(child) == Awaited::kTick) {
+    }
+    tracer.disarm();
+    EXPECT_TRUE(tracer.is_stopped(child));
+    EXPECT_FALSE(tracer.poll(child).has_value());
+    tracer.unhold(child);
+    (void)expect_stop<stop::Trap>(child);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+}
+
+TEST_F(TracerKernel, AWaitForATaskThatDoesNotStopTicks) {
+    ForkedContainer container(NotifiedCalls::kNone,
+                              [this](const Inside& inside) { return run_one_child(page, inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    const Tid child = child_of(container.init());
+    ASSERT_EQ(seize(child), Seized::kNew);
+    ASSERT_TRUE(tracer.arm(std::chrono::milliseconds(1)).has_value());
+    EXPECT_EQ(tracer.await(child), Awaited::kTick);
+    EXPECT_EQ(tracer.await(child), Awaited::kTick);  // it ticks again
+    ASSERT_TRUE(tracer.interrupt(child).has_value());
+    Awaited awaited = Awaited::kTick;
+    while (awaited == Awaited::kTick) {
+        awaited = tracer.await(child);
+    }
+    tracer.disarm();
+    EXPECT_EQ(awaited, Awaited::kStopped);
+    EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
+}
+
+TEST_F(TracerKernel, OrdinaryChildrenOfOursAreNotReapedByASweep) {
+    const pid_t helper = fork();
+    if (helper == 0) {
+        _exit(5);
+    }
+    ASSERT_TRUE(eventually([&] { return state_of(helper) == 'Z'; }));
+    tracer.sweep();
+    int status = 0;
+    ASSERT_EQ(waitpid(helper, &status, 0), helper);
+    EXPECT_EQ(WEXITSTATUS(status), 5);
+}
+
+TEST(TracerKernelDeathTest, IsForOneThreadOnly) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            const auto ptrace = real_ptrace();
+            const auto wait = real_tracee_wait();
+            const auto procfs = open_procfs().value();
+            Tracer tracer(*ptrace, *wait, *procfs);
+            std::thread([&] { (void)tracer.poll(Tid{1}); }).join();
+        },
+        "broken invariant");
+}
+
+}  // namespace
+}  // namespace execseal
