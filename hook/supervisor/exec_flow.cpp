@@ -57,6 +57,7 @@ ExecStep judging(Input input, const ExecTraits& traits) {
             return to(State::kDone, {Action::kReleaseCaller, Action::kReport});
         case Input::kFrozen:
         case Input::kFreezeFailed:
+        case Input::kArmFailed:
         case Input::kGraceOver:
         case Input::kBudgetOver:
         case Input::kExecStop:
@@ -84,6 +85,7 @@ ExecStep freezing(Input input, const ExecTraits& traits) {
         case Input::kRefused:
         case Input::kKillVerdict:
         case Input::kAllowed:
+        case Input::kArmFailed:
         case Input::kGraceOver:
         case Input::kBudgetOver:
         case Input::kExecStop:
@@ -109,6 +111,7 @@ ExecStep rereading(Input input) {
             return to(State::kDone, {Action::kReleaseCaller, Action::kThaw, Action::kReport});
         case Input::kFrozen:
         case Input::kFreezeFailed:
+        case Input::kArmFailed:
         case Input::kGraceOver:
         case Input::kBudgetOver:
         case Input::kExecStop:
@@ -126,6 +129,9 @@ ExecStep armed(State state, Input input, const ExecTraits& traits) {
         case Input::kGraceOver:
             return state == State::kArmed ? to(State::kInterrupted, {Action::kInterrupt})
                                           : to(state, {});
+        case Input::kArmFailed:  // before the answer: the caller can still be refused
+            return to(State::kDone, {Action::kAnswerErrno, Action::kReleaseCaller, Action::kThaw,
+                                     Action::kReport});
         case Input::kBudgetOver:
             return to(state, {Action::kGiveUpFreeze});
         case Input::kExecStop:
@@ -163,6 +169,7 @@ ExecStep verifying(Input input) {
         case Input::kAllowed:
         case Input::kFrozen:
         case Input::kFreezeFailed:
+        case Input::kArmFailed:
         case Input::kGraceOver:
         case Input::kExecStop:
         case Input::kReturnStop:
@@ -200,10 +207,10 @@ const char* exec_state_name(ExecState state) {
 }
 
 const char* exec_input_name(ExecInput input) {
-    static constexpr std::array<const char*, 13> kNames{
-        "refused",    "kill verdict", "allowed",   "frozen",      "freeze failed",
-        "grace over", "budget over",  "exec stop", "return stop", "answer stale",
-        "same",       "different",    "gone"};
+    static constexpr std::array<const char*, 14> kNames{
+        "refused",      "kill verdict", "allowed",     "frozen",    "freeze failed",
+        "arm failed",   "grace over",   "budget over", "exec stop", "return stop",
+        "answer stale", "same",         "different",   "gone"};
     return kNames.at(static_cast<std::size_t>(input));
 }
 

@@ -37,6 +37,7 @@ enum class ExecInput : std::uint8_t {
     kAllowed,       // after the first read, or after the re-read under the freeze
     kFrozen,        // every task of the domain is held
     kFreezeFailed,  // budget passed, or a task that cannot be seized
+    kArmFailed,     // the caller cannot be seized: somebody else traces it
     kGraceOver,     // the caller has shown nothing for exec_grace since the answer
     kBudgetOver,    // bystanders have been held for freeze_budget
     kExecStop,      // PTRACE_EVENT_EXEC: the new image is there and has not run

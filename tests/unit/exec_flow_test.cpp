@@ -14,10 +14,10 @@ using S = ExecState;
 
 constexpr std::array kStates{S::kJudging, S::kFreezing,    S::kRereading,
                              S::kArmed,   S::kInterrupted, S::kVerifying};
-constexpr std::array kInputs{I::kRefused,      I::kKillVerdict, I::kAllowed,    I::kFrozen,
-                             I::kFreezeFailed, I::kGraceOver,   I::kBudgetOver, I::kExecStop,
-                             I::kReturnStop,   I::kAnswerStale, I::kSame,       I::kDifferent,
-                             I::kGone};
+constexpr std::array kInputs{I::kRefused,      I::kKillVerdict, I::kAllowed,     I::kFrozen,
+                             I::kFreezeFailed, I::kArmFailed,   I::kGraceOver,   I::kBudgetOver,
+                             I::kExecStop,     I::kReturnStop,  I::kAnswerStale, I::kSame,
+                             I::kDifferent,    I::kGone};
 constexpr ExecTraits kFull{true, true, OnFreezeFailure::kDeny};
 
 bool has(const ExecStep& step, ExecAction action) {
@@ -62,6 +62,7 @@ TEST(ExecFlow, FollowsItsTable) {
         {S::kRereading, I::kGone, kFull, S::kDone, release_thaw},
         {S::kArmed, I::kGraceOver, kFull, S::kInterrupted, {A::kInterrupt}},
         {S::kInterrupted, I::kGraceOver, kFull, S::kInterrupted, {}},
+        {S::kArmed, I::kArmFailed, kFull, S::kDone, refuse_thaw},
         {S::kArmed, I::kBudgetOver, kFull, S::kArmed, {A::kGiveUpFreeze}},
         {S::kInterrupted, I::kBudgetOver, kFull, S::kInterrupted, {A::kGiveUpFreeze}},
         {S::kArmed, I::kExecStop, kFull, S::kVerifying, {A::kVerify}},
@@ -102,15 +103,15 @@ TEST(ExecFlow, EveryOtherPairIsImpossibleAndEndsWithNobodyHeldOrAllowed) {
             EXPECT_FALSE(has(step, A::kAnswerContinue) || has(step, A::kArm));
         }
     }
-    EXPECT_EQ(impossible, 51);  // 6 states x 13 inputs, less the 27 rows that are possible
+    EXPECT_EQ(impossible, 55);  // 6 states x 14 inputs, less the 29 that are possible
 }
 
 TEST(ExecFlow, NobodyIsThawedBetweenTheAnswerAndTheCallersStop) {
     for (const auto state : {S::kArmed, S::kInterrupted}) {
         for (const auto input : kInputs) {
             const auto step = exec_step(state, input, kFull);
-            const bool stopped_or_gone =
-                input == I::kReturnStop || input == I::kAnswerStale || input == I::kGone;
+            const bool stopped_or_gone = input == I::kReturnStop || input == I::kAnswerStale ||
+                                         input == I::kGone || input == I::kArmFailed;
             EXPECT_EQ(has(step, A::kThaw) && !step.impossible, stopped_or_gone)
                 << exec_input_name(input);
         }
