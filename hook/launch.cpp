@@ -6,6 +6,7 @@
 
 #include "hook/control_client.h"
 #include "hook/os/byte_io.h"
+#include "hook/os/pidfd.h"
 #include "hook/os/spawn.h"
 #include "hook/os/state_dir.h"
 

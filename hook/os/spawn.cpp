@@ -123,12 +123,4 @@ Result<> spawn_detached(const SpawnRequest& request) {
     return Ok{};
 }
 
-Result<UniqueFd> open_pidfd(pid_t pid) {
-    UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!fd.valid()) {
-        return Error{errno, "pidfd_open " + std::to_string(pid)};
-    }
-    return fd;
-}
-
 }  // namespace execseal

@@ -5,13 +5,10 @@
 // descriptors that are given.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 #include <vector>
 
 #include "hook/os/result.h"
-#include "hook/os/unique_fd.h"
 
 namespace execseal {
 
@@ -23,9 +20,5 @@ struct SpawnRequest {
 
 // Returns once execve has succeeded, or with its errno. The process is not waited for by anybody.
 Result<> spawn_detached(const SpawnRequest& request);
-
-// pidfd_open(2): names the process for good, also after its number is recycled. Readable once it
-// has ended.
-Result<UniqueFd> open_pidfd(pid_t pid);
 
 }  // namespace execseal

@@ -1,0 +1,26 @@
+#include "hook/os/pidfd.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+namespace execseal {
+
+Result<UniqueFd> open_pidfd(pid_t pid) {
+    UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!fd.valid()) {
+        return Error{errno, "pidfd_open " + std::to_string(pid)};
+    }
+    return fd;
+}
+
+Result<> send_signal(int pidfd, int signal) {
+    if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) != 0) {
+        return Error{errno, "pidfd_send_signal"};
+    }
+    return Ok{};
+}
+
+}  // namespace execseal

@@ -1,0 +1,17 @@
+// pidfd: a process by descriptor, so that a recycled number never stands in for it (pidfd_open(2)).
+#pragma once
+
+#include <sys/types.h>
+
+#include "hook/os/result.h"
+#include "hook/os/unique_fd.h"
+
+namespace execseal {
+
+// Readable (EPOLLIN) once the process has ended. `pid` must be a process, not another thread.
+Result<UniqueFd> open_pidfd(pid_t pid);
+
+// To the process as a whole; ESRCH as the Error's code once it has ended.
+Result<> send_signal(int pidfd, int signal);
+
+}  // namespace execseal
