@@ -1,0 +1,38 @@
+// Programs as files: finding one, telling two apart, and becoming one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <compare>
+#include <string>
+#include <vector>
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+struct FileIdentity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+// Of the file behind all symlinks.
+Result<FileIdentity> identity_of(const std::string& path);
+// Of the running program, also when its file was replaced or removed since.
+Result<FileIdentity> own_identity();
+
+// A regular file that this process may execute.
+bool is_executable(const std::string& path);
+
+// $PATH, or what execvp(3) takes without one.
+std::string program_path();
+
+// realpath(3): absolute, without symlinks.
+Result<std::string> real_path(const std::string& path);
+
+// execve(2) with this process's environment; descriptors without CLOEXEC stay open. Returns only
+// when it failed.
+Error become_program(const std::string& path, const std::vector<std::string>& argv);
+
+}  // namespace execseal

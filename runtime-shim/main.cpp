@@ -1,0 +1,85 @@
+// execseal-runtime: stands in front of runc or crun.
+//
+// create and run of a container that a policy covers: its config.json is edited and its supervisor
+// started (enrolment.h). Then, and for every other call at once, this process becomes the real
+// runtime, so that exit code, signals, stdio and console are the runtime's own. A create that
+// cannot be supervised fails with one line and exit code 1, and nothing is left behind.
+#include <cstdio>
+#include <exception>
+
+#include "config/settings.h"
+#include "hook/os/program.h"
+#include "runtime-shim/command_line.h"
+#include "runtime-shim/enrolment.h"
+#include "runtime-shim/error_report.h"
+#include "runtime-shim/real_runtime.h"
+
+namespace execseal {
+namespace {
+
+Error become_runtime(const std::string& runtime, const std::vector<std::string>& arguments) {
+    std::vector<std::string> argv{runtime};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    return become_program(runtime, argv);
+}
+
+// Returns only when the runtime could not be become.
+Error pass_through(const std::vector<std::string>& arguments) {
+    const auto runtimes = read_runtimes(settings_path());
+    if (!runtimes) {
+        return runtimes.error();
+    }
+    const auto runtime = find_real_runtime(*runtimes, program_path());
+    if (!runtime) {
+        return runtime.error();
+    }
+    return become_runtime(*runtime, arguments);
+}
+
+Error create(const CommandLine& line, const std::vector<std::string>& arguments) {
+    const auto settings = load_settings(settings_path());
+    if (!settings) {
+        return settings.error();
+    }
+    const auto runtime = find_real_runtime(settings->runtimes, program_path());
+    if (!runtime) {
+        return runtime.error();
+    }
+    const auto enrolment = Enrolment::make(line, *settings);
+    if (!enrolment) {
+        return enrolment.error();
+    }
+    // If this returns, the enrolment is undone on the way out.
+    return become_runtime(*runtime, arguments);
+}
+
+Error run(const std::vector<std::string>& arguments) {
+    const auto line = parse_command_line(arguments);
+    if (!line) {
+        return line.error();
+    }
+    switch (line->subcommand) {
+        case Subcommand::kOther:
+            return pass_through(arguments);
+        case Subcommand::kCreate:
+        case Subcommand::kRun:
+        case Subcommand::kRestore:
+            break;
+    }
+    return create(*line, arguments);
+}
+
+}  // namespace
+}  // namespace execseal
+
+int main(int argc, char** argv) {
+    try {
+        const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+        execseal::report_error(execseal::run(arguments).text(),
+                               execseal::find_log_options(arguments));
+    } catch (const std::exception& error) {
+        // Nothing of ours throws; what a library throws (std::bad_alloc) must not end in a core.
+        (void)std::fprintf(stderr, "execseal-runtime: %s\n", error.what());
+    }
+    return 1;
+}
