@@ -1,0 +1,147 @@
+#include "hook/supervisor/audit.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace execseal {
+namespace {
+
+using nlohmann::json;
+
+class Audit : public testing::Test {
+  protected:
+    void SetUp() override {
+        char pattern[] = "/tmp/execseal-audit-XXXXXX";
+        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
+        directory_ = &pattern[0];
+        plan_.container_id = "web";
+        plan_.container_name = "front";
+        plan_.policy.name = "small";
+        plan_.annotations = {{"io.execseal.policy", "small"}};
+        settings_.file = directory_ + "/audit.jsonl";
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    json write(const ExecEvent& event) {
+        auto log = AuditLog::open(settings_, plan_);
+        EXPECT_TRUE(log.has_value());
+        log->exec(event);
+        std::ifstream file(settings_.file);
+        std::string line;
+        json last;
+        while (std::getline(file, line)) {
+            last = json::parse(line);
+        }
+        return last;
+    }
+
+    static ExecEvent event() {
+        ExecEvent event;
+        event.host_pid = 100;
+        event.container_pid = 7;
+        event.ppid = 99;
+        ExecFacts facts;
+        facts.views = {{ViewRole::kProgram, "/app/run.sh", {"/app/run.sh", "a b"}},
+                       {ViewRole::kInterpreter, "/bin/sh", {"/bin/sh", "/app/run.sh", "a b"}}};
+        facts.requested_path = "run.sh";
+        facts.cwd = "/app";
+        facts.uid = 1000;
+        facts.gid = 1001;
+        facts.via = Via::kExec;
+        event.facts = facts;
+        event.judgement = {Verdict::kAllow, 0, "small", "app", "exe matches /app/*"};
+        event.outcome = Outcome::kExecuted;
+        event.latency = std::chrono::microseconds(123);
+        return event;
+    }
+
+    std::string directory_;
+    Plan plan_;
+    AuditSettings settings_;
+};
+
+TEST_F(Audit, ALineHoldsAllThatTheReadmePromises) {
+    const json line = write(event());
+    EXPECT_EQ(line["event"], "exec");
+    EXPECT_TRUE(line["time"].get<std::string>().ends_with("Z"));
+    EXPECT_EQ(line["container"], (json{{"id", "web"}, {"name", "front"}}));
+    EXPECT_EQ(line["policy"], "small");
+    EXPECT_EQ(line["annotations"]["io.execseal.policy"], "small");
+    EXPECT_EQ(line["host_pid"], 100);
+    EXPECT_EQ(line["container_pid"], 7);
+    EXPECT_EQ(line["ppid"], 99);
+    EXPECT_EQ(line["uid"], 1000);
+    EXPECT_EQ(line["gid"], 1001);
+    EXPECT_EQ(line["exe"], "/app/run.sh");
+    EXPECT_EQ(line["argv"], (json{"/app/run.sh", "a b"}));
+    EXPECT_EQ(line["through"], json{"/bin/sh"});
+    EXPECT_EQ(line["requested"], "run.sh");
+    EXPECT_EQ(line["cwd"], "/app");
+    EXPECT_EQ(line["via"], "exec");
+    EXPECT_EQ(line["verdict"], "allow");
+    EXPECT_EQ(line["rule"], "app");
+    EXPECT_EQ(line["decided_by"], "small");
+    EXPECT_EQ(line["outcome"], "executed");
+    EXPECT_EQ(line["latency_us"], 123);
+    EXPECT_FALSE(line.contains("errno"));
+    EXPECT_FALSE(line.contains("raced"));
+    EXPECT_FALSE(line.contains("race_detected"));
+}
+
+TEST_F(Audit, BytesThatAreNotTextStandAsHexAndNothingIsCut) {
+    ExecEvent odd = event();
+    const std::string long_text(200000, 'x');
+    odd.facts->views[0].argv = {std::string("\xff\n\"", 3), long_text, "tab\t\"quote\" \\ \x01",
+                                "\xc3\xbc", ""};
+    const json line = write(odd);
+    EXPECT_EQ(line["argv"][0], (json{{"hex", "ff0a22"}}));
+    EXPECT_EQ(line["argv"][1], long_text);
+    EXPECT_EQ(line["argv"][2], "tab\t\"quote\" \\ \x01");
+    EXPECT_EQ(line["argv"][3], "\xc3\xbc");
+    EXPECT_EQ(line["argv"][4], "");
+}
+
+TEST_F(Audit, ARaceIsToldWithBothValues) {
+    ExecEvent raced = event();
+    raced.outcome = Outcome::kKilled;
+    raced.gate.freeze = "pidns";
+    raced.gate.frozen_tasks = 3;
+    raced.gate.frozen_for = std::chrono::microseconds(250);
+    raced.gate.raced = true;
+    raced.gate.race_detected = true;
+    raced.gate.race_field = "argv[1]";
+    raced.gate.race_judged = "good";
+    raced.gate.race_taken = "evil";
+    const json line = write(raced);
+    EXPECT_EQ(line["outcome"], "killed");
+    EXPECT_EQ(line["race_detected"],
+              (json{{"field", "argv[1]"}, {"judged", "good"}, {"taken", "evil"}}));
+    EXPECT_EQ(line["raced"], true);
+    EXPECT_EQ(line["frozen_tasks"], 3);
+    EXPECT_EQ(line["frozen_us"], 250);
+}
+
+TEST_F(Audit, WhatCouldNotBeReadIsStillAnEvent) {
+    ExecEvent blind;
+    blind.host_pid = 5;
+    blind.judgement = {Verdict::kDeny, EFAULT, "", "unreadable", "argv[2] at 0x1000"};
+    blind.error = EFAULT;
+    blind.requested = "/bin/x";
+    const json line = write(blind);
+    EXPECT_EQ(line["verdict"], "deny");
+    EXPECT_EQ(line["errno"], EFAULT);
+    EXPECT_EQ(line["requested"], "/bin/x");
+    EXPECT_FALSE(line.contains("argv"));
+}
+
+TEST_F(Audit, AFileThatCannotBeOpenedIsAnErrorAtTheStart) {
+    settings_.file = "/proc/nowhere/audit.jsonl";
+    EXPECT_FALSE(AuditLog::open(settings_, plan_).has_value());
+}
+
+}  // namespace
+}  // namespace execseal
