@@ -1,0 +1,73 @@
+// path_calls: the kernel calls of path resolution, one each, on descriptors that are only names.
+//
+// All of them may block on a hung mount: they belong into an expendable process. None of them opens
+// a file for reading but read_file_at(), which asks first that it is a regular one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "hook/os/result.h"
+#include "hook/os/unique_fd.h"
+
+namespace execseal {
+
+// A file, whatever its name: what the kernel executes has the same pair.
+struct FileId {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend auto operator<=>(const FileId&, const FileId&) = default;
+};
+
+struct FileStatus {
+    FileId id;
+    std::uint64_t mount = 0;  // of the descriptor: tells two binds of one directory apart
+    mode_t mode = 0;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::uint64_t links = 0;
+    std::uint64_t size = 0;
+    std::int64_t ctime_ns = 0;
+};
+
+// Where openat2(2) may lead: kInRoot takes `directory` for the root, kBeneath forbids to leave it.
+// Neither follows magic links (ELOOP): they would be followed as ours, not as the caller's.
+enum class Scope { kInRoot, kBeneath };
+Result<UniqueFd> open_scoped(int directory, const std::string& path, Scope scope);
+
+// One component, a symbolic link itself rather than what it points to.
+Result<UniqueFd> open_component(int directory, const char* name);
+// Follows the last component, magic links too.
+Result<UniqueFd> open_link_target(int directory, const char* name);
+// O_PATH on a path of ours, following links: /proc/TID/root and the like.
+Result<UniqueFd> open_own_path(const std::string& path);
+// True for a magic link of procfs; `name` must be a symbolic link.
+Result<bool> is_magic_link(int directory, const char* name);
+
+Result<FileStatus> status_of(int fd);
+Result<FileStatus> status_at(const std::string& path);
+Result<bool> is_procfs(int fd);
+Result<bool> is_noexec_mount(int fd);
+
+// Text of the symbolic link that `fd` itself is.
+Result<std::string> link_text(int fd);
+Result<std::string> link_text_at(const std::string& path);
+// Where the kernel says that `fd` is: /proc/self/fd/N.
+Result<std::string> name_of(int fd);
+
+// A readable descriptor of the regular file that `fd` (O_PATH) names; never of anything else: a
+// FIFO or a device would block or act on being opened.
+Result<UniqueFd> open_regular(int fd);
+// Reads up to out.size() bytes from `offset`; fewer only at the end of the file.
+Result<std::size_t> read_file_at(int fd, std::span<std::byte> out, std::uint64_t offset);
+// All of a small file below `directory` (AT_FDCWD for an absolute path), procfs mostly.
+Result<std::string> read_text_at(int directory, const std::string& path, std::size_t limit);
+// The same into a buffer that is kept: `text` is resized to what was there. More than `limit` bytes
+// is an Error with code EFBIG.
+Result<> read_text_into(const std::string& path, std::size_t limit, std::string& text);
+
+}  // namespace execseal
