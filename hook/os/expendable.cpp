@@ -58,6 +58,9 @@ class Abandoned {
 // would only eat the node.
 constexpr std::size_t kMaxAbandoned = 64;
 
+// The memory of a larger reply is given back before the next job.
+constexpr std::size_t kKeptReply = 1U << 20U;
+
 Abandoned& abandoned() {
     static Abandoned list;
     return list;
@@ -230,6 +233,9 @@ void Expendable::stay_on_this_cpu() {
 Result<> Expendable::begin(std::span<const std::byte> job) {
     CHECK(!busy_ && job.size() <= kMaxJob && !job.empty());
     fds_.clear();
+    if (reply_size_ > kKeptReply) {
+        (void)::madvise(shared_, room_, MADV_REMOVE);
+    }
     reply_size_ = 0;
     stay_on_this_cpu();
     if (::send(socket_.get(), job.data(), job.size(), MSG_NOSIGNAL) < 0) {

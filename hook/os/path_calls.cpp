@@ -125,6 +125,16 @@ Result<FileStatus> status_of(int fd) {
     return status(fd, "", AT_EMPTY_PATH);
 }
 
+Result<FileId> executable_of(Tgid process) {
+    std::array<char, 32> path{};
+    (void)std::snprintf(path.data(), path.size(), "/proc/%d/exe", process.value);
+    struct statx found {};
+    if (::statx(AT_FDCWD, path.data(), AT_STATX_DONT_SYNC, STATX_INO, &found) != 0) {
+        return Error{errno, std::string("statx ") + path.data()};
+    }
+    return FileId{::makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino};
+}
+
 Result<FileStatus> status_at(const std::string& path) {
     return status(AT_FDCWD, path.c_str(), 0);
 }

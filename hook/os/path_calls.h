@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "hook/os/ids.h"
 #include "hook/os/result.h"
 #include "hook/os/unique_fd.h"
 
@@ -49,6 +50,9 @@ Result<UniqueFd> open_own_path(const std::string& path);
 Result<bool> is_magic_link(int directory, const char* name);
 
 Result<FileStatus> status_of(int fd);
+// The file that a process executes, asked without making its file system go and look (a FUSE server
+// of the container could make us wait).
+Result<FileId> executable_of(Tgid process);
 Result<FileStatus> status_at(const std::string& path);
 Result<bool> is_procfs(int fd);
 Result<bool> is_noexec_mount(int fd);

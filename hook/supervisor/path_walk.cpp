@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <string_view>
@@ -56,7 +57,7 @@ class Walker {
   public:
     Walker(const CallerView& view, LastLink last) : view_(view), last_(last) {}
 
-    Result<UniqueFd> walk(int base, const std::string& path) {
+    Result<WalkedPath> walk(int base, const std::string& path) {
         auto start = go_to(path.starts_with('/') ? view_.root.get() : base);
         if (!start) {
             return start.error();
@@ -74,7 +75,7 @@ class Walker {
                 return step.error();
             }
         }
-        return std::move(here_);
+        return WalkedPath{std::move(here_), jump_};
     }
 
   private:
@@ -183,6 +184,7 @@ class Walker {
             return target.error();
         }
         here_ = std::move(*target);
+        jump_ = Jump::kYes;
         if (!rest_.empty()) {
             const auto status = status_of(here_.get());
             if (!status || !S_ISDIR(status->mode)) {
@@ -247,6 +249,7 @@ class Walker {
     UniqueFd here_;
     std::string rest_;
     int links_ = 0;
+    Jump jump_ = Jump::kNo;
     std::optional<FileStatus> root_;
 };
 
@@ -293,7 +296,7 @@ Result<CallerView> CallerView::open(Tid tid) {
     return CallerView{*numbers, std::move(*root), std::move(*cwd)};
 }
 
-Result<UniqueFd> walk_path(const CallerView& view, int base, const std::string& path,
+Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string& path,
                            LastLink last) {
     if (path.empty()) {
         return Error{ENOENT, "empty path"};
@@ -303,7 +306,7 @@ Result<UniqueFd> walk_path(const CallerView& view, int base, const std::string& 
         auto found = open_scoped(absolute ? view.root.get() : base, path,
                                  absolute ? Scope::kInRoot : Scope::kBeneath);
         if (found) {
-            return found;
+            return WalkedPath{std::move(*found), Jump::kNo};
         }
         // Any failure is looked at again by hand: a link to /proc/self deep in the path fails with
         // ENOENT here, because the container's procfs does not show us.

@@ -42,8 +42,16 @@ struct CallerView {
 
 enum class LastLink { kRefuse, kFollow };  // AT_SYMLINK_NOFOLLOW gives ELOOP for a link, execveat(2)
 
+// Jump::kYes: a magic link of procfs was followed, so where the file is says nothing about the path.
+enum class Jump { kYes, kNo };
+
+struct WalkedPath {
+    UniqueFd fd;
+    Jump jump = Jump::kYes;
+};
+
 // `base` is the directory that a relative path starts from. The Error's code is the kernel's answer.
-Result<UniqueFd> walk_path(const CallerView& view, int base, const std::string& path,
+Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string& path,
                            LastLink last);
 
 }  // namespace execseal

@@ -51,7 +51,7 @@ LoaderCommand parse_loader_command(const std::vector<std::string>& argv) {
     command.use = LoaderUse::kPlain;
     std::optional<std::string> argv0;
     // musl started as "ldd" lists, whatever the file is called.
-    const bool is_ldd = !argv.empty() && base_name(argv[0]) == "ldd";
+    const bool is_ldd = !argv.empty() && argv[0].ends_with("ldd");
     std::size_t at = 1;
     for (; at < argv.size() && argv[at].starts_with("--"); ++at) {
         if (argv[at] == "--") {
@@ -119,7 +119,7 @@ std::optional<Applet> pick_applet(const std::vector<std::string>& argv, const st
         }
         name = base_name(argv[at]);
     }
-    if (name.empty()) {
+    if (name.empty() || name == "." || name == "..") {
         return std::nullopt;
     }
     return Applet{name, {argv.begin() + static_cast<std::ptrdiff_t>(at), argv.end()}};

@@ -1,0 +1,68 @@
+// exec_reader: reads and resolves one exec in an expendable process, within a deadline.
+//
+// Takes a decoded call, gives its bytes (exec_request.h) and its program (program.h); the front of
+// stage "read" for the gate. Whatever a container can make hang (a page of an unanswered FUSE file, a
+// dead NFS mount under the path) hangs there: the process is killed and the request is kBlocked.
+// Memory of the caller and files of the container are touched in no other process of ours.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "hook/os/expendable.h"
+#include "hook/supervisor/exec_request.h"
+#include "hook/supervisor/program.h"
+
+namespace execseal {
+
+// All that is known of one exec before it is judged.
+struct ExecStudy {
+    ExecSnapshot snapshot;
+    // Looked for only when the snapshot is complete, and not for StudyScope::kMemory.
+    Program program;
+    CallerNumbers caller;
+};
+
+// kMemory: the bytes alone, for the second look of a frozen caller.
+enum class StudyScope { kMemory, kMemoryAndProgram };
+
+class ExecReader {
+  public:
+    explicit ExecReader(std::chrono::milliseconds deadline) : deadline_(deadline) {}
+
+    // Starts the first process ahead of need.
+    Result<> warm_up();
+
+    // Waits; past the deadline the snapshot is kBlocked.
+    ExecStudy study(const ExecCall& call, StudyScope scope,
+                    const std::optional<RootIdentity>& container);
+
+    // The same for a loop that has others to serve: begin, wait for fd() to become readable, collect.
+    // A ticket that is dropped kills its process.
+    class Ticket {
+      public:
+        [[nodiscard]] int fd() const { return process_ ? process_->fd() : -1; }
+        [[nodiscard]] std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+
+      private:
+        friend class ExecReader;
+        std::optional<Expendable> process_;
+        ExecCall call_;
+        std::string failure_;
+        std::chrono::steady_clock::time_point deadline_;
+    };
+    Ticket begin(const ExecCall& call, StudyScope scope,
+                 const std::optional<RootIdentity>& container);
+    // nullopt: not yet, and the ticket's deadline has not passed. Waits no longer than until `until`.
+    std::optional<ExecStudy> collect(Ticket& ticket, std::chrono::steady_clock::time_point until);
+
+  private:
+    Result<Expendable> take_process();
+
+    std::chrono::milliseconds deadline_;
+    std::vector<Expendable> idle_;
+};
+
+}  // namespace execseal

@@ -1,0 +1,86 @@
+// flat_message: numbers and strings one after the other, for what crosses between our own processes.
+//
+// No versions and no byte order: both ends are one program. Bounded all the same: a writer that runs
+// out of room and a reader that runs off the end say so once, at the end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace execseal {
+
+class FlatWriter {
+  public:
+    explicit FlatWriter(std::span<std::byte> room) : room_(room) {}
+
+    void number(std::uint64_t value) { raw(std::as_bytes(std::span(&value, 1))); }
+    void string(std::string_view text) {
+        number(text.size());
+        raw(std::as_bytes(std::span(text.data(), text.size())));
+    }
+    [[nodiscard]] bool fits() const { return fits_; }
+    [[nodiscard]] std::size_t size() const { return used_; }
+
+  private:
+    void raw(std::span<const std::byte> bytes) {
+        if (!fits_ || bytes.size() > room_.size() - used_) {
+            fits_ = false;
+            return;
+        }
+        if (!bytes.empty()) {
+            std::memcpy(room_.data() + used_, bytes.data(), bytes.size());
+        }
+        used_ += bytes.size();
+    }
+
+    std::span<std::byte> room_;
+    std::size_t used_ = 0;
+    bool fits_ = true;
+};
+
+class FlatReader {
+  public:
+    explicit FlatReader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+    std::uint64_t number() {
+        std::uint64_t value = 0;
+        if (rest_.size() < sizeof value) {
+            whole_ = false;
+            return 0;
+        }
+        std::memcpy(&value, rest_.data(), sizeof value);
+        rest_ = rest_.subspan(sizeof value);
+        return value;
+    }
+    std::string string() {
+        const std::uint64_t size = number();
+        if (size > rest_.size()) {
+            whole_ = false;
+            return {};
+        }
+        std::string text(reinterpret_cast<const char*>(rest_.data()), size);
+        rest_ = rest_.subspan(size);
+        return text;
+    }
+    // A count of things that take at least eight bytes each.
+    std::size_t count() {
+        const std::uint64_t value = number();
+        if (value > rest_.size() / sizeof(std::uint64_t)) {
+            whole_ = false;
+            return 0;
+        }
+        return value;
+    }
+    // Everything was there, and nothing is left.
+    [[nodiscard]] bool done() const { return whole_ && rest_.empty(); }
+
+  private:
+    std::span<const std::byte> rest_;
+    bool whole_ = true;
+};
+
+}  // namespace execseal

@@ -1,0 +1,125 @@
+#include "hook/supervisor/verify.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string_view>
+
+#include "hook/os/check.h"
+
+namespace execseal {
+namespace {
+
+// What a task may have taken at most; more than that is not what was judged, whatever it is.
+constexpr std::size_t kMaxTaken = 2 * kMaxArgTotal;
+
+// One string off a block, with whether it had its NUL.
+std::optional<std::string_view> next_string(std::string_view& rest) {
+    if (rest.empty()) {
+        return std::nullopt;
+    }
+    const std::size_t end = std::min(rest.find('\0'), rest.size() - 1);
+    const std::string_view string = rest.substr(0, end + 1);
+    rest.remove_prefix(end + 1);
+    return string;
+}
+
+std::string shown(std::optional<std::string_view> string) {
+    if (!string) {
+        return "";
+    }
+    if (string->ends_with('\0')) {
+        string->remove_suffix(1);
+    }
+    return std::string(*string);
+}
+
+// The first string in which two different blocks differ.
+Verification difference(const char* name, std::string_view judged, std::string_view taken) {
+    Verification result;
+    result.outcome = VerifyOutcome::kDiffers;
+    for (std::size_t i = 0;; ++i) {
+        const auto a = next_string(judged);
+        const auto b = next_string(taken);
+        if (a != b || !a) {
+            result.field = std::string(name) + "[" + std::to_string(i) + "]";
+            result.judged = shown(a);
+            result.taken = shown(b);
+            return result;
+        }
+    }
+}
+
+std::string text_of(const FileId& id) {
+    return "device " + std::to_string(id.device) + " inode " + std::to_string(id.inode);
+}
+
+Verification failure(const Error& error) {
+    Verification result;
+    const bool gone = error.code == ENOENT || error.code == ESRCH;
+    result.outcome = gone ? VerifyOutcome::kGone : VerifyOutcome::kUnreadable;
+    result.reason = error.text();
+    return result;
+}
+
+}  // namespace
+
+const char* verify_outcome_name(VerifyOutcome outcome) {
+    switch (outcome) {
+        case VerifyOutcome::kUnreadable:
+            return "unreadable";
+        case VerifyOutcome::kGone:
+            return "gone";
+        case VerifyOutcome::kDiffers:
+            return "differs";
+        case VerifyOutcome::kSame:
+            return "same";
+    }
+    return "unknown";
+}
+
+ExpectedExec expected_exec(const ExecStudy& study) {
+    CHECK(study.snapshot.outcome == SnapshotOutcome::kComplete &&
+          study.program.outcome == ProgramOutcome::kFound &&
+          study.program.executed < study.program.files.size());
+    return {study.program.files[study.program.executed].id, study.program.final_argv,
+            study.snapshot.env};
+}
+
+Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken) {
+    if (judged.executable != taken.executable) {
+        Verification result;
+        result.outcome = VerifyOutcome::kDiffers;
+        result.field = "exe";
+        result.judged = text_of(judged.executable);
+        result.taken = text_of(taken.executable);
+        return result;
+    }
+    if (judged.argv.bytes != taken.argv) {
+        return difference("argv", judged.argv.bytes, taken.argv);
+    }
+    if (judged.env.bytes != taken.env) {
+        return difference("env", judged.env.bytes, taken.env);
+    }
+    Verification same;
+    same.outcome = VerifyOutcome::kSame;
+    return same;
+}
+
+Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged) {
+    const std::string proc = "/proc/" + std::to_string(stopped.value);
+    const auto executable = executable_of(stopped);
+    if (!executable) {
+        return failure(executable.error());
+    }
+    taken_.executable = *executable;
+    for (const auto& [file, text] :
+         {std::pair{"/cmdline", &taken_.argv}, std::pair{"/environ", &taken_.env}}) {
+        if (const auto read = read_text_into(proc + file, kMaxTaken, *text); !read) {
+            return failure(read.error());
+        }
+    }
+    return compare_exec(judged, taken_);
+}
+
+}  // namespace execseal
