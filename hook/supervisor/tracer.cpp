@@ -9,8 +9,10 @@
 namespace execseal {
 namespace {
 
-// More than this many news in one sweep wait for the next one, so that a storm starves nobody.
-constexpr int kSweepLimit = 1024;
+bool covers(const PtraceOptions& have, const PtraceOptions& want) {
+    return (have.births || !want.births) && (have.exec || !want.exec) &&
+           (have.exit_kill || !want.exit_kill);
+}
 
 }  // namespace
 
@@ -42,8 +44,10 @@ Tracer::Attachment& Tracer::attach(Tid tid, const PtraceOptions& options) {
 
 Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     check_thread();
-    if (attachments_.contains(tid)) {
-        return SeizeOutcome{Seized::kAlready, Tid{}};
+    if (Attachment* attachment = find(tid)) {
+        attachment->leaving = false;
+        return SeizeOutcome{
+            covers(attachment->options, options) ? Seized::kAlready : Seized::kAlreadyLess, Tid{}};
     }
     const Result<SeizeReach> seized = ptrace_.seize(tid, options);
     if (!seized) {
@@ -327,24 +331,26 @@ Result<> Tracer::kill(Tid tid) {
     return reach ? Result<>(Ok{}) : Result<>(reach.error());
 }
 
-void Tracer::sweep() {
+const std::vector<Tid>& Tracer::sweep() {
     check_thread();
-    for (int i = 0; i < kSweepLimit; ++i) {
+    swept_.clear();
+    // Ends by itself: a tracee that is not resumed gives at most a stop and its end.
+    while (true) {
         Result<AnyNews> news = wait_.try_wait_any();
         CHECK(news.has_value());  // as in try_wait()
         if (news->kind == AnyNews::Kind::kNoTracee) {
             // Not one tracee in the kernel: there is no stray either. Tasks that are recorded here
             // have been renamed by an exec or reaped; their owners will find them gone.
             orphans_possible_ = false;
-            return;
         }
-        if (news->kind == AnyNews::Kind::kNothing) {
-            return;
+        if (news->kind != AnyNews::Kind::kStop) {
+            return swept_;
         }
-        if (!attachments_.contains(news->tid)) {
-            if (is_end(news->what)) {
-                continue;  // a child that was killed before anybody knew it
-            }
+        if (attachments_.contains(news->tid)) {
+            swept_.push_back(news->tid);
+        } else if (is_end(news->what)) {
+            continue;  // a child that was killed before anybody knew it
+        } else {
             attach(news->tid, PtraceOptions{.births = true}).told = true;
             strays_.push_back(news->tid);
         }

@@ -22,7 +22,9 @@ namespace execseal {
 
 // What became of an attempt to attach. kZombie: nothing left that could run. kTracedByOther: gdb or
 // strace in the container, say. kRefused: EPERM for another reason (a kernel thread, no rights).
-enum class Seized { kRefused, kTracedByOther, kZombie, kGone, kAlready, kNew };
+// kAlready: ours with at least these options, kAlreadyLess: ours with fewer; both are not to be
+// released by an earlier wish any more.
+enum class Seized { kRefused, kTracedByOther, kZombie, kGone, kAlreadyLess, kAlready, kNew };
 
 struct SeizeOutcome {
     Seized what = Seized::kRefused;
@@ -75,9 +77,10 @@ class Tracer {
     Result<> resume(Tid tid);
     Result<> kill(Tid tid);
 
-    // Looks for news of any tracee, unknown ones too. Called at each SIGCHLD while some creator has
-    // died without telling of its child, and by those who wait for many at once.
-    void sweep();
+    // Looks for news of any tracee, unknown ones too, and keeps them for their owners; returns the
+    // known tasks that have some. Called at each SIGCHLD while some creator has died without
+    // telling of its child, and by those who wait for many at once.
+    const std::vector<Tid>& sweep();
     [[nodiscard]] bool may_have_strays() const { return orphans_possible_; }
     // Children that are attached and that nobody waits for: to be registered and released.
     std::vector<Tid> take_strays();
@@ -132,6 +135,7 @@ class Tracer {
     std::unordered_map<Tid, Attachment> attachments_;
     std::vector<Tid> leaving_;
     std::vector<Tid> strays_;
+    std::vector<Tid> swept_;
     bool orphans_possible_ = false;
 };
 

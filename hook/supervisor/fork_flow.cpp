@@ -1,0 +1,186 @@
+#include "hook/supervisor/fork_flow.h"
+
+namespace execseal {
+namespace {
+
+using State = ForkState;
+using Input = ForkInput;
+using Action = ForkAction;
+
+ForkStep impossible() {
+    return {State::kDone, {Action::kAbandon}, true};
+}
+
+ForkStep from_received(Input input) {
+    switch (input) {
+        case Input::kSeizeDone:
+            return {State::kSeized, {Action::kAnswerContinue}};
+        case Input::kSeizeRefused:
+            return {State::kDone, {Action::kAnswerErrno}};
+        case Input::kGone:
+            return {State::kDone, {}};
+        case Input::kDeadline:
+        case Input::kYield:
+            return {State::kReceived, {}};
+        case Input::kAnswerFailed:
+        case Input::kAnswerGone:
+        case Input::kAnswerDone:
+        case Input::kBorn:
+        case Input::kOtherStop:
+        case Input::kNotifiedAnew:
+        case Input::kChildStop:
+        case Input::kChildGone:
+            break;
+    }
+    return impossible();
+}
+
+ForkStep from_seized(Input input) {
+    switch (input) {
+        case Input::kAnswerDone:
+            return {State::kAnswered, {Action::kStartGrace}};
+        case Input::kAnswerGone:
+            // Alive and about to stop for a signal, dead, or (its number recycled) somebody else:
+            // the interrupt ends all three.
+            return {State::kInterrupted, {Action::kInterrupt, Action::kStartGrace}};
+        case Input::kAnswerFailed:
+            return {State::kInterrupted,
+                    {Action::kAnswerErrno, Action::kInterrupt, Action::kStartGrace}};
+        case Input::kGone:
+            return {State::kDone, {}};
+        case Input::kDeadline:
+        case Input::kYield:
+            return {State::kSeized, {}};
+        case Input::kSeizeRefused:
+        case Input::kSeizeDone:
+        case Input::kBorn:
+        case Input::kOtherStop:
+        case Input::kNotifiedAnew:
+        case Input::kChildStop:
+        case Input::kChildGone:
+            break;
+    }
+    return impossible();
+}
+
+// kAnswered and kInterrupted: the kernel is at work for the caller.
+ForkStep from_answered(Input input) {
+    switch (input) {
+        case Input::kBorn:
+            // The caller first: it need not wait while we look at the child, which stands still
+            // until it is registered.
+            return {State::kBirth, {Action::kReleaseCaller, Action::kRegisterChild}};
+        case Input::kOtherStop:
+            return {State::kDone, {Action::kReleaseCaller}};
+        case Input::kNotifiedAnew:
+            return {State::kSeized, {Action::kAnswerContinue}};
+        case Input::kDeadline:
+        case Input::kYield:
+            return {State::kInterrupted, {Action::kInterrupt, Action::kStartGrace}};
+        case Input::kGone:
+            return {State::kDone, {}};
+        case Input::kSeizeRefused:
+        case Input::kSeizeDone:
+        case Input::kAnswerFailed:
+        case Input::kAnswerGone:
+        case Input::kAnswerDone:
+        case Input::kChildStop:
+        case Input::kChildGone:
+            break;
+    }
+    return impossible();
+}
+
+ForkStep from_birth(Input input) {
+    switch (input) {
+        case Input::kChildStop:
+            return {State::kDone, {Action::kReleaseChild}};
+        case Input::kChildGone:
+            return {State::kDone, {Action::kForgetChild}};
+        case Input::kDeadline:
+        case Input::kYield:
+            return {State::kBirth, {}};
+        case Input::kSeizeRefused:
+        case Input::kSeizeDone:
+        case Input::kAnswerFailed:
+        case Input::kAnswerGone:
+        case Input::kAnswerDone:
+        case Input::kBorn:
+        case Input::kOtherStop:
+        case Input::kNotifiedAnew:
+        case Input::kGone:
+            break;
+    }
+    return impossible();
+}
+
+}  // namespace
+
+ForkStep fork_step(ForkState state, ForkInput input) {
+    switch (state) {
+        case State::kReceived:
+            return from_received(input);
+        case State::kSeized:
+            return from_seized(input);
+        case State::kAnswered:
+        case State::kInterrupted:
+            return from_answered(input);
+        case State::kBirth:
+            return from_birth(input);
+        case State::kDone:
+            break;
+    }
+    return impossible();
+}
+
+const char* fork_state_name(ForkState state) {
+    switch (state) {
+        case State::kReceived:
+            return "received";
+        case State::kSeized:
+            return "seized";
+        case State::kAnswered:
+            return "answered";
+        case State::kInterrupted:
+            return "interrupted";
+        case State::kBirth:
+            return "birth";
+        case State::kDone:
+            return "done";
+    }
+    return "?";
+}
+
+const char* fork_input_name(ForkInput input) {
+    switch (input) {
+        case Input::kSeizeRefused:
+            return "seize refused";
+        case Input::kSeizeDone:
+            return "seized";
+        case Input::kAnswerFailed:
+            return "answer failed";
+        case Input::kAnswerGone:
+            return "answer stale";
+        case Input::kAnswerDone:
+            return "answered";
+        case Input::kBorn:
+            return "born";
+        case Input::kOtherStop:
+            return "other stop";
+        case Input::kNotifiedAnew:
+            return "notified anew";
+        case Input::kChildStop:
+            return "child's stop";
+        case Input::kChildGone:
+            return "child gone";
+        case Input::kDeadline:
+            return "deadline";
+        case Input::kYield:
+            return "yield";
+        case Input::kGone:
+            return "gone";
+    }
+    return "?";
+}
+
+}  // namespace execseal

@@ -1,0 +1,395 @@
+#include "hook/supervisor/fork_tracking.h"
+
+#include <linux/audit.h>
+
+#include <algorithm>
+#include <string>
+
+#include "hook/os/kernel_constants.h"
+#include "hook/os/log.h"
+
+namespace execseal {
+namespace {
+
+constexpr PtraceOptions kForkOptions{.births = true};
+
+// clone(2) by architecture; x32 is AUDIT_ARCH_X86_64 with bit 30 in the number.
+bool is_clone(const Notification& notification) {
+    constexpr unsigned kX32Bit = 0x40000000;
+    const unsigned nr = static_cast<unsigned>(notification.nr) & ~kX32Bit;
+    switch (notification.arch) {
+        case AUDIT_ARCH_X86_64:
+            return nr == 56;
+        case AUDIT_ARCH_I386:
+        case AUDIT_ARCH_ARM:
+            return nr == 120;
+        case AUDIT_ARCH_AARCH64:
+            return nr == 220;
+        default:
+            return false;
+    }
+}
+
+// The same number in every architecture (the unified table since Linux 5.0).
+bool is_clone3(const Notification& notification) {
+    return (static_cast<unsigned>(notification.nr) & ~0x40000000U) == 435;
+}
+
+void log_failure(const char* what, Tid tid, const Error& error) {
+    log_warning("fork tracking: " + std::string(what) + " of task " + std::to_string(tid.value) +
+                ": " + error.text());
+}
+
+}  // namespace
+
+void restart_call(Tracer& tracer, SeccompNotify& listener, const Notification& notification) {
+    // The interrupt first: with it pending the caller handles signals before it returns to its
+    // program, and there -ERESTARTNOINTR becomes a restart that the program does not see
+    // (arch_do_signal_or_restart()). An ordinary notification is stale by then; one of a filter
+    // with WAIT_KILLABLE_RECV waits for this answer.
+    (void)tracer.release_when_stopped(notification.tid, Interrupt::kYes);
+    (void)listener.answer(notification.id, Answer::fail(kErestartnointr));
+}
+
+ForkTracking::ForkTracking(Tracer& tracer, TaskTable& table, Procfs& procfs,
+                           ForkTrackingLimits limits)
+    : tracer_(tracer), table_(table), procfs_(procfs), limits_(limits), grace_(limits.grace) {}
+
+ForkTracking::Makes ForkTracking::what_it_makes(const Notification& notification) {
+    if (is_clone3(notification)) {
+        return Makes::kUnknown;  // the flags are in memory
+    }
+    if (is_clone(notification) && (notification.args[0] & kCloneThread) != 0) {
+        return Makes::kThread;
+    }
+    return Makes::kProcess;
+}
+
+void ForkTracking::on_notification(SeccompNotify& listener, const Notification& notification,
+                                   Clock::time_point now) {
+    ++counts_.received;
+    const Occasion occasion{&listener, notification.id, Tid{}, now};
+    const Tid caller = notification.tid;
+    if (caller == Tid{}) {
+        ++counts_.refused;
+        (void)answer(Answer::fail(limits_.refused_errno), occasion);
+        return;
+    }
+    if (flows_.contains(caller)) {
+        // Either its last call has failed, or that caller is dead and this one has its number.
+        poll_flow(caller, now);
+    }
+    if (const auto known = flows_.find(caller); known != flows_.end()) {
+        ++counts_.without_child;
+        known->second.makes = what_it_makes(notification);
+        run(known->second, ForkInput::kNotifiedAnew, occasion);
+    } else {
+        Flow& flow = flows_[caller];
+        flow.number = next_number_++;
+        flow.caller = caller;
+        flow.makes = what_it_makes(notification);
+        if (const std::optional<ForkInput> seized = seize(caller, occasion)) {
+            run(flow, *seized, occasion);
+        } else {
+            flow.state = ForkState::kDone;
+        }
+    }
+    settle(caller, occasion);
+}
+
+std::optional<ForkInput> ForkTracking::seize(Tid caller, const Occasion& occasion) {
+    const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkOptions);
+    if (!outcome) {
+        log_failure("seize", caller, outcome.error());
+        ++counts_.refused;
+        return ForkInput::kSeizeRefused;
+    }
+    switch (outcome->what) {
+        case Seized::kNew:
+        case Seized::kAlready:
+            return ForkInput::kSeizeDone;
+        case Seized::kGone:
+        case Seized::kZombie:
+            return ForkInput::kGone;
+        case Seized::kAlreadyLess:
+            restart_call(tracer_, *occasion.listener, {.id = occasion.id, .tid = caller});
+            return std::nullopt;
+        case Seized::kTracedByOther:
+            log_info("fork tracking: task " + std::to_string(caller.value) + " is traced by " +
+                     std::to_string(outcome->other_tracer.value) + ", its fork is refused");
+            break;
+        case Seized::kRefused:
+            log_warning("fork tracking: task " + std::to_string(caller.value) +
+                        " cannot be traced, its fork is refused");
+            break;
+    }
+    ++counts_.refused;
+    return ForkInput::kSeizeRefused;
+}
+
+ForkInput ForkTracking::answer(const Answer& answer, const Occasion& occasion) {
+    const Result<NotifyReach> reach = occasion.listener->answer(occasion.id, answer);
+    if (!reach) {
+        log_warning("fork tracking: " + reach.error().text());
+        return ForkInput::kAnswerFailed;
+    }
+    return *reach == NotifyReach::kDone ? ForkInput::kAnswerDone : ForkInput::kAnswerGone;
+}
+
+void ForkTracking::run(Flow& flow, ForkInput input, const Occasion& occasion) {
+    std::optional<ForkInput> next = input;
+    while (next) {
+        const ForkState before = flow.state;
+        const ForkStep taken = fork_step(before, *next);
+        if (taken.impossible) {
+            ++counts_.impossible;
+            log_error("fork tracking: '" + std::string(fork_input_name(*next)) + "' in state '" +
+                      fork_state_name(before) + "' of task " + std::to_string(flow.caller.value));
+        }
+        if (*next == ForkInput::kOtherStop && before == ForkState::kInterrupted) {
+            learn_from_interrupt(flow.caller);
+        }
+        next.reset();
+        flow.state = taken.next;
+        for (const ForkAction action : taken.actions) {
+            if (const std::optional<ForkInput> result = perform(flow, action, occasion)) {
+                next = result;
+            }
+        }
+    }
+}
+
+std::optional<ForkInput> ForkTracking::perform(Flow& flow, ForkAction action,
+                                               const Occasion& occasion) {
+    switch (action) {
+        case ForkAction::kAnswerErrno:
+            (void)answer(Answer::fail(limits_.refused_errno), occasion);
+            return std::nullopt;
+        case ForkAction::kAnswerContinue:
+            flow.answered = occasion.now;
+            return answer(Answer::go_on(), occasion);
+        case ForkAction::kStartGrace:
+            start_grace(flow, occasion.now);
+            return std::nullopt;
+        case ForkAction::kInterrupt:
+            if (const Result<> sent = tracer_.interrupt(flow.caller); !sent) {
+                log_failure("interrupt", flow.caller, sent.error());
+            }
+            return std::nullopt;
+        case ForkAction::kReleaseCaller:
+            release(flow.caller);
+            return std::nullopt;
+        case ForkAction::kRegisterChild:
+            ++counts_.born;
+            learn_from_event(occasion.now - flow.answered);
+            register_child(occasion.child, flow.makes, TaskOrigin::kForkEvent, occasion.now);
+            return std::nullopt;
+        case ForkAction::kReleaseChild:
+            release(occasion.child);
+            return std::nullopt;
+        case ForkAction::kForgetChild:
+            forget_child(occasion.child);
+            return std::nullopt;
+        case ForkAction::kAbandon:
+            (void)tracer_.release_when_stopped(flow.caller, Interrupt::kYes);
+            if (occasion.child != Tid{}) {
+                (void)tracer_.release_when_stopped(occasion.child, Interrupt::kNo);
+            }
+            return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+void ForkTracking::start_grace(Flow& flow, Clock::time_point now) {
+    flow.arming = next_number_++;
+    deadlines_.push_back({now + grace_, flow.caller, flow.arming});
+}
+
+void ForkTracking::release(Tid tid) {
+    const Result<Released> released = tracer_.release(tid);
+    if (!released) {
+        log_failure("release", tid, released.error());
+    }
+}
+
+// Puts a flow where its state belongs after a run.
+void ForkTracking::settle(Tid caller, const Occasion& occasion) {
+    const auto found = flows_.find(caller);
+    if (found == flows_.end()) {
+        return;
+    }
+    if (found->second.state == ForkState::kDone) {
+        flows_.erase(found);
+    } else if (found->second.state == ForkState::kBirth) {
+        births_[occasion.child] = found->second;
+        flows_.erase(found);
+        poll_birth(occasion.child, occasion.now);
+    }
+}
+
+void ForkTracking::poll_flow(Tid caller, Clock::time_point now) {
+    const auto found = flows_.find(caller);
+    if (found == flows_.end()) {
+        return;
+    }
+    const std::optional<Stop> stop = tracer_.poll(caller);
+    if (!stop) {
+        return;
+    }
+    Occasion occasion{nullptr, NotifyId{}, Tid{}, now};
+    ForkInput input = ForkInput::kOtherStop;
+    if (is_end(*stop)) {
+        input = ForkInput::kGone;
+    } else if (const auto* event = std::get_if<stop::Event>(&*stop);
+               is_birth(*stop) && event->message != 0) {
+        occasion.child = Tid{static_cast<pid_t>(event->message)};
+        input = ForkInput::kBorn;
+    }
+    if (input != ForkInput::kBorn) {
+        ++counts_.without_child;
+    }
+    run(found->second, input, occasion);
+    settle(caller, occasion);
+}
+
+void ForkTracking::poll_birth(Tid child, Clock::time_point now) {
+    const auto found = births_.find(child);
+    if (found == births_.end()) {
+        return;
+    }
+    const std::optional<Stop> stop = tracer_.poll(child);
+    if (!stop) {
+        return;
+    }
+    run(found->second, is_end(*stop) ? ForkInput::kChildGone : ForkInput::kChildStop,
+        {nullptr, NotifyId{}, child, now});
+    births_.erase(child);
+}
+
+void ForkTracking::register_child(Tid child, Makes makes, TaskOrigin origin,
+                                  Clock::time_point now) {
+    if (makes == Makes::kUnknown) {
+        const Result<std::optional<TaskStatus>> status = procfs_.status(child);
+        makes = status && *status && (*status)->tgid.value != child.value ? Makes::kThread
+                                                                          : Makes::kProcess;
+    }
+    if (makes == Makes::kProcess) {
+        (void)table_.add(Tgid{child.value}, origin, now);
+    }
+}
+
+// Not attached any more is not yet dead.
+void ForkTracking::forget_child(Tid child) {
+    const Result<std::optional<TaskStat>> stat = procfs_.stat(child);
+    if (stat && (!*stat || (*stat)->state == 'Z')) {
+        table_.remove(Tgid{child.value});
+    }
+}
+
+void ForkTracking::on_sigchld(Clock::time_point now) {
+    if (tracer_.may_have_strays() || in_flight() >= limits_.many) {
+        scratch_ = tracer_.sweep();
+        for (const Tid tid : scratch_) {
+            poll_flow(tid, now);
+            poll_birth(tid, now);
+        }
+        // Children that this very sweep met before their creators' events.
+        adopt_strays(now);
+    } else {
+        scratch_.clear();
+        for (const auto& [caller, flow] : flows_) {
+            scratch_.push_back(caller);
+        }
+        const std::size_t callers = scratch_.size();
+        for (const auto& [child, flow] : births_) {
+            scratch_.push_back(child);
+        }
+        for (std::size_t i = 0; i < scratch_.size(); ++i) {
+            i < callers ? poll_flow(scratch_[i], now) : poll_birth(scratch_[i], now);
+        }
+    }
+    tracer_.reap_leaving();
+    adopt_strays(now);
+}
+
+void ForkTracking::adopt_strays(Clock::time_point now) {
+    for (const Tid tid : tracer_.take_strays()) {
+        strays_.push_back({tid, next_number_});
+    }
+    if (strays_.empty()) {
+        return;
+    }
+    std::uint64_t oldest = next_number_;
+    for (const auto& [caller, flow] : flows_) {
+        oldest = std::min(oldest, flow.number);
+    }
+    for (std::size_t i = 0; i < strays_.size();) {
+        const Stray stray = strays_[i];
+        const bool claimed = births_.contains(stray.tid) || !tracer_.is_attached(stray.tid);
+        if (!claimed && oldest < stray.before) {
+            ++i;  // its creator may be alive, with the event still to come
+            continue;
+        }
+        strays_[i] = strays_.back();
+        strays_.pop_back();
+        if (!claimed) {
+            ++counts_.strays;
+            Flow& flow = births_[stray.tid];
+            flow.state = ForkState::kBirth;
+            register_child(stray.tid, Makes::kUnknown, TaskOrigin::kStray, now);
+            poll_birth(stray.tid, now);
+        }
+    }
+}
+
+std::optional<ForkTracking::Clock::time_point> ForkTracking::next_deadline() {
+    while (!deadlines_.empty()) {
+        const Deadline& next = deadlines_.front();
+        const auto flow = flows_.find(next.caller);
+        if (flow != flows_.end() && flow->second.arming == next.arming) {
+            return next.at;
+        }
+        deadlines_.pop_front();
+    }
+    return std::nullopt;
+}
+
+void ForkTracking::on_deadline(Clock::time_point now) {
+    for (auto due = next_deadline(); due && *due <= now; due = next_deadline()) {
+        const Tid caller = deadlines_.front().caller;
+        const std::uint64_t arming = deadlines_.front().arming;
+        deadlines_.pop_front();
+        poll_flow(caller, now);
+        const auto flow = flows_.find(caller);
+        if (flow != flows_.end() && flow->second.arming == arming) {
+            run(flow->second, ForkInput::kDeadline, {nullptr, NotifyId{}, Tid{}, now});
+            settle(caller, {nullptr, NotifyId{}, Tid{}, now});
+        }
+    }
+}
+
+void ForkTracking::yield(SeccompNotify& listener, const Notification& notification,
+                         Clock::time_point now) {
+    const auto flow = flows_.find(notification.tid);
+    if (flow == flows_.end()) {
+        return;
+    }
+    run(flow->second, ForkInput::kYield, {&listener, notification.id, Tid{}, now});
+    (void)listener.answer(notification.id, Answer::fail(kErestartnointr));  // see restart_call()
+}
+
+// The grace follows four times the usual time of a fork, so that a busy machine does not make every
+// fork back out and start again.
+void ForkTracking::learn_from_event(Clock::duration taken) {
+    const auto seen = std::chrono::duration_cast<std::chrono::microseconds>(taken);
+    grace_ = std::clamp((grace_ * 7 + seen * 4) / 8, limits_.grace, limits_.longest_grace);
+}
+
+void ForkTracking::learn_from_interrupt(Tid caller) {
+    const auto result = tracer_.syscall_result(caller);
+    if (result && (*result == -kErestartnointr || *result == -kErestartsys)) {
+        grace_ = std::min(grace_ * 2, limits_.longest_grace);
+    }
+}
+
+}  // namespace execseal

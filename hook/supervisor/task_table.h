@@ -1,0 +1,96 @@
+// TaskTable: every process of the container that the supervisor has heard of.
+//
+// Takes births from the fork tracking and listings of the domain; gives entries by TaskKey and rows
+// for `execseal ps`. Exits are noticed late (tend()), but an entry never stands for another process
+// that got its number: it is found by number and start time. Bounded in entries and descriptors.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "hook/os/exit_watch.h"
+#include "hook/os/procfs.h"
+#include "hook/supervisor/task_lister.h"
+
+namespace execseal {
+
+// How a process got into the table. kStray: its creator died before telling of it.
+enum class TaskOrigin { kListing, kForkEvent, kStray };
+const char* task_origin_name(TaskOrigin origin);
+
+struct TaskEntry {
+    TaskKey key;     // of its first thread; start time 0: could not be read yet
+    TaskKey parent;  // tid 0: unknown, or outside
+    TaskOrigin origin = TaskOrigin::kListing;
+    std::chrono::system_clock::time_point since;
+};
+
+struct TaskRow {
+    TaskEntry entry;
+    std::vector<pid_t> namespace_ids;  // from ours to its own; empty: gone meanwhile
+    std::string exe;                   // bytes of the link
+};
+
+struct TaskTableLimits {
+    std::size_t entries = 65536;
+    // A process that lives shorter than this costs no descriptor.
+    std::chrono::milliseconds settle{50};
+    std::chrono::milliseconds slow_look{2000};
+    std::size_t batch = 512;  // processes looked at in one tend()
+};
+
+class TaskTable {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    TaskTable(Procfs& procfs, ExitWatch& exits, TaskTableLimits limits = {});
+
+    // A process that is held stopped by us, or of a listing. Reads its start time and parent.
+    // False: it is gone already.
+    bool add(Tgid process, TaskOrigin origin, Clock::time_point now);
+    void remove(Tgid process);
+
+    // Adds what was missed and forgets what has gone. Costs a read a process.
+    void heal(std::span<const ListedTask> tasks, Clock::time_point now);
+
+    // Notices exits. Cheap; when due, also without need for more than one call a wake-up.
+    void tend(Clock::time_point now);
+    [[nodiscard]] std::optional<Clock::time_point> next_due() const;
+
+    // By number alone: only for a process that is known to live (the caller of a valid
+    // notification).
+    [[nodiscard]] const TaskEntry* find(Tgid process) const;
+    [[nodiscard]] const TaskEntry* find(const TaskKey& key) const;
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    // Processes that found no room; they are found again by a later heal().
+    [[nodiscard]] std::size_t refused() const { return refused_; }
+
+    // Reads numbers and programs of the living now.
+    [[nodiscard]] std::vector<TaskRow> rows() const;
+
+  private:
+    struct Settling {
+        TaskKey key;
+        Clock::time_point due;
+    };
+
+    bool insert(const TaskEntry& entry, Clock::time_point now);
+    // Forgets it if it has gone, watches it if it lives.
+    void settle(const TaskKey& key, Clock::time_point now);
+
+    Procfs& procfs_;
+    ExitWatch& exits_;
+    TaskTableLimits limits_;
+    std::unordered_map<Tgid, TaskEntry> entries_;
+    std::deque<Settling> settling_;
+    std::vector<Tgid> ended_;
+    Clock::time_point next_look_{};
+    std::size_t refused_ = 0;
+};
+
+}  // namespace execseal

@@ -1,0 +1,95 @@
+#include "tests/kernel/fork_supervisor.h"
+
+#include <gtest/gtest.h>
+#include <linux/audit.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#include <csignal>
+
+namespace execseal::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool is_exec(const Notification& notification) {
+    return notification.arch == AUDIT_ARCH_I386
+               ? notification.nr == 11 || notification.nr == 358
+               : notification.nr == SYS_execve || notification.nr == SYS_execveat;
+}
+
+}  // namespace
+
+ForkSupervisor::ForkSupervisor(ForkedContainer& container, ForkTrackingLimits limits)
+    : tracking(tracer, table, *procfs, limits), container_(container) {
+    (void)container.listener().try_sync_wake_up();
+    EXPECT_TRUE(loop_
+                    .add(container.listener().fd(), EPOLLIN,
+                         [this](std::uint32_t events) { receive(events); })
+                    .has_value());
+    EXPECT_TRUE(loop_
+                    .add(sigchld_.get(), EPOLLIN,
+                         [this](std::uint32_t) {
+                             (void)drain_signal_fd(sigchld_.get());
+                             tracking.on_sigchld(Clock::now());
+                         })
+                    .has_value());
+}
+
+ForkSupervisor::~ForkSupervisor() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+void ForkSupervisor::receive(std::uint32_t events) {
+    if ((events & EPOLLIN) == 0) {
+        hung_up = true;
+        loop_.remove(container_.listener().fd());
+        return;
+    }
+    const auto received = container_.listener().receive();
+    ASSERT_TRUE(received.has_value()) << received.error().text();
+    if (!*received) {
+        return;
+    }
+    if (on_notification && on_notification(**received)) {
+        return;
+    }
+    if (is_exec(**received)) {
+        if (tracking.is_followed((*received)->tid)) {
+            tracking.yield(container_.listener(), **received, Clock::now());
+        } else {
+            (void)container_.listener().answer((*received)->id, Answer::go_on());
+        }
+        return;
+    }
+    tracking.on_notification(container_.listener(), **received, Clock::now());
+}
+
+void ForkSupervisor::serve_once(std::chrono::microseconds longest) {
+    Clock::time_point until = Clock::now() + longest;
+    if (const auto due = tracking.next_deadline()) {
+        until = std::min(until, *due);
+    }
+    const Result<int> ran = loop_.run_once(until);
+    ASSERT_TRUE(ran.has_value());
+    const Clock::time_point now = Clock::now();
+    tracking.on_deadline(now);
+    table.tend(now);
+}
+
+bool ForkSupervisor::serve_until(const std::function<bool()>& condition,
+                                 std::chrono::milliseconds patience) {
+    const Clock::time_point end = Clock::now() + patience;
+    while (!condition()) {
+        if (Clock::now() > end || ::testing::Test::HasFatalFailure()) {
+            return false;
+        }
+        serve_once(std::chrono::milliseconds(2));
+    }
+    return true;
+}
+
+}  // namespace execseal::test
