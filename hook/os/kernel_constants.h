@@ -32,4 +32,7 @@ constexpr int kErestartnointr = 513;
 // clone(2) flags as they stand in the register, for code that must not include <sched.h>'s.
 constexpr std::uint64_t kCloneThread = 0x00010000;
 
+// include/uapi/linux/fcntl.h, Linux 6.14: execveat(2) only asks whether the file may be executed.
+constexpr unsigned kAtExecveCheck = 0x10000;
+
 }  // namespace execseal

@@ -189,8 +189,8 @@ Result<UniqueFd> open_regular(int fd) {
 Result<std::size_t> read_file_at(int fd, std::span<std::byte> out, std::uint64_t offset) {
     std::size_t used = 0;
     while (used < out.size()) {
-        const ssize_t got = ::pread(fd, out.data() + used, out.size() - used,
-                                    static_cast<off_t>(offset + used));
+        const ssize_t got =
+            ::pread(fd, out.data() + used, out.size() - used, static_cast<off_t>(offset + used));
         const int error = errno;
         if (got == 0) {
             break;

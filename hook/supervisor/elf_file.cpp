@@ -38,15 +38,15 @@ std::optional<ElfFacts> read_class(int file) {
         header->e_phentsize != sizeof(Segment)) {
         return std::nullopt;
     }
-    const auto segments = read_table<Segment>(
-        file, header->e_phoff, std::min<std::size_t>(header->e_phnum, kMaxHeaders));
+    const auto segments = read_table<Segment>(file, header->e_phoff,
+                                              std::min<std::size_t>(header->e_phnum, kMaxHeaders));
     ElfFacts facts;
     bool static_pie = false;
     bool dynamic = false;
     for (const Segment& segment : segments) {
         if (segment.p_type == PT_INTERP && facts.interpreter.empty()) {
-            const auto text = read_table<char>(
-                file, segment.p_offset, std::min<std::uint64_t>(segment.p_filesz, PATH_MAX));
+            const auto text = read_table<char>(file, segment.p_offset,
+                                               std::min<std::uint64_t>(segment.p_filesz, PATH_MAX));
             facts.interpreter.assign(text.begin(), std::find(text.begin(), text.end(), '\0'));
         } else if (segment.p_type == PT_DYNAMIC) {
             dynamic = true;
@@ -105,9 +105,10 @@ std::optional<ElfFacts> read_elf(int file, std::uint64_t size) {
         ident[EI_DATA] != ELFDATA2LSB) {
         return std::nullopt;
     }
-    auto facts = ident[EI_CLASS] == ELFCLASS64   ? read_class<Elf64_Ehdr, Elf64_Phdr, Elf64_Dyn>(file)
-                 : ident[EI_CLASS] == ELFCLASS32 ? read_class<Elf32_Ehdr, Elf32_Phdr, Elf32_Dyn>(file)
-                                                 : std::nullopt;
+    auto facts = ident[EI_CLASS] == ELFCLASS64 ? read_class<Elf64_Ehdr, Elf64_Phdr, Elf64_Dyn>(file)
+                 : ident[EI_CLASS] == ELFCLASS32
+                     ? read_class<Elf32_Ehdr, Elf32_Phdr, Elf32_Dyn>(file)
+                     : std::nullopt;
     if (facts) {
         facts->multi_call = search_marks(file, size);
     }

@@ -1,8 +1,8 @@
 // exec_reader: reads and resolves one exec in an expendable process, within a deadline.
 //
 // Takes a decoded call, gives its bytes (exec_request.h) and its program (program.h); the front of
-// stage "read" for the gate. Whatever a container can make hang (a page of an unanswered FUSE file, a
-// dead NFS mount under the path) hangs there: the process is killed and the request is kBlocked.
+// stage "read" for the gate. Whatever a container can make hang (a page of an unanswered FUSE file,
+// a dead NFS mount under the path) hangs there: the process is killed and the request is kBlocked.
 // Memory of the caller and files of the container are touched in no other process of ours.
 #pragma once
 
@@ -39,8 +39,8 @@ class ExecReader {
     ExecStudy study(const ExecCall& call, StudyScope scope,
                     const std::optional<RootIdentity>& container);
 
-    // The same for a loop that has others to serve: begin, wait for fd() to become readable, collect.
-    // A ticket that is dropped kills its process.
+    // The same for a loop that has others to serve: begin, wait for fd() to become readable,
+    // collect. A ticket that is dropped kills its process.
     class Ticket {
       public:
         [[nodiscard]] int fd() const { return process_ ? process_->fd() : -1; }
@@ -55,7 +55,8 @@ class ExecReader {
     };
     Ticket begin(const ExecCall& call, StudyScope scope,
                  const std::optional<RootIdentity>& container);
-    // nullopt: not yet, and the ticket's deadline has not passed. Waits no longer than until `until`.
+    // nullopt: not yet, and the ticket's deadline has not passed. Waits no longer than until
+    // `until`.
     std::optional<ExecStudy> collect(Ticket& ticket, std::chrono::steady_clock::time_point until);
 
   private:

@@ -1,7 +1,8 @@
-// flat_message: numbers and strings one after the other, for what crosses between our own processes.
+// flat_message: numbers and strings one after the other, for what crosses between our own
+// processes.
 //
-// No versions and no byte order: both ends are one program. Bounded all the same: a writer that runs
-// out of room and a reader that runs off the end say so once, at the end.
+// No versions and no byte order: both ends are one program. Bounded all the same: a writer that
+// runs out of room and a reader that runs off the end say so once, at the end.
 #pragma once
 
 #include <cstddef>

@@ -11,8 +11,8 @@
 namespace execseal {
 namespace {
 
-constexpr int kMaxLinks = 40;      // MAXSYMLINKS, include/linux/namei.h
-constexpr ino_t kProcfsRoot = 1;   // PROC_ROOT_INO, include/linux/proc_ns.h
+constexpr int kMaxLinks = 40;     // MAXSYMLINKS, include/linux/namei.h
+constexpr ino_t kProcfsRoot = 1;  // PROC_ROOT_INO, include/linux/proc_ns.h
 constexpr std::size_t kMaxStatus = 1U << 16U;
 
 // The numbers after "Name:" in a status file.
@@ -118,7 +118,8 @@ class Walker {
             return follow(name, next->get(), *status);
         }
         here_ = std::move(*next);
-        // "file/" and "file/.": enter() of the next name says so, but for a bare slash nobody would.
+        // "file/" and "file/.": enter() of the next name says so, but for a bare slash nobody
+        // would.
         if (!S_ISDIR(found->mode) && !rest_.empty()) {
             return Error{ENOTDIR, name};
         }
@@ -194,9 +195,9 @@ class Walker {
         return Ok{};
     }
 
-    // A procfs shows the tasks of one PID namespace. Which of the caller's numbers counts in this one
-    // is found by looking: the task there must have the same numbers from there on down and the same
-    // start time.
+    // A procfs shows the tasks of one PID namespace. Which of the caller's numbers counts in this
+    // one is found by looking: the task there must have the same numbers from there on down and the
+    // same start time.
     std::optional<std::size_t> caller_level() {
         const CallerNumbers& numbers = view_.numbers;
         const auto own = read_text_at(
@@ -228,8 +229,8 @@ class Walker {
     }
 
     // We are root and see into directories that the caller may not search; without this a missing
-    // file there would be ENOENT where the kernel says EACCES. Supplementary groups and access lists
-    // are not looked at: a doubtful case passes, and the kernel decides.
+    // file there would be ENOENT where the kernel says EACCES. Supplementary groups and access
+    // lists are not looked at: a doubtful case passes, and the kernel decides.
     [[nodiscard]] bool may_search(const FileStatus& status) const {
         const uid_t uid = view_.numbers.fsuid;
         if (uid == 0 || (status.mode & 0111U) == 0111U) {
@@ -297,7 +298,7 @@ Result<CallerView> CallerView::open(Tid tid) {
 }
 
 Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string& path,
-                           LastLink last) {
+                             LastLink last) {
     if (path.empty()) {
         return Error{ENOENT, "empty path"};
     }

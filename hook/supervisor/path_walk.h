@@ -40,9 +40,13 @@ struct CallerView {
     static Result<CallerView> open(Tid tid);
 };
 
-enum class LastLink { kRefuse, kFollow };  // AT_SYMLINK_NOFOLLOW gives ELOOP for a link, execveat(2)
+enum class LastLink {
+    kRefuse,
+    kFollow
+};  // AT_SYMLINK_NOFOLLOW gives ELOOP for a link, execveat(2)
 
-// Jump::kYes: a magic link of procfs was followed, so where the file is says nothing about the path.
+// Jump::kYes: a magic link of procfs was followed, so where the file is says nothing about the
+// path.
 enum class Jump { kYes, kNo };
 
 struct WalkedPath {
@@ -50,8 +54,9 @@ struct WalkedPath {
     Jump jump = Jump::kYes;
 };
 
-// `base` is the directory that a relative path starts from. The Error's code is the kernel's answer.
+// `base` is the directory that a relative path starts from. The Error's code is the kernel's
+// answer.
 Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string& path,
-                           LastLink last);
+                             LastLink last);
 
 }  // namespace execseal

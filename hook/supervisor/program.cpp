@@ -7,18 +7,15 @@
 #include <array>
 #include <cerrno>
 
+#include "hook/os/kernel_constants.h"
 #include "hook/supervisor/file_name.h"
 #include "hook/supervisor/shebang.h"
 #include "hook/supervisor/wrapped_program.h"
 
-#ifndef AT_EXECVE_CHECK
-#define AT_EXECVE_CHECK 0x10000  // Linux 6.14; Debian 12's headers are older
-#endif
-
 namespace execseal {
 namespace {
 
-constexpr unsigned kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_EXECVE_CHECK;
+constexpr unsigned kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kAtExecveCheck;
 constexpr std::size_t kCachedFiles = 4096;
 constexpr int kMaxNesting = 4;  // ld.so of ld.so of busybox ...; deeper stays what it is
 
@@ -34,7 +31,8 @@ std::string directory_of(const std::string& path) {
     return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
-// kernel: alloc_bprm(), fs/exec.c: how a file that was named through a descriptor is called in argv.
+// kernel: alloc_bprm(), fs/exec.c: how a file that was named through a descriptor is called in
+// argv.
 std::string name_for_script(const ExecCall& call, const std::string& path) {
     if (call.dirfd == AT_FDCWD || path.starts_with('/')) {
         return path;
@@ -85,8 +83,8 @@ class ProgramResolver::Pass {
     }
 
     void refuse(const Error& error) {
-        program_.outcome = is_kernels_answer(error.code) ? ProgramOutcome::kRefused
-                                                         : ProgramOutcome::kUnresolved;
+        program_.outcome =
+            is_kernels_answer(error.code) ? ProgramOutcome::kRefused : ProgramOutcome::kUnresolved;
         program_.error = error.code;
         program_.reason = error.text();
     }
@@ -236,7 +234,8 @@ class ProgramResolver::Pass {
         return got.has_value();
     }
 
-    // kernel: load_script(): argv[0] goes, then script, argument and interpreter come before the rest.
+    // kernel: load_script(): argv[0] goes, then script, argument and interpreter come before the
+    // rest.
     static std::vector<std::string> interpreter_argv(const Shebang& shebang,
                                                      const std::string& script,
                                                      const std::vector<std::string>& argv) {
@@ -249,8 +248,7 @@ class ProgramResolver::Pass {
         return result;
     }
 
-    void add_view(ViewRole role, std::string exe, std::vector<std::string> argv,
-                  std::size_t file) {
+    void add_view(ViewRole role, std::string exe, std::vector<std::string> argv, std::size_t file) {
         program_.views.push_back({role, std::move(exe), std::move(argv)});
         program_.view_files.push_back(file);
     }
@@ -303,9 +301,8 @@ class ProgramResolver::Pass {
                 return name_below(parent->get(), applet);
             }
         }
-        const auto parent =
-            open_scoped(view_.root.get(), directory_of(program_.files[index].path) + "/",
-                        Scope::kInRoot);
+        const auto parent = open_scoped(
+            view_.root.get(), directory_of(program_.files[index].path) + "/", Scope::kInRoot);
         if (parent && is_file_at(parent->get(), applet, program_.files[index].id)) {
             return name_below(parent->get(), applet);
         }

@@ -1,9 +1,10 @@
 // program: which files an exec would run, under which names, with which argv.
 //
-// Takes the bytes that were asked for and the caller's view of the file system, gives the views that
-// the policy judges (exec_facts.h) and what the kernel must then be seen to run: the last file of a
-// script's chain, and argv as the kernel builds it. Opens and reads, so it may block on a hung mount:
-// runs in an expendable process. Decides nothing; what it does not understand stays one plain view.
+// Takes the bytes that were asked for and the caller's view of the file system, gives the views
+// that the policy judges (exec_facts.h) and what the kernel must then be seen to run: the last file
+// of a script's chain, and argv as the kernel builds it. Opens and reads, so it may block on a hung
+// mount: runs in an expendable process. Decides nothing; what it does not understand stays one
+// plain view.
 #pragma once
 
 #include <optional>
@@ -26,8 +27,8 @@ namespace execseal {
 enum class ProgramOutcome { kUnresolved, kRefused, kFound };
 
 // What names mean: a root directory in a mount namespace. The container's is learnt from the first
-// exec of its first process; a caller that has chrooted or unshared since is then told apart, or its
-// own /usr/bin/psql would pass for the image's.
+// exec of its first process; a caller that has chrooted or unshared since is then told apart, or
+// its own /usr/bin/psql would pass for the image's.
 struct RootIdentity {
     FileId directory;
     FileId mount_namespace;
@@ -47,11 +48,11 @@ struct Program {
     std::string reason;  // one line, for all but kFound
     std::vector<ProgramView> views;
     std::vector<std::size_t> view_files;  // for each view the index of its file
-    std::vector<ProgramFile> files;       // [0]: the file asked for; then interpreters, loaded programs
-    std::size_t executed = 0;             // the one that /proc/PID/exe will be
-    StringBlock final_argv;               // what /proc/PID/cmdline will be
-    std::string cwd;                      // of the caller, named like a file
-    RootIdentity root;                    // of the caller
+    std::vector<ProgramFile> files;  // [0]: the file asked for; then interpreters, loaded programs
+    std::size_t executed = 0;        // the one that /proc/PID/exe will be
+    StringBlock final_argv;          // what /proc/PID/cmdline will be
+    std::string cwd;                 // of the caller, named like a file
+    RootIdentity root;               // of the caller
 };
 
 class ProgramResolver {

@@ -49,8 +49,8 @@ std::optional<Shebang> parse_shebang(std::string_view head) {
     }
     constexpr std::size_t kLast = kBinprmBuffer - 1;
     // strnchr() stops at the first NUL.
-    const auto* const stop = std::find_if(text.begin(), text.end(),
-                                          [](char c) { return c == '\n' || c == '\0'; });
+    const auto* const stop =
+        std::find_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; });
     auto end = static_cast<std::size_t>(stop - text.begin());
     if (stop == text.end() || *stop != '\n') {
         // No end of line: the interpreter's name must be known to be whole.

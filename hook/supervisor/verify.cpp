@@ -119,7 +119,14 @@ Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged) {
             return failure(read.error());
         }
     }
-    return compare_exec(judged, taken_);
+    Verification result = compare_exec(judged, taken_);
+    // A task killed meanwhile shows empty files; that is no race.
+    if (result.outcome == VerifyOutcome::kDiffers) {
+        if (const auto still = executable_of(stopped); !still) {
+            return failure(still.error());
+        }
+    }
+    return result;
 }
 
 }  // namespace execseal

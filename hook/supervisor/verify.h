@@ -1,9 +1,9 @@
 // verify: is what the kernel took what was judged?
 //
-// Takes what is expected and a task stopped at PTRACE_EVENT_EXEC, whose new memory nobody shares yet,
-// gives the comparison of its argv, its environment and its executable, byte for byte. This is what
-// makes the promise hold against every writer that no freeze stops. Anything but kSame must end the
-// task before its first instruction.
+// Takes what is expected and a task stopped at PTRACE_EVENT_EXEC, whose new memory nobody shares
+// yet, gives the comparison of its argv, its environment and its executable, byte for byte. This is
+// what makes the promise hold against every writer that no freeze stops. Anything but kSame must
+// end the task before its first instruction.
 #pragma once
 
 #include <string>

@@ -16,7 +16,8 @@ struct LoaderOption {
     OptionValue value;
 };
 
-// glibc 2.36 elf/rtld.c; musl 1.2.3 ldso/dynlink.c knows --list, --library-path, --preload, --argv0.
+// glibc 2.36 elf/rtld.c; musl 1.2.3 ldso/dynlink.c knows --list, --library-path, --preload,
+// --argv0.
 constexpr std::array<LoaderOption, 14> kLoaderOptions{{
     {"--list", OptionKind::kEnds, OptionValue::kNone},
     {"--verify", OptionKind::kEnds, OptionValue::kNone},

@@ -1,0 +1,80 @@
+// The pure parts around a program: names below a root, status files, id maps, string blocks.
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "hook/supervisor/build_facts.h"
+#include "hook/supervisor/file_name.h"
+#include "hook/supervisor/flat_message.h"
+
+namespace execseal {
+namespace {
+
+TEST(BelowRoot, TakesOffWholeComponentsOnly) {
+    EXPECT_EQ(below("/bin/sh", "/"), "/bin/sh");
+    EXPECT_EQ(below("/jail/bin/sh", "/jail"), "/bin/sh");
+    EXPECT_EQ(below("/jail", "/jail"), "/");
+    EXPECT_EQ(below("/jailbreak/bin/sh", "/jail"), std::nullopt);
+    EXPECT_EQ(below("/bin/sh", "/jail"), std::nullopt);
+}
+
+TEST(CallerStatus, GivesTheNumbersOfEveryNamespace) {
+    const std::string status =
+        "Name:\tx Uid:\t1 2 3 4\nTgid:\t100\nPid:\t101\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
+        "NStgid:\t100\t7\nNSpid:\t101\t8\n";
+    const auto numbers = parse_status(status, Tid{101});
+    ASSERT_TRUE(numbers.has_value());
+    EXPECT_EQ(numbers->tgid, Tgid{100});
+    EXPECT_EQ(numbers->euid, 2U);
+    EXPECT_EQ(numbers->fsuid, 4U);
+    EXPECT_EQ(numbers->egid, 6U);
+    EXPECT_EQ(numbers->tids, (std::vector<pid_t>{101, 8}));
+    EXPECT_EQ(numbers->tgids, (std::vector<pid_t>{100, 7}));
+    EXPECT_FALSE(parse_status("Tgid:\t100\n", Tid{101}).has_value());
+}
+
+TEST(IdMap, TurnsOutsideIdsIntoInsideOnes) {
+    const auto map = IdMap::parse("         0     100000      65536\n     70000  5 1\n");
+    ASSERT_TRUE(map.has_value());
+    EXPECT_EQ(map->inside(100000), 0U);
+    EXPECT_EQ(map->inside(100999), 999U);
+    EXPECT_EQ(map->inside(5), 70000U);
+    EXPECT_EQ(map->inside(165536), 65534U);
+    EXPECT_EQ(map->inside(0), 65534U);
+    EXPECT_EQ(IdMap::parse("0 0 4294967295\n")->inside(1234), 1234U);
+    EXPECT_EQ(IdMap::parse("")->inside(0), 65534U);
+    EXPECT_FALSE(IdMap::parse("0 zero 1\n").has_value());
+    EXPECT_EQ(IdMap{}.inside(17), 17U);
+}
+
+TEST(StringBlock, SplitsIntoWhatWasAdded) {
+    const std::vector<std::string> strings{"a", "", "b c", ""};
+    EXPECT_EQ(make_block(strings).split(), strings);
+    EXPECT_EQ(make_block(strings).count, 4U);
+    EXPECT_TRUE(StringBlock{}.split().empty());
+}
+
+TEST(FlatMessage, ComesBackWholeOrSaysThatItDidNot) {
+    std::array<std::byte, 64> bytes{};
+    const std::span<std::byte> room(bytes);
+    FlatWriter out(room);
+    out.number(7);
+    out.string("bytes");
+    ASSERT_TRUE(out.fits());
+    FlatReader in(room.first(out.size()));
+    EXPECT_EQ(in.number(), 7U);
+    EXPECT_EQ(in.string(), "bytes");
+    EXPECT_TRUE(in.done());
+
+    FlatReader cut(room.first(out.size() - 1));
+    EXPECT_EQ(cut.number(), 7U);
+    EXPECT_EQ(cut.string(), "");
+    EXPECT_FALSE(cut.done());
+
+    FlatWriter full(room.first(12));
+    full.string("more than twelve");
+    EXPECT_FALSE(full.fits());
+}
+
+}  // namespace
+}  // namespace execseal
