@@ -35,7 +35,6 @@ class Translation {
         if (c == '?') {
             ++at_;
             wild("[^/]");
-            stops_at_slash = true;
             return true;
         }
         if (c == '[') {

@@ -32,7 +32,7 @@ class Glob {
     [[nodiscard]] const std::string& literal() const { return literal_; }
     // The same language as an RE2 (Latin-1, to be anchored at both ends).
     [[nodiscard]] const std::string& regex_source() const { return source_; }
-    // Whether a single * or ? stands in it, which do not match '/'.
+    // Whether a single * stands in it, which stops at a '/'.
     [[nodiscard]] bool stops_at_slash() const { return stops_at_slash_; }
 
   private:

@@ -1,8 +1,8 @@
 #include "config/policy.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "config/errno_names.h"
 #include "config/json_reader.h"
 #include "config/policy_rules.h"
 #include "hook/os/file_read.h"
@@ -45,6 +45,13 @@ Protection read_protection(const JsonNode& node) {
         protection.freeze_budget = std::chrono::milliseconds(budget->integer(1, 60'000));
     }
     return protection;
+}
+
+bool reads_memory(const std::vector<CompiledRule>& rules) {
+    return std::any_of(rules.begin(), rules.end(), [](const CompiledRule& rule) {
+        return std::any_of(rule.conditions.begin(), rule.conditions.end(),
+                           [](const auto& condition) { return condition->reads_memory(); });
+    });
 }
 
 }  // namespace
@@ -113,21 +120,22 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& origin) {
         compiled->description = description->string();
     }
     if (const auto verdict = object.require("default")) {
-        static constexpr Verdict kVerdicts[] = {Verdict::kAllow, Verdict::kDeny, Verdict::kKill,
-                                                Verdict::kAudit};
-        compiled->default_verdict = kVerdicts[verdict->choice({"allow", "deny", "kill", "audit"})];
+        compiled->default_verdict = read_verdict(*verdict);
     }
     if (const auto protect = object.get("protect")) {
         compiled->protection = read_protection(*protect);
     }
+    if (const auto number = object.get("errno")) {
+        compiled->default_errno = read_errno(*number);
+    }
     if (const auto rules = object.get("rules")) {
-        if (!rules->items("an array of rules").empty()) {
-            rules->problem("expected no rules yet");
-        }
+        compiled->rules = read_rules(*rules, compiled->default_errno);
     }
     if (problems.first()) {
         return *problems.first();
     }
+    compiled->needs_binding = reads_memory(compiled->rules);
+    compiled->index.build(compiled->rules);
     Policy policy;
     policy.compiled_ = std::move(compiled);
     return policy;

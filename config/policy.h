@@ -55,8 +55,10 @@ class Policy {
 
     [[nodiscard]] const std::string& name() const;
     [[nodiscard]] const Protection& protection() const;
-    // False when nothing this policy decides depends on argv, env or cwd: then forks need not be
-    // tracked.
+    // False when nothing this policy decides depends on what others can change while the exec is
+    // decided: then forks need not be tracked. Only uid, gid and via qualify. exe does not: the
+    // path is a string in the caller's memory like argv, and for `ld.so prog` and busybox it is
+    // argv that says which program it is.
     [[nodiscard]] bool needs_binding() const;
     [[nodiscard]] const CompiledPolicy& compiled() const { return *compiled_; }
 

@@ -5,12 +5,27 @@
 #pragma once
 
 #include <cerrno>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "config/condition.h"
+#include "config/glob.h"
+#include "config/json_reader.h"
 #include "config/policy.h"
+#include "config/rule_index.h"
 
 namespace execseal {
+
+struct CompiledRule {
+    std::string id;
+    std::string description;
+    Verdict verdict = Verdict::kDeny;
+    int deny_errno = EACCES;
+    Conditions conditions;  // all must hold on one view
+    std::vector<Glob> exe;  // of its exe condition, for the index
+};
 
 struct CompiledPolicy {
     std::string name;
@@ -19,6 +34,21 @@ struct CompiledPolicy {
     int default_errno = EACCES;
     Protection protection;
     bool needs_binding = true;
+    std::vector<CompiledRule> rules;
+    RuleIndex index;
 };
+
+// The "rules" of a policy; `default_errno` is for the denials that name none.
+std::vector<CompiledRule> read_rules(const JsonNode& node, int default_errno);
+
+// A verdict, and an errno by name or number (one that has a name).
+Verdict read_verdict(const JsonNode& node);
+int read_errno(const JsonNode& node);
+
+Leaning leaning_of(Verdict verdict);
+
+// The view on which the rule matches: a lenient rule must match the program itself (views[0]), a
+// strict one matches any program that the exec would run.
+std::optional<std::size_t> matching_view(const CompiledRule& rule, const ExecFacts& facts);
 
 }  // namespace execseal

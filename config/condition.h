@@ -1,0 +1,62 @@
+// Condition: one thing that a rule asks of an exec; a rule matches when all of its conditions hold.
+//
+// Made while a policy is loaded, immutable afterwards, and pure: it sees one view of the exec and
+// the facts that all views share. What it says about itself is made only when somebody asks.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hook/supervisor/exec_facts.h"
+
+namespace execseal {
+
+// Where an exec can be read in two ways, the way that refuses it is taken. Strict: a match refuses
+// the exec (deny, kill), so doubt matches. Lenient: a match lets it pass (allow, audit), so doubt
+// does not match. `not` and `none` turn one into the other.
+enum class Leaning { kStrict, kLenient };
+
+inline Leaning opposite(Leaning leaning) {
+    return leaning == Leaning::kStrict ? Leaning::kLenient : Leaning::kStrict;
+}
+
+class Condition {
+  public:
+    Condition() = default;
+    Condition(const Condition&) = delete;
+    Condition& operator=(const Condition&) = delete;
+    Condition(Condition&&) = delete;
+    Condition& operator=(Condition&&) = delete;
+    virtual ~Condition() = default;
+
+    [[nodiscard]] virtual bool holds(const ProgramView& view, const ExecFacts& facts) const = 0;
+
+    // As a person would say it: `argv contains "push"`.
+    [[nodiscard]] virtual std::string text() const = 0;
+    // The same for an exec for which it holds; shorter where only a part of it mattered.
+    [[nodiscard]] virtual std::string reason(const ProgramView& /*view*/,
+                                             const ExecFacts& /*facts*/) const {
+        return text();
+    }
+    // What it looked at: `argv is ["git", "status"]`.
+    [[nodiscard]] virtual std::string found(const ProgramView& view,
+                                            const ExecFacts& facts) const = 0;
+
+    // For the index. Not null: it holds only if one of these stands among the arguments
+    // (argv[1] onwards).
+    [[nodiscard]] virtual const std::vector<std::string>* needed_arguments() const {
+        return nullptr;
+    }
+
+    // Whether it looks at what the caller's memory says (path, argv, environment) or at the cwd,
+    // which others can change while an exec is decided.
+    [[nodiscard]] virtual bool reads_memory() const = 0;
+};
+
+using Conditions = std::vector<std::unique_ptr<const Condition>>;
+
+// `argv is ["git", "status"]`, for Condition::found.
+std::string argv_text(const ProgramView& view);
+
+}  // namespace execseal

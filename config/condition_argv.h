@@ -1,0 +1,31 @@
+// What a rule asks of the arguments: "argv": {...}.
+//
+// argv[0] is whatever the caller likes to call the program, so all of these look at argv[1]
+// onwards; only `at` {"0": ...} sees it.
+//
+//   exact     [p, ...]        these arguments and no others        none   [p, ...]  no argument is
+//   any of these prefix    [p, ...]        these first                          every  [p, ...]
+//   each argument is one of these contains  [p, ...]        each of these somewhere, any order   at
+//   {"1": p, "-1": p}  by position, -1 the last any       [p, ...]        at least one of these
+//   count  {"min": n, "max": n} sequence  [p, ...]        these, one after the other, somewhere
+//   flag, subcommand          config/condition_flags.h
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/condition.h"
+#include "config/json_reader.h"
+
+namespace execseal {
+
+// What the rule says about the program, for checks that need it.
+struct ProgramHint {
+    bool known = false;              // the rule has an exe condition
+    std::vector<std::string> names;  // last components of its literal paths
+};
+
+void read_argv_conditions(const JsonNode& node, Leaning leaning, const ProgramHint& program,
+                          Conditions& conditions);
+
+}  // namespace execseal

@@ -1,0 +1,311 @@
+#include "config/condition_facts.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#include "config/quote.h"
+
+namespace execseal {
+namespace {
+
+std::string listed(const std::vector<Glob>& globs) {
+    static constexpr std::size_t kListed = 8;
+    std::string text;
+    for (std::size_t i = 0; i < globs.size(); ++i) {
+        text += i == 0 ? "" : ", ";
+        if (i == kListed) {
+            return text + "... (" + std::to_string(globs.size()) + " in all)";
+        }
+        text += quoted(globs[i].pattern());
+    }
+    return text;
+}
+
+// Paths that the supervisor reports are resolved: these would never match.
+bool is_resolved(std::string_view pattern) {
+    const std::string closed = std::string(pattern) + '/';
+    return closed.find("//") == std::string::npos && closed.find("/./") == std::string::npos &&
+           closed.find("/../") == std::string::npos;
+}
+
+enum class PathKind { kExe, kCwd };
+
+class PathCondition final : public Condition {
+  public:
+    PathCondition(PathKind kind, std::vector<Glob> globs, Leaning leaning)
+        : kind_(kind), globs_(std::move(globs)), leaning_(leaning) {}
+
+    [[nodiscard]] bool holds(const ProgramView& view, const ExecFacts& facts) const override {
+        return matching(view, facts) != nullptr;
+    }
+    [[nodiscard]] std::string text() const override {
+        return name() + (globs_.size() == 1 ? " matches " : " matches one of ") + listed(globs_);
+    }
+    [[nodiscard]] std::string reason(const ProgramView& view,
+                                     const ExecFacts& facts) const override {
+        const Glob* const glob = matching(view, facts);
+        if (glob == nullptr) {
+            return text();
+        }
+        return glob->is_literal() ? name() + " is " + quoted(glob->literal())
+                                  : name() + " " + quoted(subject(view, facts)) + " matches " +
+                                        quoted(glob->pattern());
+    }
+    [[nodiscard]] std::string found(const ProgramView& view,
+                                    const ExecFacts& facts) const override {
+        return name() + " is " + quoted(subject(view, facts));
+    }
+    [[nodiscard]] bool reads_memory() const override { return true; }
+
+  private:
+    [[nodiscard]] std::string name() const { return kind_ == PathKind::kExe ? "exe" : "cwd"; }
+    [[nodiscard]] const std::string& subject(const ProgramView& view,
+                                             const ExecFacts& facts) const {
+        return kind_ == PathKind::kExe ? view.exe : facts.cwd;
+    }
+    [[nodiscard]] const Glob* matching(const ProgramView& view, const ExecFacts& facts) const {
+        const std::string& path = subject(view, facts);
+        const auto found = std::find_if(globs_.begin(), globs_.end(),
+                                        [&](const Glob& glob) { return covers(glob, path); });
+        return found == globs_.end() ? nullptr : &*found;
+    }
+
+    // ** and * mean the files that can be seen there. Where a match lets pass, they do not stand
+    // for what has no path in the container ("memfd:x", "unreachable:/x") or no longer has one:
+    // such a rule must spell it.
+    [[nodiscard]] bool covers(const Glob& glob, const std::string& path) const {
+        if (!glob.matches(path)) {
+            return false;
+        }
+        if (leaning_ == Leaning::kStrict || glob.is_literal()) {
+            return true;
+        }
+        const bool seen = path.starts_with('/') || !glob.pattern().starts_with("**");
+        return seen && (!path.ends_with(kDeleted) || glob.pattern().ends_with(kDeleted));
+    }
+
+    static constexpr std::string_view kDeleted = " (deleted)";
+
+    PathKind kind_;
+    std::vector<Glob> globs_;
+    Leaning leaning_;
+};
+
+class IdCondition final : public Condition {
+  public:
+    struct Range {
+        std::int64_t least;
+        std::int64_t most;
+    };
+    IdCondition(IdKind kind, std::vector<Range> ranges) : kind_(kind), ranges_(std::move(ranges)) {}
+
+    [[nodiscard]] bool holds(const ProgramView& /*view*/, const ExecFacts& facts) const override {
+        const std::int64_t id = subject(facts);
+        return std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& range) {
+            return id >= range.least && id <= range.most;
+        });
+    }
+    [[nodiscard]] std::string text() const override {
+        std::string text = name() + " is ";
+        for (std::size_t i = 0; i < ranges_.size(); ++i) {
+            text += (i == 0 ? "" : " or ") + std::to_string(ranges_[i].least);
+            if (ranges_[i].least != ranges_[i].most) {
+                text += " to " + std::to_string(ranges_[i].most);
+            }
+        }
+        return text;
+    }
+    [[nodiscard]] std::string found(const ProgramView& /*view*/,
+                                    const ExecFacts& facts) const override {
+        return name() + " is " + std::to_string(subject(facts));
+    }
+    [[nodiscard]] bool reads_memory() const override { return false; }
+
+  private:
+    [[nodiscard]] std::string name() const { return kind_ == IdKind::kUid ? "uid" : "gid"; }
+    [[nodiscard]] std::int64_t subject(const ExecFacts& facts) const {
+        return kind_ == IdKind::kUid ? facts.uid : facts.gid;
+    }
+
+    IdKind kind_;
+    std::vector<Range> ranges_;
+};
+
+class ViaCondition final : public Condition {
+  public:
+    explicit ViaCondition(std::vector<Via> ways) : ways_(std::move(ways)) {}
+
+    [[nodiscard]] bool holds(const ProgramView& /*view*/, const ExecFacts& facts) const override {
+        return std::find(ways_.begin(), ways_.end(), facts.via) != ways_.end();
+    }
+    [[nodiscard]] std::string text() const override {
+        std::string text = "via is ";
+        for (std::size_t i = 0; i < ways_.size(); ++i) {
+            text += std::string(i == 0 ? "" : " or ") + via_name(ways_[i]);
+        }
+        return text;
+    }
+    [[nodiscard]] std::string found(const ProgramView& /*view*/,
+                                    const ExecFacts& facts) const override {
+        return std::string("via is ") + via_name(facts.via);
+    }
+    [[nodiscard]] bool reads_memory() const override { return false; }
+
+  private:
+    std::vector<Via> ways_;
+};
+
+class NotCondition final : public Condition {
+  public:
+    explicit NotCondition(Conditions conditions) : conditions_(std::move(conditions)) {}
+
+    [[nodiscard]] bool holds(const ProgramView& view, const ExecFacts& facts) const override {
+        return std::any_of(conditions_.begin(), conditions_.end(),
+                           [&](const auto& condition) { return !condition->holds(view, facts); });
+    }
+    [[nodiscard]] std::string text() const override {
+        std::string text = "not (";
+        for (std::size_t i = 0; i < conditions_.size(); ++i) {
+            text += (i == 0 ? "" : ", ") + conditions_[i]->text();
+        }
+        return text + ")";
+    }
+    [[nodiscard]] std::string found(const ProgramView& view,
+                                    const ExecFacts& facts) const override {
+        std::string text;
+        for (const auto& condition : conditions_) {
+            text += (text.empty() ? "" : ", ") + condition->found(view, facts);
+        }
+        return text;
+    }
+    [[nodiscard]] bool reads_memory() const override {
+        return std::any_of(conditions_.begin(), conditions_.end(),
+                           [](const auto& condition) { return condition->reads_memory(); });
+    }
+
+  private:
+    Conditions conditions_;
+};
+
+std::vector<Glob> read_globs(const JsonNode& node, PathKind kind) {
+    const std::string_view what =
+        kind == PathKind::kExe
+            ? "an absolute path or glob (\"/usr/bin/git\", \"/usr/bin/*\", \"**/git\") or "
+              "\"memfd:NAME\""
+            : "an absolute path or glob (\"/srv/app\", \"/srv/**\")";
+    std::vector<JsonNode> items;
+    if (node.kind() == JsonNode::Kind::kArray) {
+        items = node.non_empty_items("a non-empty array of globs");
+    } else {
+        items.push_back(node);
+    }
+    std::vector<Glob> globs;
+    for (const JsonNode& item : items) {
+        const std::string pattern = item.non_empty_string(what);
+        const bool rooted = pattern.starts_with('/') || pattern.starts_with("**") ||
+                            (kind == PathKind::kExe && (pattern.starts_with("memfd:") ||
+                                                        pattern.starts_with("unreachable:/") ||
+                                                        pattern.starts_with("other-mounts:/")));
+        if (!rooted) {
+            item.expected(what);
+        }
+        const bool is_root = pattern == "/" && kind == PathKind::kCwd;
+        if (!is_root && (pattern.ends_with('/') || !is_resolved(pattern))) {
+            item.problem(
+                "expected a resolved path, without \"//\", \".\", \"..\" and a \"/\" at "
+                "its end");
+        }
+        Result<Glob> glob = Glob::compile(pattern);
+        if (!glob) {
+            item.problem(glob.error().context);
+            continue;
+        }
+        globs.push_back(std::move(glob).value());
+    }
+    return globs;
+}
+
+IdCondition::Range read_id_range(const JsonNode& node) {
+    static constexpr std::int64_t kLastId = 4'294'967'294;  // -1 is "no id", setresuid(2)
+    if (node.kind() == JsonNode::Kind::kNumber) {
+        const std::int64_t id = node.integer(0, kLastId);
+        return {id, id};
+    }
+    if (node.kind() != JsonNode::Kind::kObject) {
+        node.expected("an id, {\"min\": n, \"max\": n} or a non-empty array of these");
+        return {0, 0};
+    }
+    const JsonObject object = node.object({"min", "max"});
+    const auto min = object.get("min");
+    const auto max = object.get("max");
+    if (!min && !max) {
+        node.expected("an object with min or max");
+    }
+    const IdCondition::Range range{min ? min->integer(0, kLastId) : 0,
+                                   max ? max->integer(0, kLastId) : kLastId};
+    if (range.least > range.most) {
+        node.problem("expected min to be at most max");
+    }
+    return range;
+}
+
+}  // namespace
+
+std::vector<Glob> read_exe_condition(const JsonNode& node, Leaning leaning,
+                                     Conditions& conditions) {
+    std::vector<Glob> globs = read_globs(node, PathKind::kExe);
+    conditions.push_back(std::make_unique<PathCondition>(PathKind::kExe, globs, leaning));
+    return globs;
+}
+
+void read_cwd_condition(const JsonNode& node, Leaning leaning, Conditions& conditions) {
+    conditions.push_back(
+        std::make_unique<PathCondition>(PathKind::kCwd, read_globs(node, PathKind::kCwd), leaning));
+}
+
+void read_id_condition(const JsonNode& node, IdKind kind, Conditions& conditions) {
+    std::vector<IdCondition::Range> ranges;
+    if (node.kind() == JsonNode::Kind::kArray) {
+        for (const JsonNode& item : node.non_empty_items("a non-empty array of ids")) {
+            ranges.push_back(read_id_range(item));
+        }
+    } else {
+        ranges.push_back(read_id_range(node));
+    }
+    conditions.push_back(std::make_unique<IdCondition>(kind, std::move(ranges)));
+}
+
+void read_via_condition(const JsonNode& node, Conditions& conditions) {
+    static constexpr Via kWays[] = {Via::kEntrypoint, Via::kExec, Via::kChild};
+    std::vector<Via> ways;
+    const auto read = [&](const JsonNode& item) {
+        ways.push_back(kWays[item.choice({"entrypoint", "exec", "child"})]);
+    };
+    if (node.kind() == JsonNode::Kind::kArray) {
+        for (const JsonNode& item : node.non_empty_items("a non-empty array of ways")) {
+            read(item);
+        }
+    } else {
+        read(node);
+    }
+    conditions.push_back(std::make_unique<ViaCondition>(std::move(ways)));
+}
+
+std::unique_ptr<const Condition> negation(Conditions conditions) {
+    return std::make_unique<NotCondition>(std::move(conditions));
+}
+
+const char* via_name(Via via) {
+    switch (via) {
+        case Via::kChild:
+            return "child";
+        case Via::kEntrypoint:
+            return "entrypoint";
+        case Via::kExec:
+            return "exec";
+    }
+    return "child";
+}
+
+}  // namespace execseal

@@ -1,0 +1,134 @@
+#include "config/pattern.h"
+
+#include <re2/re2.h>
+
+#include <optional>
+
+#include "config/quote.h"
+
+namespace execseal {
+namespace {
+
+std::optional<unsigned> hex_digit(char c) {
+    static constexpr std::string_view kDigits = "0123456789abcdef";
+    const std::size_t at = kDigits.find(c);
+    return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<unsigned>(at));
+}
+
+// Empty after a problem.
+std::string read_hex(const JsonNode& node) {
+    const std::string text = node.string("lower-case hex digits");
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+        const auto high = hex_digit(text[i]);
+        const auto low = hex_digit(text[i + 1]);
+        if (!high || !low || (*high == 0 && *low == 0)) {
+            node.expected("an even number of lower-case hex digits, no byte of them 00");
+            return {};
+        }
+        bytes += static_cast<char>(*high * 16 + *low);
+    }
+    if (text.size() % 2 != 0) {
+        node.expected("an even number of lower-case hex digits, no byte of them 00");
+    }
+    return bytes;
+}
+
+}  // namespace
+
+Pattern Pattern::read(const JsonNode& node, Leaning leaning) {
+    static constexpr std::string_view kForms =
+        "a string, {\"glob\": ...}, {\"regex\": ...} or {\"hex\": ...}";
+    Pattern pattern;
+    pattern.leaning_ = leaning;
+    if (node.kind() == JsonNode::Kind::kString) {
+        pattern.kind_ = Kind::kLiteral;
+        pattern.source_ = node.string();
+        return pattern;
+    }
+    const auto members = node.members(kForms);
+    if (members.size() != 1) {
+        node.expected(kForms);
+        return pattern;
+    }
+    const auto& [form, value] = members.front();
+    if (form == "glob") {
+        pattern.read_glob(value, leaning);
+    } else if (form == "regex") {
+        pattern.read_regex(value);
+    } else if (form == "hex") {
+        pattern.kind_ = Kind::kLiteral;
+        pattern.source_ = read_hex(value);
+    } else {
+        value.problem("unknown key, expected glob, regex or hex");
+    }
+    return pattern;
+}
+
+void Pattern::read_glob(const JsonNode& node, Leaning leaning) {
+    source_ = node.string("a glob");
+    Result<Glob> glob = Glob::compile(source_);
+    if (!glob) {
+        node.problem(glob.error().context);
+        return;
+    }
+    if (leaning == Leaning::kStrict && glob->stops_at_slash()) {
+        node.problem(
+            "expected ** where a match refuses: * stops at \"/\", so a value with a \"/\" "
+            "would slip by (or write a regex)");
+        return;
+    }
+    glob_ = std::move(glob).value();
+    kind_ = Kind::kGlob;
+}
+
+void Pattern::read_regex(const JsonNode& node) {
+    source_ = node.non_empty_string("an RE2 regular expression");
+    RE2::Options options(RE2::Latin1);  // bytes: an argument need not be UTF-8
+    options.set_dot_nl(true);           // a newline in an argument must not end ".*"
+    options.set_log_errors(false);
+    options.set_never_capture(true);
+    auto regex = std::make_shared<const RE2>(source_, options);
+    if (!regex->ok()) {
+        node.problem("expected a valid RE2 regular expression: " + regex->error());
+        return;
+    }
+    regex_ = std::move(regex);
+    kind_ = Kind::kRegex;
+}
+
+bool Pattern::matches(std::string_view bytes) const {
+    switch (kind_) {
+        case Kind::kNothing:
+            return false;
+        case Kind::kLiteral:
+            return bytes == source_;
+        case Kind::kGlob:
+            return glob_.matches(bytes);
+        case Kind::kRegex:
+            return regex_->Match(re2::StringPiece(bytes.data(), bytes.size()), 0, bytes.size(),
+                                 leaning_ == Leaning::kLenient ? RE2::ANCHOR_BOTH : RE2::UNANCHORED,
+                                 nullptr, 0);
+    }
+    return false;
+}
+
+const std::string* Pattern::literal() const {
+    return kind_ == Kind::kLiteral ? &source_ : nullptr;
+}
+
+std::string Pattern::text() const {
+    switch (kind_) {
+        case Kind::kNothing:
+            return "nothing";
+        case Kind::kLiteral:
+            return quoted(source_);
+        case Kind::kGlob:
+            return "glob " + quoted(source_);
+        case Kind::kRegex:
+            return "regex " + quoted(source_);
+    }
+    return "nothing";
+}
+
+}  // namespace execseal

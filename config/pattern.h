@@ -1,0 +1,44 @@
+// Pattern: what one argument or one environment value must be.
+//
+//   "push"                    exactly these bytes (as UTF-8)
+//   {"hex": "66ff"}           exactly these bytes
+//   {"glob": "/data/**"}      a glob over the whole (config/glob.h)
+//   {"regex": "^--up"}        RE2 over bytes (Latin-1); "." is any byte. In a rule that refuses it
+//   is
+//                             searched for, in one that lets pass it must match the whole.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "config/condition.h"
+#include "config/glob.h"
+#include "config/json_reader.h"
+
+namespace execseal {
+
+class Pattern {
+  public:
+    // Problems are the node's; what is returned then matches nothing.
+    static Pattern read(const JsonNode& node, Leaning leaning);
+
+    [[nodiscard]] bool matches(std::string_view bytes) const;
+    // Null unless only these bytes match.
+    [[nodiscard]] const std::string* literal() const;
+    [[nodiscard]] std::string text() const;
+
+  private:
+    enum class Kind { kNothing, kLiteral, kGlob, kRegex };
+
+    void read_glob(const JsonNode& node, Leaning leaning);
+    void read_regex(const JsonNode& node);
+
+    Kind kind_ = Kind::kNothing;
+    Leaning leaning_ = Leaning::kStrict;
+    std::string source_;  // literal: the bytes; else the pattern as written
+    Glob glob_;
+    std::shared_ptr<const re2::RE2> regex_;
+};
+
+}  // namespace execseal
