@@ -7,9 +7,9 @@ build_packages=(
     libre2-dev libssl-dev libcli11-dev
 )
 runtime_packages=(runc crun busybox-static jq)
-# What the test suite adds: GoogleTest, 32-bit targets, JSON schema, the other entry points' programs.
+# What the test suite adds: GoogleTest, 32-bit targets, io_uring and AIO for the attacks, JSON schema, the other entry points' programs.
 test_packages=(
-    libgtest-dev libgmock-dev gcc-multilib libvalijson-dev libbenchmark-dev
+    libgtest-dev libgmock-dev gcc-multilib liburing-dev libaio-dev libvalijson-dev libbenchmark-dev
     libcap2-bin shellcheck clang-format-14
     podman containerd python3 libpython3.11-testsuite
 )

@@ -11,13 +11,43 @@
 namespace execseal::e2e {
 namespace {
 
+enum class Needs { kNothing, kPtrace, kFuse };
+
 struct Attack {
     const char* name;     // tests/targets/attack_NAME.c
     int attempts = 1000;  // fewer where one takes tens of milliseconds
+    Needs needs = Needs::kNothing;
 };
 
 constexpr Attack kAttacks[] = {
-    {"sibling_string"}, {"sibling_pointers"}, {"sibling_path"}, {"sibling_envp"}, {"i386_string"},
+    {"sibling_string"},
+    {"sibling_pointers"},
+    {"sibling_path"},
+    {"sibling_envp"},
+    {"i386_string"},
+    {"vm_peer"},
+    {"vfork_parent_thread"},
+    {"clone_untraced"},
+    {"thread_churn"},
+    {"signal_storm"},
+    {"shared_anon"},
+    {"shared_memfd"},
+    {"shared_file"},
+    {"private_file"},
+    {"process_vm_writev"},
+    {"proc_mem"},
+    {"ptrace_poke"},
+    {"sigkill_clear_tid"},
+    {"io_uring"},
+    {"aio"},
+    {"own_aio", 100},
+    {"userfaultfd", 1000, Needs::kPtrace},
+    {"fuse", 1000, Needs::kFuse},
+    {"fd_swap"},
+    {"fd_path_swap"},
+    {"symlink_swap"},
+    {"rename_swap"},
+    {"chdir_peer"},
 };
 
 class Attacks : public testing::TestWithParam<Attack> {
@@ -26,6 +56,10 @@ class Attacks : public testing::TestWithParam<Attack> {
     nlohmann::json attempt(const Runtime& runtime) {
         const std::string name = std::string("attack_") + GetParam().name;
         bundle_.program(name).program("witness").program("witness-evil");
+        give_rights();
+        std::filesystem::create_directory(bundle_.rootfs() / "srv");
+        give_rights();
+        std::filesystem::create_directory(bundle_.rootfs() / "srv");
         bundle_.args({"/bin/" + name, std::to_string(GetParam().attempts)}).write();
         const Outcome outcome =
             Container(runtime, bundle_, scratch_).run(std::chrono::seconds{240});
@@ -33,6 +67,19 @@ class Attacks : public testing::TestWithParam<Attack> {
         EXPECT_TRUE(counts.is_object()) << outcome.text();
         std::cout << outcome.out;
         return counts.is_object() ? counts : nlohmann::json::object();
+    }
+
+    void give_rights() {
+        switch (GetParam().needs) {
+            case Needs::kNothing:
+                break;
+            case Needs::kPtrace:
+                bundle_.capability("CAP_SYS_PTRACE");
+                break;
+            case Needs::kFuse:
+                bundle_.rights(Rights::kPrivileged).device("/dev/fuse");
+                break;
+        }
     }
 
     Scratch scratch_;

@@ -1,6 +1,8 @@
 #include "tests/e2e/bundle.h"
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,16 +25,44 @@ constexpr const char* kApplets[] = {
     "grep", "touch", "dd",  "seq",  "chmod", "chown", "mount",  "time",  "readlink", "stat",
     "sort", "find",  "tr",  "od",   "su",    "sed",   "printf", "pwd",   "setsid",   "xargs"};
 
-constexpr const char* kAllCapabilities[] = {
-    "CAP_CHOWN",           "CAP_DAC_OVERRIDE",     "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",          "CAP_FSETID",           "CAP_KILL",
-    "CAP_SETGID",          "CAP_SETUID",           "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",       "CAP_NET_RAW",          "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",       "CAP_SYS_RAWIO",        "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",      "CAP_SYS_ADMIN",        "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",    "CAP_SYS_TTY_CONFIG",   "CAP_MKNOD",
-    "CAP_LEASE",           "CAP_AUDIT_WRITE",      "CAP_SETFCAP"};
+// By number, see linux/capability.h.
+constexpr const char* kCapabilities[] = {"CAP_CHOWN",
+                                         "CAP_DAC_OVERRIDE",
+                                         "CAP_DAC_READ_SEARCH",
+                                         "CAP_FOWNER",
+                                         "CAP_FSETID",
+                                         "CAP_KILL",
+                                         "CAP_SETGID",
+                                         "CAP_SETUID",
+                                         "CAP_SETPCAP",
+                                         "CAP_LINUX_IMMUTABLE",
+                                         "CAP_NET_BIND_SERVICE",
+                                         "CAP_NET_BROADCAST",
+                                         "CAP_NET_ADMIN",
+                                         "CAP_NET_RAW",
+                                         "CAP_IPC_LOCK",
+                                         "CAP_IPC_OWNER",
+                                         "CAP_SYS_MODULE",
+                                         "CAP_SYS_RAWIO",
+                                         "CAP_SYS_CHROOT",
+                                         "CAP_SYS_PTRACE",
+                                         "CAP_SYS_PACCT",
+                                         "CAP_SYS_ADMIN",
+                                         "CAP_SYS_BOOT",
+                                         "CAP_SYS_NICE",
+                                         "CAP_SYS_RESOURCE",
+                                         "CAP_SYS_TIME",
+                                         "CAP_SYS_TTY_CONFIG",
+                                         "CAP_MKNOD",
+                                         "CAP_LEASE",
+                                         "CAP_AUDIT_WRITE",
+                                         "CAP_AUDIT_CONTROL",
+                                         "CAP_SETFCAP"};
+
+// A host that is itself a container may lack some; a runtime cannot give what it has not got.
+bool we_have(std::size_t number) {
+    return prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1;
+}
 
 // runc and crun want all but ambient for a setuid program's rise to work as on a host.
 void add_capability(Json& config, const std::string& name) {
@@ -86,8 +116,8 @@ Bundle::Bundle(const fs::path& folder) : path_(folder) {
     config_["root"]["readonly"] = false;
 }
 
-Bundle& Bundle::args(std::vector<std::string> argv) {
-    config_["process"]["args"] = std::move(argv);
+Bundle& Bundle::args(const std::vector<std::string>& argv) {
+    config_["process"]["args"] = argv;
     return *this;
 }
 
@@ -134,8 +164,10 @@ Bundle& Bundle::tmpfs(const std::string& inside) {
 
 Bundle& Bundle::rights(Rights rights) {
     if (rights == Rights::kPrivileged) {
-        for (const char* name : kAllCapabilities) {
-            add_capability(config_, name);
+        for (std::size_t number = 0; number < std::size(kCapabilities); ++number) {
+            if (we_have(number)) {
+                add_capability(config_, kCapabilities[number]);
+            }
         }
         no_new_privileges(false);
         config_["linux"]["resources"]["devices"] =
@@ -148,6 +180,19 @@ Bundle& Bundle::rights(Rights rights) {
 
 Bundle& Bundle::capability(const std::string& name) {
     add_capability(config_, name);
+    return *this;
+}
+
+Bundle& Bundle::device(const std::string& path) {
+    struct stat node {};
+    if (stat(path.c_str(), &node) != 0 || !S_ISCHR(node.st_mode)) {
+        throw std::runtime_error(path + " is not a character device of this host");
+    }
+    config_["linux"]["devices"].push_back({{"path", path},
+                                           {"type", "c"},
+                                           {"major", major(node.st_rdev)},
+                                           {"minor", minor(node.st_rdev)},
+                                           {"fileMode", 0666}});
     return *this;
 }
 

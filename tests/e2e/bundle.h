@@ -15,6 +15,8 @@ class Scratch {
     Scratch();
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
+    Scratch(Scratch&&) = delete;
+    Scratch& operator=(Scratch&&) = delete;
     ~Scratch();
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -37,7 +39,7 @@ class Bundle {
     // /etc/passwd.
     explicit Bundle(const std::filesystem::path& folder);
 
-    Bundle& args(std::vector<std::string> argv);
+    Bundle& args(const std::vector<std::string>& argv);
     Bundle& env(const std::string& name, const std::string& value);
     Bundle& annotation(const std::string& key, const std::string& value);
     // Copies a program of tests/targets to /bin/NAME (or to `inside`).
@@ -48,6 +50,7 @@ class Bundle {
     Bundle& tmpfs(const std::string& inside);
     Bundle& rights(Rights rights);
     Bundle& capability(const std::string& name);
+    Bundle& device(const std::string& path);  // as on the host
     Bundle& no_new_privileges(bool on);
     // The notify rules of an agent that listens on `socket`, as a person would write them by hand:
     // the execs, the forks, clone without CLONE_THREAD; clone3 gives ENOSYS. Everything else is

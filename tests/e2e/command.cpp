@@ -33,7 +33,7 @@ std::vector<std::string> environment_with(
         const std::string text = *entry;
         bool replaced = false;
         for (const auto& [name, value] : added) {
-            replaced = replaced || text.starts_with(name + "=");
+            replaced = replaced || text.substr(0, text.find('=')) == name;
         }
         if (!replaced) {
             all.push_back(text);

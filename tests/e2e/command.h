@@ -44,6 +44,8 @@ class Running {
     Running(const Command& command, const std::filesystem::path& scratch);
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
+    Running(Running&&) = delete;
+    Running& operator=(Running&&) = delete;
     ~Running();
 
     // Past the deadline `on_timeout` is called (it prints what hangs), then the program is killed.

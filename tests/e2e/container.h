@@ -37,6 +37,8 @@ class Container {
     Container(Runtime runtime, const Bundle& bundle, const Scratch& scratch);
     Container(const Container&) = delete;
     Container& operator=(const Container&) = delete;
+    Container(Container&&) = delete;
+    Container& operator=(Container&&) = delete;
     ~Container();
 
     // In the foreground until it ends; the outcome is the container's own.

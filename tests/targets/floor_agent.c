@@ -183,6 +183,8 @@ static bool names_evil_program(pid_t pid, int dirfd, const char* path) {
     }
     if (path[0] == '\0') {
         snprintf(seen, sizeof seen, "/proc/%d/fd/%d", pid, dirfd);
+    } else if (strncmp(path, "/proc/self/", 11) == 0) {
+        snprintf(seen, sizeof seen, "/proc/%d/%s", pid, path + 11);
     } else if (path[0] == '/') {
         snprintf(seen, sizeof seen, "/proc/%d/root%s", pid, path);
     } else {
@@ -213,6 +215,12 @@ static bool list_has_evil(pid_t pid, uint64_t list, size_t width) {
     return false;
 }
 
+// The names under which the attacks run a witness.
+static bool is_witness(const char* path) {
+    return strncmp(base_name(path), "witness", 7) == 0 || path[0] == '\0' ||
+           strncmp(path, "/proc/self/fd/", 14) == 0 || strcmp(path, "/tmp/program") == 0;
+}
+
 // Only a witness (see race.h) is judged: it may run as "witness good" with no evil in sight.
 static bool naive_allows(const struct seccomp_notif* request) {
     const struct seccomp_data* data = &request->data;
@@ -230,14 +238,13 @@ static bool naive_allows(const struct seccomp_notif* request) {
     if (!read_string(pid, args[0], path) && !at) {
         return true;
     }
-    if (strncmp(base_name(path), "witness", 7) != 0 && path[0] != '\0') {
+    if (!is_witness(path)) {
         return true;
     }
     if (!read_remote(pid, args[1] + width, &second, width) || !read_string(pid, second, word)) {
         return false;
     }
-    return strcmp(word, "good") == 0 && !list_has_evil(pid, args[1], width) &&
-           !list_has_evil(pid, args[2], width) &&
+    return strcmp(word, "good") == 0 && !list_has_evil(pid, args[2], width) &&
            !names_evil_program(pid, at ? (int)data->args[0] : AT_FDCWD, path);
 }
 

@@ -4,10 +4,12 @@
 // One try: a child execs /bin/witness with argv {"witness", "good"} while a writer turns something
 // into "evil". The witness says by one byte on kResultFd what really ran: 'g', exactly what an
 // honest agent approves, or 'e', anything else. So a win is counted by effect, and also when the
-// witness is killed afterwards. After all tries one JSON line goes to stdout:
-//   {"attack":NAME,"attempts":N,"good":g,"evil":e,"refused":r,"killed":k,"other":o,"writer":"ok"}
-// "refused": execve failed with EACCES or EPERM. "writer" is "refused" where the environment does
-// not let the writer be made (its tries then run without it).
+// witness is killed afterwards. Every tenth try is followed by an honest one, with memory that
+// nobody else touches. After all tries one JSON line goes to stdout:
+//   {"attack":NAME,"attempts":N,"good":g,"evil":e,"refused":r,"killed":k,"other":o,
+//    "honest_attempts":n,"honest":h,"writer":"ok"}
+// "refused": execve failed with EACCES or EPERM. "honest": the honest tries that ran. "writer" is
+// "refused" where the environment does not let the writer be made (the tries run without it).
 #pragma once
 
 #ifndef _GNU_SOURCE
@@ -46,11 +48,13 @@ enum race_start {
 struct race {
     const char* name;
     enum race_start start;
+    int clone_flags;               // more flags for the child's clone, e.g. CLONE_FS
     void (*prepare)(void);         // once; makes a writer that lives through all tries
     void (*arm)(unsigned number);  // before each try
     void (*child)(void);           // in the child: must exec or race_failed()
-    void (*during)(pid_t child);   // in the parent, the child runs already (not with kVfork)
-    void (*after)(void);           // after each try
+    void (*during)(
+        pid_t child);     // in the parent, when the child is about to exec (not with kVfork)
+    void (*after)(void);  // after each try
 };
 
 static const char* race_writer_state = "ok";
@@ -127,6 +131,28 @@ static inline char* race_map(int flags, int fd) {
     return at;
 }
 
+// ---- between the processes of a try -----------------------------------------------------------
+
+// What a try and its peers tell each other; one page, shared by all of them.
+struct race_board {
+    volatile unsigned execs;  // counted by the caller just before its execve
+    volatile pid_t caller;    // the process whose exec is wanted, once its memory is ready
+    volatile pid_t writer;    // a writer that the child made
+    volatile unsigned hits;   // counted by the writer, so that the caller can wait for it
+    volatile unsigned phase;
+    volatile unsigned reads;
+};
+
+static struct race_board* board;
+
+// Spins until *counter is no longer `old`, at most 20 ms.
+static inline void race_await(const volatile unsigned* counter, unsigned old) {
+    const uint64_t end = race_now_ns() + 20000000u;
+    while (*counter == old && race_now_ns() < end) {
+        __builtin_ia32_pause();
+    }
+}
+
 // ---- the end of a child -----------------------------------------------------------------------
 
 static void __attribute__((noreturn, unused)) race_failed(void) {
@@ -136,6 +162,7 @@ static void __attribute__((noreturn, unused)) race_failed(void) {
 static inline void __attribute__((noreturn)) race_exec(const char* path, char* word) {
     char* argv[] = {"witness", word, NULL};
     char* envp[] = {"WITNESS=good", NULL};
+    ++board->execs;
     execve(path, argv, envp);
     race_failed();
 }
@@ -207,68 +234,117 @@ static char race_child_stack[128 << 10] __attribute__((aligned(64)));
 
 static int race_child_entry(void* unused) {
     (void)unused;
+    if (race_current->during) {
+        race_pin(kCallers);
+    }
     race_current->child();
     return kBrokenExit;
 }
 
 static pid_t race_start_child(void) {
-    if (race_current->start == kFork) {
+    if (race_current->start == kFork && race_current->clone_flags == 0) {
         const pid_t pid = fork();
         if (pid == 0) {
             _exit(race_child_entry(NULL));
         }
         return pid;
     }
-    const int flags = CLONE_VM | SIGCHLD | (race_current->start == kVfork ? CLONE_VFORK : 0);
+    int flags = race_current->clone_flags | SIGCHLD;
+    flags |= race_current->start == kFork ? 0 : CLONE_VM;
+    flags |= race_current->start == kVfork ? CLONE_VFORK : 0;
     return clone(race_child_entry, race_child_stack + sizeof race_child_stack, flags, NULL);
+}
+
+static int race_reap(pid_t child) {
+    int status = 0;
+    while (waitpid(child, &status, __WALL) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
+// The witness's word, 0 if it said none.
+static char race_seen(int results) {
+    char seen = 0;
+    return read(results, &seen, 1) == 1 ? seen : 0;
+}
+
+static bool race_honest_try(int results) {
+    const pid_t child = fork();
+    if (child == 0) {
+        char word[] = "good";
+        race_exec(WITNESS, word);
+    }
+    (void)race_reap(child);
+    return race_seen(results) == 'g';
+}
+
+struct race_counts {
+    unsigned good, evil, refused, killed, other, honest_attempts, honest;
+    int first_other;
+};
+
+static void race_count(struct race_counts* counts, char seen, int status) {
+    if (seen) {
+        *(seen == 'g' ? &counts->good : &counts->evil) += 1;
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+        ++counts->killed;
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == kRefusedExit) {
+        ++counts->refused;
+    } else {
+        counts->first_other = counts->other++ == 0 ? status : counts->first_other;
+    }
+}
+
+static void race_try(unsigned number, int results, struct race_counts* counts) {
+    if (race_current->arm) {
+        race_current->arm(number);
+    }
+    const unsigned execs = board->execs;
+    const pid_t child = race_start_child();
+    if (child < 0) {
+        race_broken("fork of a try");
+    }
+    if (race_current->during) {
+        race_await(&board->execs, execs);
+        race_current->during(child);
+    }
+    const int status = race_reap(child);
+    if (race_current->after) {
+        race_current->after();
+    }
+    race_count(counts, race_seen(results), status);
 }
 
 static int race_run(int argc, char** argv, const struct race* race) {
     const unsigned attempts = argc > 1 ? (unsigned)atoi(argv[1]) : 100;
-    unsigned good = 0, evil = 0, refused = 0, killed = 0, other = 0;
-    int first_other = 0;
+    struct race_counts counts = {0};
     int ends[2];
     if (pipe2(ends, O_NONBLOCK) != 0 || dup2(ends[1], kResultFd) < 0) {
         race_broken("pipe");
     }
     close(ends[1]);
+    board = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board == MAP_FAILED) {
+        race_broken("mmap");
+    }
     race_current = race;
-    race_pin(kCallers);
+    race_pin(race->during ? kWriters : kCallers);  // during() is a writer's work
     if (race->prepare) {
         race->prepare();
     }
     for (unsigned i = 0; i < attempts; ++i) {
-        if (race->arm) {
-            race->arm(i);
-        }
-        const pid_t child = race_start_child();
-        if (child < 0) {
-            race_broken("fork of a try");
-        }
-        if (race->during) {
-            race->during(child);
-        }
-        int status = 0;
-        while (waitpid(child, &status, __WALL) < 0 && errno == EINTR) {
-        }
-        if (race->after) {
-            race->after();
-        }
-        char seen = 0;
-        if (read(ends[0], &seen, 1) == 1) {
-            *(seen == 'g' ? &good : &evil) += 1;
-        } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
-            ++killed;
-        } else if (WIFEXITED(status) && WEXITSTATUS(status) == kRefusedExit) {
-            ++refused;
-        } else {
-            first_other = other++ == 0 ? status : first_other;
+        race_try(i, ends[0], &counts);
+        if (i % 10 == 9) {
+            ++counts.honest_attempts;
+            counts.honest += race_honest_try(ends[0]);
         }
     }
     printf(
         "{\"attack\":\"%s\",\"attempts\":%u,\"good\":%u,\"evil\":%u,\"refused\":%u,\"killed\":%u,"
-        "\"other\":%u,\"first_other_status\":%d,\"writer\":\"%s\"}\n",
-        race->name, attempts, good, evil, refused, killed, other, first_other, race_writer_state);
+        "\"other\":%u,\"first_other_status\":%d,\"honest_attempts\":%u,\"honest\":%u,"
+        "\"writer\":\"%s\"}\n",
+        race->name, attempts, counts.good, counts.evil, counts.refused, counts.killed, counts.other,
+        counts.first_other, counts.honest_attempts, counts.honest, race_writer_state);
     fflush(stdout);
     _exit(0);  // writers may still be running; as PID 1 of the container we take them along
 }

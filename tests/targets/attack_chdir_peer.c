@@ -1,0 +1,40 @@
+// The program is named relative to the working directory, which the caller shares (CLONE_FS) with a
+// peer that keeps changing it.
+#include "race.h"
+
+static char stack[64 << 10] __attribute__((aligned(64)));
+
+static int wander(void* unused) {
+    (void)unused;
+    race_pin(kWriters);
+    for (;;) {
+        (void)!chdir("/srv/evil");
+        race_pause(40);
+        (void)!chdir("/srv/good");
+        race_pause(40);
+    }
+    return 0;
+}
+
+static void prepare(void) {
+    mkdir("/srv/good", 0755);
+    mkdir("/srv/evil", 0755);
+    if (link(WITNESS, "/srv/good/witness") != 0 || link(WITNESS_EVIL, "/srv/evil/witness") != 0 ||
+        chdir("/srv/good") != 0 ||
+        clone(wander, stack + sizeof stack, CLONE_FS | SIGCHLD, NULL) < 0) {
+        race_broken("/srv");
+    }
+}
+
+static void child(void) {
+    race_exec("./witness", "good");
+}
+
+int main(int argc, char** argv) {
+    static const struct race race = {.name = "chdir_peer",
+                                     .start = kFork,
+                                     .clone_flags = CLONE_FS,
+                                     .prepare = prepare,
+                                     .child = child};
+    return race_run(argc, argv, &race);
+}
