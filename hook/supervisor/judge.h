@@ -17,7 +17,7 @@ struct Judgement {
     std::string rule;    // its id; "default" for the policy's default
     std::string reason;  // one line: which condition matched, on which view
     // What the verdict would have been in enforce mode, where the mode softened it.
-    std::optional<Verdict> softened;
+    std::optional<Verdict> softened = std::nullopt;
 };
 
 // First matching rule decides, the policy's default otherwise.
