@@ -19,6 +19,10 @@ struct Attack {
     Needs needs = Needs::kNothing;
 };
 
+void PrintTo(const Attack& attack, std::ostream* out) {
+    *out << attack.name;
+}
+
 constexpr Attack kAttacks[] = {
     {"sibling_string"},
     {"sibling_pointers"},
@@ -47,6 +51,7 @@ constexpr Attack kAttacks[] = {
     {"fd_path_swap"},
     {"symlink_swap"},
     {"rename_swap"},
+    {"script_rewrite"},
     {"chdir_peer"},
 };
 

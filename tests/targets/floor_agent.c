@@ -167,13 +167,21 @@ static const char* base_name(const char* path) {
     return slash ? slash + 1 : path;
 }
 
-// The file that /proc shows behind `path`: does it run as the evil witness?
+// The file that /proc shows behind `path`: the evil witness, or a script with evil in its first
+// line?
 static bool is_evil_file(const char* path, pid_t pid) {
     char evil[64];
+    char start[64] = "";
     struct stat file, bad;
     snprintf(evil, sizeof evil, "/proc/%d/root/bin/witness-evil", pid);
-    return stat(evil, &bad) == 0 && stat(path, &file) == 0 && file.st_ino == bad.st_ino &&
-           file.st_dev == bad.st_dev;
+    if (stat(evil, &bad) != 0 || stat(path, &file) != 0) {
+        return false;
+    }
+    const int script = open(path, O_RDONLY | O_CLOEXEC);
+    const bool is_script = read(script, start, sizeof start - 1) > 0 && start[0] == '#';
+    close(script);
+    return (file.st_ino == bad.st_ino && file.st_dev == bad.st_dev) ||
+           (is_script && strstr(start, "evil"));
 }
 
 static bool names_evil_program(pid_t pid, int dirfd, const char* path) {

@@ -1,4 +1,5 @@
-// Writes its argv to standard output, each string with its NUL: what the kernel really made of an exec.
+// Writes its argv to standard output, each string with its NUL: what the kernel really made of an
+// exec.
 #include <string.h>
 #include <unistd.h>
 

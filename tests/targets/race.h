@@ -8,8 +8,9 @@
 // nobody else touches. After all tries one JSON line goes to stdout:
 //   {"attack":NAME,"attempts":N,"good":g,"evil":e,"refused":r,"killed":k,"other":o,
 //    "honest_attempts":n,"honest":h,"writer":"ok"}
-// "refused": execve failed with EACCES or EPERM. "honest": the honest tries that ran. "writer" is
-// "refused" where the environment does not let the writer be made (the tries run without it).
+// "refused": execve failed with EACCES, EPERM or (a script being written) ETXTBSY. "honest": the
+// honest tries that ran. "writer" is "refused" where the environment does not let the writer be
+// made (the tries run without it).
 #pragma once
 
 #ifndef _GNU_SOURCE
@@ -156,7 +157,8 @@ static inline void race_await(const volatile unsigned* counter, unsigned old) {
 // ---- the end of a child -----------------------------------------------------------------------
 
 static void __attribute__((noreturn, unused)) race_failed(void) {
-    _exit(errno == EACCES || errno == EPERM ? kRefusedExit : kOtherExit);
+    const bool refused = errno == EACCES || errno == EPERM || errno == ETXTBSY;
+    _exit(refused ? kRefusedExit : kOtherExit);
 }
 
 static inline void __attribute__((noreturn)) race_exec(const char* path, char* word) {
