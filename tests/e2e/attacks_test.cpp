@@ -62,9 +62,7 @@ class Attacks : public testing::TestWithParam<Attack> {
         const std::string name = std::string("attack_") + GetParam().name;
         bundle_.program(name).program("witness").program("witness-evil");
         give_rights();
-        std::filesystem::create_directory(bundle_.rootfs() / "srv");
         give_rights();
-        std::filesystem::create_directory(bundle_.rootfs() / "srv");
         bundle_.args({"/bin/" + name, std::to_string(GetParam().attempts)}).write();
         const Outcome outcome =
             Container(runtime, bundle_, scratch_).run(std::chrono::seconds{240});

@@ -59,6 +59,11 @@ constexpr const char* kCapabilities[] = {"CAP_CHOWN",
                                          "CAP_AUDIT_CONTROL",
                                          "CAP_SETFCAP"};
 
+constexpr const char* kDockerCapabilities[] = {
+    "CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FSETID",  "CAP_FOWNER",
+    "CAP_SETGID", "CAP_SETUID",       "CAP_SETPCAP", "CAP_NET_BIND_SERVICE",
+    "CAP_KILL",   "CAP_SYS_CHROOT",   "CAP_SETFCAP"};
+
 // A host that is itself a container may lack some; a runtime cannot give what it has not got.
 bool we_have(std::size_t number) {
     return prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1;
@@ -94,16 +99,12 @@ fs::path target_program(const std::string& name) {
     return fs::path(EXECSEAL_TARGETS_DIR) / name;
 }
 
-Bundle::Bundle(const fs::path& folder) : path_(folder) {
+Bundle::Bundle(const fs::path& folder, RootFs content) : path_(folder) {
     fs::create_directories(rootfs());
-    for (const char* inside : {"bin", "dev", "etc", "proc", "sys", "tmp", "root"}) {
+    for (const char* inside : {"dev", "etc", "proc", "sys", "tmp", "root", "srv"}) {
         fs::create_directory(rootfs() / inside);
     }
     fs::permissions(rootfs() / "tmp", fs::perms(01777));
-    fs::copy_file("/bin/busybox", rootfs() / "bin/busybox");
-    for (const char* applet : kApplets) {
-        fs::create_symlink("busybox", rootfs() / "bin" / applet);
-    }
     file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n");
     file("/etc/group", "root:x:0:\nuser:x:1000:\n");
 
@@ -114,6 +115,30 @@ Bundle::Bundle(const fs::path& folder) : path_(folder) {
     config_ = Json::parse(read_file(path_ / "config.json"));
     config_["process"]["terminal"] = false;
     config_["root"]["readonly"] = false;
+    switch (content) {
+        case RootFs::kBusybox:
+            add_busybox();
+            break;
+        case RootFs::kHostUsr:
+            add_host_usr();
+            break;
+    }
+}
+
+void Bundle::add_busybox() {
+    fs::create_directory(rootfs() / "bin");
+    fs::copy_file("/bin/busybox", rootfs() / "bin/busybox");
+    for (const char* applet : kApplets) {
+        fs::create_symlink("busybox", rootfs() / "bin" / applet);
+    }
+}
+
+void Bundle::add_host_usr() {
+    fs::create_directory(rootfs() / "usr");
+    for (const char* name : {"bin", "sbin", "lib", "lib64"}) {
+        fs::create_symlink(fs::path("usr") / name, rootfs() / name);
+    }
+    bind("/usr", "/usr").tmpfs("/tmp");
 }
 
 Bundle& Bundle::args(const std::vector<std::string>& argv) {
@@ -163,17 +188,26 @@ Bundle& Bundle::tmpfs(const std::string& inside) {
 }
 
 Bundle& Bundle::rights(Rights rights) {
-    if (rights == Rights::kPrivileged) {
-        for (std::size_t number = 0; number < std::size(kCapabilities); ++number) {
-            if (we_have(number)) {
-                add_capability(config_, kCapabilities[number]);
+    switch (rights) {
+        case Rights::kDefault:
+            break;
+        case Rights::kDocker:
+            for (const char* name : kDockerCapabilities) {
+                add_capability(config_, name);
             }
-        }
-        no_new_privileges(false);
-        config_["linux"]["resources"]["devices"] =
-            Json::array({{{"allow", true}, {"access", "rwm"}}});
-        config_["linux"].erase("maskedPaths");
-        config_["linux"].erase("readonlyPaths");
+            break;
+        case Rights::kPrivileged:
+            for (std::size_t number = 0; number < std::size(kCapabilities); ++number) {
+                if (we_have(number)) {
+                    add_capability(config_, kCapabilities[number]);
+                }
+            }
+            no_new_privileges(false);
+            config_["linux"]["resources"]["devices"] =
+                Json::array({{{"allow", true}, {"access", "rwm"}}});
+            config_["linux"].erase("maskedPaths");
+            config_["linux"].erase("readonlyPaths");
+            break;
     }
     return *this;
 }

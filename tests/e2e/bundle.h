@@ -27,17 +27,22 @@ class Scratch {
 // Where CMake put the static programs of tests/targets.
 std::filesystem::path target_program(const std::string& name);
 
+enum class RootFs {
+    kBusybox,  // /bin/busybox and its applets as links, /bin/sh, /tmp, /etc/passwd
+    kHostUsr,  // the host's /usr, read-only, with /bin and /lib as links into it; /tmp is a tmpfs
+};
+
 enum class Rights {
     kDefault,     // the capabilities that `runc spec` gives
+    kDocker,      // those that podman and Docker give to root
     kPrivileged,  // all capabilities and devices, as `--privileged` gives
 };
 
 // Setters return *this. write() must come last; it may come again after further changes.
 class Bundle {
   public:
-    // Makes `folder` with rootfs/: /bin/busybox and its applets as links, /bin/sh, /tmp,
-    // /etc/passwd.
-    explicit Bundle(const std::filesystem::path& folder);
+    // Makes `folder` with rootfs/ in it.
+    explicit Bundle(const std::filesystem::path& folder, RootFs content = RootFs::kBusybox);
 
     Bundle& args(const std::vector<std::string>& argv);
     Bundle& env(const std::string& name, const std::string& value);
@@ -64,6 +69,9 @@ class Bundle {
     [[nodiscard]] nlohmann::ordered_json& config() { return config_; }
 
   private:
+    void add_busybox();
+    void add_host_usr();
+
     std::filesystem::path path_;
     nlohmann::ordered_json config_;
 };
