@@ -26,6 +26,15 @@ class TinyRoot {
         : outer_([&](int report) { start(report, populate, inside); }) {
         ready_ = outer_.receive(pid_) && pid_ > 0;
     }
+    TinyRoot(const TinyRoot&) = delete;
+    TinyRoot& operator=(const TinyRoot&) = delete;
+    ~TinyRoot() {
+        // Not left to PR_SET_PDEATHSIG: a change of ids takes that away, prctl(2). The outer
+        // process has not reaped it, so the number is still its own.
+        if (ready_) {
+            (void)::kill(pid_, SIGKILL);
+        }
+    }
     // The root cannot be made without CAP_SYS_ADMIN.
     [[nodiscard]] bool ready() const { return ready_; }
     [[nodiscard]] Tid tid() const { return Tid{pid_}; }

@@ -1,0 +1,221 @@
+// The whole promise in small: a caller is studied, really executes under ptrace, and what the
+// kernel took is compared at PTRACE_EVENT_EXEC; unchanged callers are the same, changed ones
+// differ.
+#include "hook/supervisor/verify.h"
+
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "tests/kernel/request_memory.h"
+#include "tests/kernel/tiny_root.h"
+
+namespace execseal {
+namespace {
+
+using namespace std::chrono_literals;
+using Strings = std::vector<std::string>;
+
+// A child that waits, then executes; traced so that it stops at the exec event.
+class TracedExec {
+  public:
+    explicit TracedExec(const std::function<void()>& exec) {
+        EXPECT_EQ(::pipe2(gate_, O_CLOEXEC), 0);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            (void)::close(gate_[1]);
+            char go = 0;
+            (void)!::read(gate_[0], &go, 1);
+            exec();
+            ::_exit(99);
+        }
+        (void)::close(gate_[0]);
+        EXPECT_EQ(::ptrace(PTRACE_SEIZE, pid_, nullptr, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL), 0);
+    }
+    TracedExec(const TracedExec&) = delete;
+    TracedExec& operator=(const TracedExec&) = delete;
+    ~TracedExec() {
+        (void)::kill(pid_, SIGKILL);
+        (void)::waitpid(pid_, nullptr, __WALL);
+        (void)::close(gate_[1]);
+    }
+    // True at the exec event, false when the child ended instead.
+    bool run_to_exec() {
+        (void)!::write(gate_[1], "g", 1);
+        int status = 0;
+        while (::waitpid(pid_, &status, __WALL) == pid_ && WIFSTOPPED(status)) {
+            if (status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8))) {
+                return true;
+            }
+            (void)::ptrace(PTRACE_CONT, pid_, nullptr, 0);
+        }
+        return false;
+    }
+    [[nodiscard]] Tid tid() const { return Tid{pid_}; }
+    [[nodiscard]] Tgid tgid() const { return Tgid{pid_}; }
+
+  private:
+    pid_t pid_ = 0;
+    int gate_[2] = {-1, -1};
+};
+
+class Verified : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        char name[] = "/tmp/request-verify-XXXXXX";
+        ASSERT_NE(::mkdtemp(name), nullptr);
+        directory_ = name;
+        std::filesystem::current_path(directory_);
+        copy_program(EXECSEAL_TARGETS_DIR "/print_argv", directory_ + "/tool");
+        write_file(directory_ + "/script", "#!" + directory_ + "/tool  a b \n");
+        write_file(directory_ + "/script2", "#!" + directory_ + "/script\n");
+    }
+    void TearDown() override {
+        std::filesystem::current_path("/");
+        std::filesystem::remove_all(directory_);
+    }
+
+    void exec() const { (void)::execve(memory_.path(), memory_.argv(), memory_.envp()); }
+
+    // Studies the waiting child, lets `meddle` do its worst, and verifies at the event.
+    Verification outcome(
+        TracedExec& child, const ExecCall& call, const std::function<void()>& meddle = [] {}) {
+        const ExecStudy study = reader_.study(call, StudyScope::kMemoryAndProgram, std::nullopt);
+        Verification result;
+        if (study.snapshot.outcome != SnapshotOutcome::kComplete ||
+            study.program.outcome != ProgramOutcome::kFound) {
+            ADD_FAILURE() << study.snapshot.reason << study.program.reason;
+            return result;
+        }
+        meddle();
+        if (!child.run_to_exec()) {
+            ADD_FAILURE() << "the exec failed";
+            return result;
+        }
+        return verifier_.verify(child.tgid(), expected_exec(study));
+    }
+    void expect_same(const std::string& path, const Strings& argv, const Strings& env) {
+        memory_.lay_out(path, argv, env);
+        TracedExec child([&] { exec(); });
+        const Verification result = outcome(child, memory_.call(child.tid()));
+        EXPECT_EQ(result.outcome, VerifyOutcome::kSame)
+            << result.field << ": " << result.judged << " / " << result.taken << result.reason;
+    }
+    void expect_differs(const std::string& field, const std::function<void()>& meddle) {
+        TracedExec child([&] { exec(); });
+        const Verification result = outcome(child, memory_.call(child.tid()), meddle);
+        EXPECT_EQ(result.outcome, VerifyOutcome::kDiffers) << field;
+        EXPECT_EQ(result.field, field);
+    }
+
+    std::string directory_;
+    RequestMemory memory_;
+    ExecReader reader_{10s};
+    ExecVerifier verifier_;
+};
+
+TEST_F(Verified, WhatNobodyTouchedIsTheSame) {
+    expect_same(directory_ + "/tool", {"zero", "", "b c", "\xff"}, {"A=1", "", "no equals"});
+    expect_same(directory_ + "/tool", {}, {});
+    expect_same(directory_ + "/tool", {""}, {""});
+    expect_same("/bin/busybox", {"sh", "-c", "true"}, {});
+    expect_same("/bin/true", {"true"}, {"A=1"});
+    expect_same("/lib64/ld-linux-x86-64.so.2", {"ld.so", "/bin/true"}, {});
+    expect_same("/proc/self/exe", {"this", "test"}, {});
+    expect_same(EXECSEAL_TARGETS_DIR "/print_argv_i386", {"compat", "image"}, {"A=1"});
+}
+
+TEST_F(Verified, ScriptsAreTheSame) {
+    expect_same(directory_ + "/script", {"zero", "one"}, {"A=1"});
+    expect_same(directory_ + "/script", {}, {});
+    expect_same(directory_ + "/script2", {"zero", "one", ""}, {});
+    expect_same("./script2", {"zero"}, {});
+    expect_same(".." + directory_.substr(directory_.rfind('/')) + "//script2", {"zero"}, {});
+}
+
+TEST_F(Verified, ALargeEnvironmentIsTheSame) {
+    expect_same(directory_ + "/tool", Strings(3, std::string(kMaxArgString - 1, 'a')),
+                Strings(10, std::string(kMaxArgString - 1, 'e')));
+    expect_same(directory_ + "/tool", {"zero"}, Strings(20000, "E=1"));
+}
+
+TEST_F(Verified, ExecveatOfDescriptorsIsTheSame) {
+    const int memfd = ::memfd_create("payload", 0);
+    const std::string tool = directory_ + "/tool";
+    const int from = ::open(tool.c_str(), O_RDONLY | O_CLOEXEC);
+    ASSERT_GT(::sendfile(memfd, from, nullptr, std::filesystem::file_size(tool)), 0);
+    const int script = ::open((directory_ + "/script").c_str(), O_RDONLY);
+    const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY);
+    for (const auto& [fd, path, flags] : std::vector<std::tuple<int, std::string, int>>{
+             {memfd, "", AT_EMPTY_PATH}, {script, "", AT_EMPTY_PATH}, {directory, "script", 0}}) {
+        memory_.lay_out(path, {"zero", "one"}, {"A=1"});
+        TracedExec child([&, fd = fd, flags = flags] {
+            (void)::syscall(SYS_execveat, fd, memory_.path(), memory_.argv(), memory_.envp(),
+                            flags);
+        });
+        const Verification result =
+            outcome(child, memory_.call(child.tid(), fd, static_cast<unsigned>(flags)));
+        EXPECT_EQ(result.outcome, VerifyOutcome::kSame)
+            << path << " " << result.field << result.judged << " / " << result.taken;
+    }
+    for (const int fd : {memfd, from, script, directory}) {
+        (void)::close(fd);
+    }
+}
+
+TEST_F(Verified, ACompatCallIsTheSame) {
+    memory_.lay_out(directory_ + "/script", {"zero", "one", "two"}, {"A=1"}, PointerWidth::k32);
+    TracedExec child([&] {
+        // execve is number 11 of the i386 table, int 0x80 enters it from a 64-bit program too.
+        long result = 11;
+        __asm__ volatile("int $0x80"
+                         : "+a"(result)
+                         : "b"(memory_.path()), "c"(memory_.argv()), "d"(memory_.envp())
+                         : "memory", "r8", "r9", "r10", "r11");
+    });
+    const Verification result = outcome(child, memory_.call(child.tid()));
+    EXPECT_EQ(result.outcome, VerifyOutcome::kSame) << result.field << result.taken;
+}
+
+TEST_F(Verified, WhatAPeerChangedAfterTheLookDiffers) {
+    memory_.lay_out(directory_ + "/tool", {"zero", "good"}, {"E=good"});
+    expect_differs("argv[1]", [&] { memory_.argument(1)[0] = 'e'; });
+    expect_differs("argv[0]", [&] { memory_.argv()[0] = memory_.argument(1); });
+    expect_differs("argv[1]", [&] { memory_.argv()[1] = nullptr; });
+    memory_.lay_out(directory_ + "/script", {"zero", "good"}, {"E=good"});
+    expect_differs("env[0]", [&] { memory_.envp()[0][2] = 'e'; });
+    expect_differs("argv[3]", [&] { memory_.argument(1)[0] = 'e'; });
+}
+
+TEST_F(Verified, ASwappedFileDiffers) {
+    memory_.lay_out(directory_ + "/tool", {"zero"}, {});
+    expect_differs("exe", [&] {
+        copy_program(EXECSEAL_TARGETS_DIR "/print_argv", directory_ + "/other");
+        std::filesystem::rename(directory_ + "/other", directory_ + "/tool");
+    });
+    memory_.lay_out(directory_ + "/script", {"zero"}, {});
+    expect_differs("argv[1]", [&] {
+        write_file(directory_ + "/script", "#!" + directory_ + "/tool  c d \n");
+    });
+}
+
+TEST_F(Verified, ATaskThatEndedIsGone) {
+    memory_.lay_out(directory_ + "/tool", {"zero"}, {});
+    pid_t pid = 0;
+    {
+        TracedExec child([&] { exec(); });
+        pid = child.tid().value;
+        EXPECT_EQ(outcome(child, memory_.call(child.tid())).outcome, VerifyOutcome::kSame);
+    }
+    EXPECT_EQ(verifier_.verify(Tgid{pid}, ExpectedExec{}).outcome, VerifyOutcome::kGone);
+}
+
+}  // namespace
+}  // namespace execseal
