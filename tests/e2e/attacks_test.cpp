@@ -1,8 +1,16 @@
-// Every attack of tests/targets, under real runc: first against the naive agent, which it must beat
-// (else it proves nothing).
+// Every attack of tests/targets, under real runc. First against the naive agent, which it must beat
+// (else it proves nothing); then against execseal, with the freeze and by verification alone: no
+// win, while honest execs in between all run. Wins are counted by effect, see tests/targets/race.h.
+//
+// EXECSEAL_ATTEMPTS=N in the environment overrides the number of tries (target attack-soak).
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
 #include <iostream>
+#include <memory>
+#include <string_view>
 
 #include "tests/e2e/agents.h"
 #include "tests/e2e/bundle.h"
@@ -55,25 +63,46 @@ constexpr Attack kAttacks[] = {
     {"chdir_peer"},
 };
 
+int attempts_of(const Attack& attack) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    const char* const asked = std::getenv("EXECSEAL_ATTEMPTS");
+    const std::string_view text = asked == nullptr ? "" : asked;
+    int number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number > 0 ? number * attack.attempts / 1000 : attack.attempts;
+}
+
 class Attacks : public testing::TestWithParam<Attack> {
   protected:
     // The counts that the attack prints (race.h).
-    nlohmann::json attempt(const Runtime& runtime) {
-        const std::string name = std::string("attack_") + GetParam().name;
+    nlohmann::json attempt(const Attack& attack, const Runtime& runtime) {
+        const int attempts = attempts_of(attack);
+        const std::string name = std::string("attack_") + attack.name;
+        give_rights(attack.needs);
         bundle_.program(name).program("witness").program("witness-evil");
-        give_rights();
-        give_rights();
-        bundle_.args({"/bin/" + name, std::to_string(GetParam().attempts)}).write();
+        bundle_.args({"/bin/" + name, std::to_string(attempts)}).write();
         const Outcome outcome =
-            Container(runtime, bundle_, scratch_).run(std::chrono::seconds{240});
+            Container(runtime, bundle_, scratch_)
+                .run(std::chrono::minutes{4} + std::chrono::milliseconds{20} * attempts);
         const auto counts = nlohmann::json::parse(outcome.out, nullptr, false);
         EXPECT_TRUE(counts.is_object()) << outcome.text();
         std::cout << outcome.out;
         return counts.is_object() ? counts : nlohmann::json::object();
     }
 
-    void give_rights() {
-        switch (GetParam().needs) {
+    // Against the naive agent.
+    void expect_wins(const Attack& attack) {
+        const FloorAgent agent(FloorAgent::Kind::kNaive, scratch_);
+        bundle_.notify(agent.socket());
+        const auto counts = attempt(attack, {.engine = Engine::kRunc});
+        EXPECT_GT(counts.value("evil", 0), 0) << "a vacuous attack: it never wins";
+        EXPECT_GT(counts.value("good", 0), 0) << "the benign exec never ran";
+        EXPECT_EQ(counts.value("other", -1), 0);
+        EXPECT_EQ(counts.value("honest", -1), counts.value("honest_attempts", 0));
+    }
+
+    void give_rights(Needs needs) {
+        switch (needs) {
             case Needs::kNothing:
                 break;
             case Needs::kPtrace:
@@ -90,16 +119,116 @@ class Attacks : public testing::TestWithParam<Attack> {
 };
 
 TEST_P(Attacks, WinAgainstAnAgentThatReadsAndLetsGo) {
-    const FloorAgent agent(FloorAgent::Kind::kNaive, scratch_);
-    bundle_.notify(agent.socket());
-    const auto counts = attempt({.engine = Engine::kRunc});
-    EXPECT_GT(counts.value("evil", 0), 0) << "a vacuous attack: it never wins";
-    EXPECT_GT(counts.value("good", 0), 0) << "the honest exec never ran";
-    EXPECT_EQ(counts.value("other", -1), 0);
+    expect_wins(GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Attacks, testing::ValuesIn(kAttacks),
                          [](const auto& attack) { return std::string(attack.param.name); });
+
+// A container of its own, not frozen with the other, that writes to a volume both have.
+class ForeignWriter {
+  public:
+    ForeignWriter(const Scratch& scratch, Bundle& victim) : bundle_(scratch.path() / "foreign") {
+        const auto volume = scratch.path() / "volume";
+        std::filesystem::create_directory(volume);
+        victim.bind(volume, "/volume", "rw").env("FILE", "/volume/word");
+        bundle_.bind(volume, "/volume", "rw")
+            .program("attack_shared_file")
+            .args({"/bin/attack_shared_file", "write", "/volume/word"})
+            .write();
+        container_ =
+            std::make_unique<Container>(Runtime{.engine = Engine::kRunc}, bundle_, scratch);
+        EXPECT_EQ(container_->create().exit_code, 0) << container_->err();
+        EXPECT_EQ(container_->start().exit_code, 0) << container_->err();
+    }
+
+  private:
+    Bundle bundle_;
+    std::unique_ptr<Container> container_;
+};
+
+TEST_F(Attacks, OfAnotherContainerWinAgainstAnAgentThatReadsAndLetsGo) {
+    const ForeignWriter writer(scratch_, bundle_);
+    expect_wins({"shared_file"});
+}
+
+#if EXECSEAL_TEST_GATE
+
+enum class Guard { kFreezeAndVerify, kVerifyOnly };
+
+// Exactly "witness good" may run, under its own name or as one of the scripts and links that the
+// attacks make; the attackers themselves may do what they like.
+nlohmann::ordered_json witness_policy(Guard guard) {
+    return {{"apiVersion", "execseal/v1"},
+            {"name", "witness"},
+            {"default", "allow"},
+            {"protect",
+             {{"freeze", guard == Guard::kFreezeAndVerify ? "pidns" : "off"}, {"verify", true}}},
+            {"rules",
+             {{{"id", "evil-argument"},
+               {"verdict", "deny"},
+               {"exe", "/bin/witness"},
+               {"argv", {{"contains", {"evil"}}}}},
+              {{"id", "good"},
+               {"verdict", "allow"},
+               {"exe", {"/bin/witness", "/srv/good/witness", "/tmp/program"}},
+               {"argv", {{"exact", {"good"}}}},
+               {"env", {{"WITNESS", "good"}}}},
+              {{"id", "witnesses"},
+               {"verdict", "deny"},
+               {"exe", {"/bin/witness*", "/srv/**", "/tmp/**"}}}}}};
+}
+
+class Guarded : public Attacks {
+  protected:
+    void expect_no_win(const Attack& attack, Guard guard) {
+        Node node(scratch_);
+        node.settings()["log"]["level"] = "info";
+        node.policy("witness", witness_policy(guard)).write();
+        bundle_.annotation("io.execseal.policy", "witness");
+        const auto counts = attempt(attack, node.runtime());
+
+        EXPECT_EQ(counts.value("evil", -1), 0) << "WHAT RAN WAS NOT WHAT WAS JUDGED";
+        EXPECT_EQ(counts.value("other", -1), 0);
+        // A task that a debugger inside the container holds cannot be frozen: then nothing runs.
+        const bool nothing_may_run =
+            guard == Guard::kFreezeAndVerify && attack.name == std::string_view("ptrace_poke");
+        EXPECT_EQ(counts.value("honest", -1),
+                  nothing_may_run ? 0 : counts.value("honest_attempts", 0));
+        // The race was there, and it was caught where the audit says so.
+        const int killed = counts.value("killed", -1);
+        if (counts.value("writer", "") == "ok") {
+            EXPECT_GT(counts.value("refused", 0) + killed, 0) << "the race was never hit";
+        }
+        const auto events = node.events();
+        EXPECT_EQ(killed, std::count_if(events.begin(), events.end(), [](const auto& event) {
+                      return event.contains("race_detected") && event["outcome"] == "killed";
+                  }));
+    }
+};
+
+TEST_P(Guarded, NeverWinAgainstTheFreeze) {
+    expect_no_win(GetParam(), Guard::kFreezeAndVerify);
+}
+
+TEST_P(Guarded, NeverWinAgainstTheVerificationAlone) {
+    expect_no_win(GetParam(), Guard::kVerifyOnly);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Guarded, testing::ValuesIn(kAttacks),
+                         [](const auto& attack) { return std::string(attack.param.name); });
+
+TEST_F(Guarded, NeverWinFromAnotherContainerAgainstTheFreeze) {
+    const ForeignWriter writer(scratch_, bundle_);
+    expect_no_win({"shared_file"}, Guard::kFreezeAndVerify);
+}
+
+TEST_F(Guarded, NeverWinFromAnotherContainerAgainstTheVerificationAlone) {
+    const ForeignWriter writer(scratch_, bundle_);
+    expect_no_win({"shared_file"}, Guard::kVerifyOnly);
+}
+
+#endif  // EXECSEAL_TEST_GATE
 
 }  // namespace
 }  // namespace execseal::e2e
