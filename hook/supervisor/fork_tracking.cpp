@@ -137,24 +137,27 @@ ForkInput ForkTracking::answer(const Answer& answer, const Occasion& occasion) {
 }
 
 void ForkTracking::run(Flow& flow, ForkInput input, const Occasion& occasion) {
-    std::optional<ForkInput> next = input;
-    while (next) {
+    for (;;) {
         const ForkState before = flow.state;
-        const ForkStep taken = fork_step(before, *next);
+        const ForkStep taken = fork_step(before, input);
         if (taken.impossible) {
             ++counts_.impossible;
-            log_error("fork tracking: '" + std::string(fork_input_name(*next)) + "' in state '" +
+            log_error("fork tracking: '" + std::string(fork_input_name(input)) + "' in state '" +
                       fork_state_name(before) + "' of task " + std::to_string(flow.caller.value));
         }
-        if (*next == ForkInput::kOtherStop && before == ForkState::kInterrupted) {
+        if (input == ForkInput::kOtherStop && before == ForkState::kInterrupted) {
             learn_from_interrupt(flow.caller);
         }
-        next.reset();
         flow.state = taken.next;
+        bool goes_on = false;
         for (const ForkAction action : taken.actions) {
             if (const std::optional<ForkInput> result = perform(flow, action, occasion)) {
-                next = result;
+                input = *result;
+                goes_on = true;
             }
+        }
+        if (!goes_on) {
+            return;
         }
     }
 }

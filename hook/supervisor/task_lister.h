@@ -1,7 +1,6 @@
 // TaskLister: what the freeze and the task table ask for the tasks of a domain.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,19 +11,21 @@ namespace execseal {
 
 struct ListedTask {
     Tid tid;
-    Tgid process;  // 0: the lister does not know
+    Tgid process;      // 0: the lister does not know
+    pid_t number = 0;  // where the lister finds it again
 };
 
 class TaskLister {
   public:
-    // How many tasks of this process the caller knows already: a process that has just as many
-    // may be left out.
-    using Known = std::function<std::size_t(Tgid)>;
-
     virtual ~TaskLister() = default;
-    // Appends all tasks of the domain, in our PID namespace. Tasks that end meanwhile may be in it
-    // or not.
-    virtual Result<> list(const Known& known, std::vector<ListedTask>& tasks) = 0;
+    // Appends the domain's tasks, in our PID namespace: the first thread of each process where
+    // threads can be counted, all tasks else. Those that begin or end meanwhile may be in it or
+    // not.
+    virtual Result<> list(std::vector<ListedTask>& tasks) = 0;
+    // How many threads the process of a listed task has (a leader that has ended before its threads
+    // is one of them); 0: it is gone, or list() has told all.
+    virtual Result<std::size_t> count_threads(const ListedTask& leader) = 0;
+    virtual Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) = 0;
     // For people: what the domain is ("PID namespace of 4711", "cgroup /x of 4711").
     [[nodiscard]] virtual std::string name() const = 0;
 };

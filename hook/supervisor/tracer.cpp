@@ -1,7 +1,5 @@
 #include "hook/supervisor/tracer.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "hook/os/log.h"
@@ -17,7 +15,7 @@ bool covers(const PtraceOptions& have, const PtraceOptions& want) {
 }  // namespace
 
 Tracer::Tracer(Ptrace& ptrace, TraceeWait& wait, Procfs& procfs)
-    : ptrace_(ptrace), wait_(wait), procfs_(procfs), thread_(::gettid()) {}
+    : ptrace_(ptrace), wait_(wait), procfs_(procfs), thread_(std::this_thread::get_id()) {}
 
 Tracer::~Tracer() {
     if (!attachments_.empty()) {
@@ -26,7 +24,7 @@ Tracer::~Tracer() {
 }
 
 void Tracer::check_thread() const {
-    CHECK(::gettid() == thread_);
+    CHECK(std::this_thread::get_id() == thread_);
 }
 
 Tracer::Attachment* Tracer::find(Tid tid) {
@@ -45,9 +43,10 @@ Tracer::Attachment& Tracer::attach(Tid tid, const PtraceOptions& options) {
 Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     check_thread();
     if (Attachment* attachment = find(tid)) {
-        attachment->leaving = false;
+        const bool was_leaving = std::exchange(attachment->leaving, false);
         return SeizeOutcome{
-            covers(attachment->options, options) ? Seized::kAlready : Seized::kAlreadyLess, Tid{}};
+            covers(attachment->options, options) ? Seized::kAlready : Seized::kAlreadyLess, Tid{},
+            attachment->serial, was_leaving};
     }
     const Result<SeizeReach> seized = ptrace_.seize(tid, options);
     if (!seized) {
@@ -55,10 +54,9 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     }
     switch (*seized) {
         case SeizeReach::kDone:
-            (void)attach(tid, options);
-            return SeizeOutcome{Seized::kNew, Tid{}};
+            return SeizeOutcome{Seized::kNew, Tid{}, attach(tid, options).serial, false};
         case SeizeReach::kGone:
-            return SeizeOutcome{Seized::kGone, Tid{}};
+            return SeizeOutcome{Seized::kGone, Tid{}, 0, false};
         case SeizeReach::kRefused:
             break;
     }
@@ -67,15 +65,15 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
         return status.error();
     }
     if (!*status || (*status)->state == 'X') {
-        return SeizeOutcome{Seized::kGone, Tid{}};
+        return SeizeOutcome{Seized::kGone, Tid{}, 0, false};
     }
     if ((*status)->state == 'Z') {
-        return SeizeOutcome{Seized::kZombie, Tid{}};
+        return SeizeOutcome{Seized::kZombie, Tid{}, 0, false};
     }
     if ((*status)->tracer != Tid{}) {
-        return SeizeOutcome{Seized::kTracedByOther, (*status)->tracer};
+        return SeizeOutcome{Seized::kTracedByOther, (*status)->tracer, 0, false};
     }
-    return SeizeOutcome{Seized::kRefused, Tid{}};
+    return SeizeOutcome{Seized::kRefused, Tid{}, 0, false};
 }
 
 Result<> Tracer::interrupt(Tid tid) {

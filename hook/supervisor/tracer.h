@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +30,10 @@ enum class Seized { kRefused, kTracedByOther, kZombie, kGone, kAlreadyLess, kAlr
 struct SeizeOutcome {
     Seized what = Seized::kRefused;
     Tid other_tracer;  // for kTracedByOther
+    // Of kNew, kAlready and kAlreadyLess: see serial(); whether it was to be released when it
+    // stops.
+    std::uint64_t serial = 0;
+    bool was_leaving = false;
 };
 
 // kDying: killed while it was stopped; stays owned until it is reaped.
@@ -130,7 +135,7 @@ class Tracer {
     Ptrace& ptrace_;
     TraceeWait& wait_;
     Procfs& procfs_;
-    pid_t thread_;
+    std::thread::id thread_;
     std::uint64_t next_serial_ = 1;
     std::unordered_map<Tid, Attachment> attachments_;
     std::vector<Tid> leaving_;

@@ -1,0 +1,372 @@
+#include "hook/supervisor/freeze.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "hook/os/log.h"
+
+namespace execseal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::microseconds kTick{300};
+constexpr std::size_t kNobody = static_cast<std::size_t>(-1);
+// reap_siblings() gives up after so many that have not ended: they die about in their order, and
+// each death calls again.
+constexpr int kSiblingMisses = 16;
+
+// The calls in which a vfork parent sleeps; of the other architecture of a 64-bit machine too,
+// since /proc/TID/syscall does not tell them apart. A number that means another call there is
+// harmless: none of them writes to the caller's memory from uninterruptible sleep.
+bool makes_children(int nr) {
+#if defined(__x86_64__)
+    return nr == 56 || nr == 58 || nr == 120 || nr == 190 || nr == 435;
+#else
+    return nr == 220 || nr == 120 || nr == 190 || nr == 435;
+#endif
+}
+
+std::string name_of(Tid tid) {
+    return "task " + std::to_string(tid.value);
+}
+
+}  // namespace
+
+const char* freeze_failure_name(FreezeFailure failure) {
+    switch (failure) {
+        case FreezeFailure::kListing:
+            return "listing";
+        case FreezeFailure::kTracedByOther:
+            return "traced-by-other";
+        case FreezeFailure::kRefused:
+            return "refused";
+        case FreezeFailure::kDeadline:
+            return "budget";
+        case FreezeFailure::kNone:
+            return "none";
+    }
+    return "?";
+}
+
+Freeze::Freeze(Tracer& tracer, Procfs& procfs, TaskTable& table)
+    : tracer_(tracer), procfs_(procfs), table_(table) {}
+
+Freeze::~Freeze() {
+    if (active_) {
+        log_error("freeze: ends without a thaw");
+        thaw();
+    }
+}
+
+void Freeze::fail(FreezeReport& report, FreezeFailure failure, Tid culprit, std::string reason) {
+    report.failure = failure;
+    report.culprit = culprit;
+    report.reason = std::move(reason);
+}
+
+FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
+    CHECK(!active_);
+    active_ = true;
+    first_pending_ = 0;
+    first_sibling_ = 0;
+    const Clock::time_point start = Clock::now();
+    FreezeReport report;
+    if (const Result<> armed = tracer_.arm(kTick); !armed) {
+        fail(report, FreezeFailure::kRefused, Tid{}, armed.error().text());
+    }
+    bool news = true;
+    while (news && report.failure == FreezeFailure::kNone) {
+        news = run_pass(lister, request, report);
+        if (news && report.failure == FreezeFailure::kNone && Clock::now() > request.deadline) {
+            fail(report, FreezeFailure::kDeadline, Tid{},
+                 "new tasks kept appearing for the whole budget");
+        }
+    }
+    tracer_.disarm();
+    for (const Held& held : held_) {
+        report.held += held.state == State::kStopped ? 1 : 0;
+        report.quiet += held.state == State::kQuiet ? 1 : 0;
+    }
+    if (report.failure != FreezeFailure::kNone) {
+        thaw();
+    }
+    report.took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+    return report;
+}
+
+bool Freeze::run_pass(TaskLister& lister, const FreezeRequest& request, FreezeReport& report) {
+    ++report.passes;
+    listed_.clear();
+    if (const Result<> listed = lister.list(listed_); !listed) {
+        fail(report, FreezeFailure::kListing, Tid{}, listed.error().text());
+        return false;
+    }
+    bool news = false;
+    for (const ListedTask& task : listed_) {
+        news = take_process(lister, task, request, report) || news;
+        if (report.failure != FreezeFailure::kNone) {
+            return false;
+        }
+    }
+    return interrupt_all(report) && wait_for_all(request, report) && news;
+}
+
+// True if there was anything new, and one that is gone again is: it may have made another.
+bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
+                          const FreezeRequest& request, FreezeReport& report) {
+    if (const auto seen = processes_.find(leader.process);
+        seen != processes_.end() && seen->second.complete) {
+        return false;
+    }
+    bool news = false;
+    if (!known_.contains(leader.tid)) {
+        news = true;
+        if (!take(leader, request, report)) {
+            return true;
+        }
+    }
+    Result<std::size_t> threads = lister.count_threads(leader);
+    if (threads && *threads > 1 && *threads != processes_[leader.process].known) {
+        threads_.clear();
+        if (const Result<> listed = lister.list_threads(leader, threads_); !listed) {
+            threads = listed.error();
+        }
+        for (const ListedTask& thread : threads_) {
+            if (!known_.contains(thread.tid)) {
+                news = true;
+                if (!take(thread, request, report)) {
+                    return true;
+                }
+            }
+        }
+        if (threads) {
+            threads = lister.count_threads(leader);
+        }
+    }
+    if (!threads) {
+        fail(report, FreezeFailure::kListing, leader.tid, threads.error().text());
+        return true;
+    }
+    if (*threads != 0) {
+        Process& process = processes_[leader.process];
+        process.complete = *threads == process.known;
+        news = news || !process.complete;
+    }
+    return news;
+}
+
+void Freeze::add(const Held& held) {
+    known_[held.tid] = held_.size();
+    ++processes_[held.process].known;
+    held_.push_back(held);
+}
+
+bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report) {
+    const auto quiet =
+        std::find_if(request.quiet.begin(), request.quiet.end(),
+                     [&](const QuietCaller& caller) { return caller.tid == task.tid; });
+    Held held{task.tid, task.process, 0, State::kPending, false};
+    if (task.process != Tgid{} && table_.find(task.process) == nullptr) {
+        (void)table_.add(task.process, TaskOrigin::kListing, Clock::now());
+    }
+    if (task.tid == request.caller || task.tid == Tid{::getpid()}) {
+        known_[task.tid] = kNobody;
+        ++processes_[task.process].known;
+        return true;
+    }
+    const PtraceOptions options =
+        quiet != request.quiet.end() ? quiet->options : PtraceOptions{.births = true};
+    const Result<SeizeOutcome> seized = tracer_.seize(task.tid, options);
+    if (!seized) {
+        fail(report, FreezeFailure::kRefused, task.tid,
+             name_of(task.tid) + ": " + seized.error().text());
+        return false;
+    }
+    switch (seized->what) {
+        case Seized::kNew:
+            held.ours = true;
+            break;
+        case Seized::kAlready:
+        case Seized::kAlreadyLess:
+            held.ours = seized->was_leaving;
+            break;
+        case Seized::kGone:
+            return true;
+        case Seized::kZombie:
+            // A leader that its threads outlive is one of its process, and a process that nobody
+            // has reaped yet; any other thread is just leaving.
+            if (task.process == Tgid{} || task.tid.value == task.process.value) {
+                known_[task.tid] = kNobody;
+                ++processes_[task.process].known;
+            }
+            return true;
+        case Seized::kTracedByOther:
+            report.other_tracer = seized->other_tracer;
+            fail(report, FreezeFailure::kTracedByOther, task.tid,
+                 name_of(task.tid) + " is traced by " + name_of(seized->other_tracer));
+            return false;
+        case Seized::kRefused:
+            fail(report, FreezeFailure::kRefused, task.tid,
+                 name_of(task.tid) + " cannot be traced: " + Error{EPERM, "PTRACE_SEIZE"}.text());
+            return false;
+    }
+    held.serial = seized->serial;
+    held.state = quiet != request.quiet.end() ? State::kQuiet : State::kPending;
+    tracer_.hold(task.tid);
+    add(held);
+    return true;
+}
+
+bool Freeze::interrupt_all(FreezeReport& report) {
+    for (std::size_t i = first_pending_; i < held_.size(); ++i) {
+        if (held_[i].state != State::kPending) {
+            continue;
+        }
+        if (const Result<> sent = tracer_.interrupt(held_[i].tid); !sent) {
+            fail(report, FreezeFailure::kRefused, held_[i].tid,
+                 name_of(held_[i].tid) + ": " + sent.error().text());
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Freeze::wait_for_all(const FreezeRequest& request, FreezeReport& report) {
+    // The usual vfork parent is the caller's: it is asked for at once, not after a tick.
+    const Result<std::optional<TaskStat>> caller = procfs_.stat(request.caller);
+    if (caller && *caller) {
+        const auto parent = known_.find(Tid{(*caller)->parent.value});
+        if (parent != known_.end() && parent->second != kNobody) {
+            Held& held = held_[parent->second];
+            if (held.state == State::kPending && tracer_.look(held.tid) == Awaited::kTick &&
+                is_kernel_held(held.tid, false)) {
+                held.state = State::kInKernel;
+                report.in_kernel.push_back(held.tid);
+            }
+        }
+    }
+    // Births append to held_ while this runs.
+    for (; first_pending_ < held_.size(); ++first_pending_) {
+        if (!wait_for(first_pending_, request, report)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Freeze::wait_for(std::size_t index, const FreezeRequest& request, FreezeReport& report) {
+    const Tid tid = held_[index].tid;
+    std::optional<Clock::time_point> since;
+    while (held_[index].state == State::kPending) {
+        switch (tracer_.await(tid)) {
+            case Awaited::kStopped:
+                held_[index].state = State::kStopped;
+                adopt_birth(index, report);
+                break;
+            case Awaited::kEnded:
+                held_[index].state = State::kEnded;
+                known_.erase(tid);  // its number may come again
+                --processes_[held_[index].process].known;
+                break;
+            case Awaited::kTick: {
+                const Clock::time_point now = Clock::now();
+                since = since.value_or(now);
+                if (is_kernel_held(tid, now - *since >= request.patience)) {
+                    held_[index].state = State::kInKernel;
+                    report.in_kernel.push_back(tid);
+                } else if (now > request.deadline) {
+                    fail(report, FreezeFailure::kDeadline, tid,
+                         name_of(tid) + " did not stop within the budget");
+                    return false;
+                }
+                break;
+            }
+        }
+    }
+    return true;
+}
+
+// Will not stop before the kernel lets it go, and cannot run its program before it stops: the
+// interrupt is pending.
+bool Freeze::is_kernel_held(Tid tid, bool patience_over) {
+    const Result<std::optional<TaskStat>> stat = procfs_.stat(tid);
+    if (!stat || !*stat || (*stat)->state != 'D') {
+        return false;
+    }
+    if (patience_over) {
+        return true;
+    }
+    const Result<std::optional<int>> nr = procfs_.blocked_syscall(tid);
+    return nr && *nr && makes_children(**nr);
+}
+
+void Freeze::adopt_birth(std::size_t creator, FreezeReport& report) {
+    const Stop* stop = tracer_.stop_of(held_[creator].tid);
+    if (stop == nullptr || !is_birth(*stop)) {
+        return;
+    }
+    const Tid child{static_cast<pid_t>(std::get<stop::Event>(*stop).message)};
+    if (child == Tid{} || known_.contains(child)) {
+        return;
+    }
+    Held held{child, held_[creator].process, tracer_.serial(child), State::kPending,
+              held_[creator].ours};
+    const Result<std::optional<TaskStatus>> status = procfs_.status(child);
+    if (status && *status) {
+        held.process = (*status)->tgid;
+        if (held.ours && held.process.value == child.value) {
+            (void)table_.add(held.process, TaskOrigin::kForkEvent, Clock::now());
+        }
+    }
+    tracer_.hold(child);
+    ++report.born;
+    add(held);
+}
+
+void Freeze::reap_siblings(Tgid process) {
+    int misses = 0;
+    bool all_before_ended = true;
+    for (std::size_t i = first_sibling_; i < held_.size() && misses < kSiblingMisses; ++i) {
+        Held& held = held_[i];
+        const bool alive = held.process == process && held.state != State::kEnded &&
+                           held.serial != 0 && tracer_.serial(held.tid) == held.serial;
+        if (alive && !tracer_.try_reap(held.tid)) {
+            ++misses;
+            all_before_ended = false;
+        } else if (all_before_ended) {
+            first_sibling_ = i + 1;
+        }
+    }
+}
+
+void Freeze::release(const Held& held) {
+    // Another serial: an exec gave the number to its caller, or it ended and the number came again.
+    if (held.state == State::kEnded || tracer_.serial(held.tid) != held.serial) {
+        return;
+    }
+    tracer_.unhold(held.tid);
+    if (!held.ours) {
+        return;
+    }
+    const Result<> released = tracer_.release_when_stopped(held.tid, Interrupt::kNo);
+    if (!released) {
+        log_warning("freeze: release of " + name_of(held.tid) + ": " + released.error().text());
+    }
+}
+
+void Freeze::thaw() {
+    if (!active_) {
+        return;
+    }
+    active_ = false;
+    for (const Held& held : held_) {
+        release(held);
+    }
+    held_.clear();
+    known_.clear();
+    processes_.clear();
+}
+
+}  // namespace execseal
