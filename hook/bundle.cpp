@@ -6,6 +6,7 @@
 
 #include "config/json_reader.h"
 #include "hook/os/byte_io.h"
+#include "hook/os/program.h"
 
 namespace execseal {
 namespace {
@@ -21,14 +22,19 @@ Result<std::string> read_stdin() {
 
 Result<std::optional<Plan>> plan_bundle(const std::string& container_id, const std::string& bundle,
                                         const Settings& settings, nlohmann::ordered_json& spec) {
+    // The shim plans with the resolved path, and the plan must be the same.
+    auto resolved = real_path(bundle);
+    if (!resolved) {
+        return resolved.error();
+    }
     JsonLimits limits;
     limits.bytes = kStdinLimit;
-    auto json = load_json(bundle + "/config.json", limits);
+    auto json = load_json(*resolved + "/config.json", limits);
     if (!json) {
         return json.error();
     }
     spec = std::move(*json);
-    return plan_container(spec, container_id, bundle, settings);
+    return plan_container(spec, container_id, *resolved, settings);
 }
 
 }  // namespace execseal

@@ -68,17 +68,18 @@ Result<> retire_supervisor(const Plan& plan, const Settings& settings) {
         return occupied.error();
     }
     if (*occupied) {
-        auto answer =
+        // No answer is the ordinary one of a supervisor that is ending by itself just now: its lock
+        // tells.
+        const auto answer =
             ask_supervisor(plan.control_path, "retire", settings.deadlines.supervisor_start);
-        if (!answer) {
-            return add_context("supervisor that holds " + plan.container_dir, answer.error());
-        }
-        if (!answer->value("retiring", false)) {
+        if (answer && !answer->value("retiring", false)) {
             return make_error("container " + answer->value("container_id", "?") +
                               ": a supervisor still serves it from " + plan.container_dir);
         }
         if (auto freed = wait_until_state_dir_is_free(plan.container_dir, deadline); !freed) {
-            return freed.error();
+            return answer
+                       ? freed.error()
+                       : add_context("supervisor that holds " + plan.container_dir, answer.error());
         }
     }
     return remove_state_dir(plan.container_dir);

@@ -152,6 +152,9 @@ void AuditLog::exec(const ExecEvent& event) noexcept {
             line["requested"] = bytes_to_json(event.requested);
         }
         line["verdict"] = verdict_name(event.judgement.verdict);
+        if (event.judgement.softened) {
+            line["would_be"] = verdict_name(*event.judgement.softened);
+        }
         line["rule"] = event.judgement.rule;
         line["reason"] = bytes_to_json(event.judgement.reason);
         if (!event.judgement.policy.empty()) {

@@ -150,6 +150,7 @@ void get_program(FlatReader& in, Program& program) {
 
 void put_caller(FlatWriter& out, const CallerNumbers& caller) {
     out.number(static_cast<std::uint64_t>(caller.tgid.value));
+    out.number(static_cast<std::uint64_t>(caller.parent.value));
     for (const std::uint64_t id : {caller.euid, caller.egid, caller.fsuid, caller.fsgid}) {
         out.number(id);
     }
@@ -162,6 +163,7 @@ void put_caller(FlatWriter& out, const CallerNumbers& caller) {
 
 void get_caller(FlatReader& in, CallerNumbers& caller) {
     caller.tgid = Tgid{static_cast<pid_t>(in.number())};
+    caller.parent = Tgid{static_cast<pid_t>(in.number())};
     caller.euid = static_cast<uid_t>(in.number());
     caller.egid = static_cast<gid_t>(in.number());
     caller.fsuid = static_cast<uid_t>(in.number());

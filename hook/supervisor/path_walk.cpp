@@ -258,17 +258,19 @@ class Walker {
 
 std::optional<CallerNumbers> parse_status(const std::string& status, Tid tid) {
     const auto tgid = numbers_of<pid_t>(status, "Tgid:");
+    const auto parent = numbers_of<pid_t>(status, "PPid:");
     const auto uids = numbers_of<uid_t>(status, "Uid:");
     const auto gids = numbers_of<gid_t>(status, "Gid:");
     CallerNumbers numbers;
     numbers.tids = numbers_of<pid_t>(status, "NSpid:");
     numbers.tgids = numbers_of<pid_t>(status, "NStgid:");
-    if (tgid.size() != 1 || uids.size() != 4 || gids.size() != 4 || numbers.tids.empty() ||
-        numbers.tids.size() != numbers.tgids.size()) {
+    if (tgid.size() != 1 || parent.size() != 1 || uids.size() != 4 || gids.size() != 4 ||
+        numbers.tids.empty() || numbers.tids.size() != numbers.tgids.size()) {
         return std::nullopt;
     }
     numbers.tid = tid;
     numbers.tgid = Tgid{tgid[0]};
+    numbers.parent = Tgid{parent[0]};
     numbers.euid = uids[1];
     numbers.fsuid = uids[3];
     numbers.egid = gids[1];

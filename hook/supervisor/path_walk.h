@@ -20,6 +20,7 @@ namespace execseal {
 struct CallerNumbers {
     Tid tid;
     Tgid tgid;
+    Tgid parent;  // 0: outside our PID namespace
     uid_t fsuid = 0;
     gid_t fsgid = 0;
     uid_t euid = 0;

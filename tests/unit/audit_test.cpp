@@ -53,7 +53,7 @@ class Audit : public testing::Test {
         facts.gid = 1001;
         facts.via = Via::kExec;
         event.facts = facts;
-        event.judgement = {Verdict::kAllow, 0, "small", "app", "exe matches /app/*"};
+        event.judgement = {Verdict::kAllow, 0, "small", "app", "exe matches /app/*", {}};
         event.outcome = Outcome::kExecuted;
         event.latency = std::chrono::microseconds(123);
         return event;
@@ -128,7 +128,7 @@ TEST_F(Audit, ARaceIsToldWithBothValues) {
 TEST_F(Audit, WhatCouldNotBeReadIsStillAnEvent) {
     ExecEvent blind;
     blind.host_pid = 5;
-    blind.judgement = {Verdict::kDeny, EFAULT, "", "unreadable", "argv[2] at 0x1000"};
+    blind.judgement = {Verdict::kDeny, EFAULT, "", "unreadable", "argv[2] at 0x1000", {}};
     blind.error = EFAULT;
     blind.requested = "/bin/x";
     const json line = write(blind);

@@ -20,11 +20,13 @@ TEST(BelowRoot, TakesOffWholeComponentsOnly) {
 
 TEST(CallerStatus, GivesTheNumbersOfEveryNamespace) {
     const std::string status =
-        "Name:\tx Uid:\t1 2 3 4\nTgid:\t100\nPid:\t101\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
+        "Name:\tx Uid:\t1 2 3 "
+        "4\nTgid:\t100\nPid:\t101\nPPid:\t99\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
         "NStgid:\t100\t7\nNSpid:\t101\t8\n";
     const auto numbers = parse_status(status, Tid{101});
     ASSERT_TRUE(numbers.has_value());
     EXPECT_EQ(numbers->tgid, Tgid{100});
+    EXPECT_EQ(numbers->parent, Tgid{99});
     EXPECT_EQ(numbers->euid, 2U);
     EXPECT_EQ(numbers->fsuid, 4U);
     EXPECT_EQ(numbers->egid, 6U);

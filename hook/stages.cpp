@@ -1,0 +1,107 @@
+#include "hook/stages.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "hook/bundle.h"
+#include "hook/control_client.h"
+#include "hook/launch.h"
+#include "hook/oci_state.h"
+#include "hook/os/state_dir.h"
+#include "runtime-shim/spec_edit.h"
+
+namespace execseal {
+namespace {
+
+// The supervisor that is there must have been started for exactly what config.json, settings and
+// policies say now.
+Result<> verify_supervisor(const Plan& plan, const Settings& settings) {
+    auto answer = ask_supervisor(plan.control_path, "plan", settings.deadlines.supervisor_start);
+    if (!answer) {
+        return add_context("supervisor of container " + plan.container_id, answer.error());
+    }
+    auto theirs = plan_from_json(*answer, plan.control_path);
+    if (!theirs) {
+        return theirs.error();
+    }
+    if (*theirs != plan) {
+        return make_error("container " + plan.container_id + ": its supervisor was started for " +
+                          plan_to_json(*theirs).dump() + ", config.json and the policies now say " +
+                          plan_to_json(plan).dump());
+    }
+    return Ok{};
+}
+
+Result<> create_runtime() {
+    auto text = read_stdin();
+    if (!text) {
+        return text.error();
+    }
+    auto state = parse_oci_state(*text, "state on stdin");
+    if (!state) {
+        return state.error();
+    }
+    auto settings = load_settings(settings_path());
+    if (!settings) {
+        return settings.error();
+    }
+    nlohmann::ordered_json spec;
+    auto plan = plan_bundle(state->id, state->bundle, *settings, spec);
+    if (!plan) {
+        return plan.error();
+    }
+    if (!*plan) {
+        return Ok{};
+    }
+    if (auto checked = check_edited_spec(spec, **plan, edit_inputs_from(*settings)); !checked) {
+        return add_context(state->bundle + "/config.json", checked.error());
+    }
+    auto occupied = state_dir_is_occupied((*plan)->container_dir);
+    if (!occupied) {
+        return occupied.error();
+    }
+    return *occupied ? verify_supervisor(**plan, *settings)
+                     : launch_supervisor(**plan, *settings, ::getppid());
+}
+
+Result<> poststop() {
+    auto text = read_stdin();
+    if (!text) {
+        return text.error();
+    }
+    auto state = parse_oci_state(*text, "state on stdin");
+    if (!state) {
+        return state.error();
+    }
+    auto settings = load_settings(settings_path());
+    if (!settings) {
+        return settings.error();
+    }
+    nlohmann::ordered_json spec;
+    auto plan = plan_bundle(state->id, state->bundle, *settings, spec);
+    if (!plan) {
+        return plan.error();
+    }
+    return *plan ? retire_supervisor(**plan, *settings) : Ok{};
+}
+
+int report(const char* stage, const Result<>& result) {
+    if (result) {
+        return 0;
+    }
+    (void)std::fprintf(stderr, "execseal-hook %s: %s\n", stage, result.error().text().c_str());
+    return 1;
+}
+
+}  // namespace
+
+int run_create_runtime() {
+    return report("createRuntime", create_runtime());
+}
+int run_poststop() {
+    return report("poststop", poststop());
+}
+
+}  // namespace execseal

@@ -1,0 +1,320 @@
+#include "hook/supervisor/supervisor.h"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "hook/os/clock.h"
+#include "hook/os/log.h"
+#include "hook/os/privileges.h"
+#include "hook/os/state_dir.h"
+#include "hook/supervisor/notified_call.h"
+#include "hook/supervisor/pidns_listing.h"
+
+namespace execseal {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Notifications taken from one listener before the others get their turn.
+constexpr int kBatch = 16;
+
+// A pidfd each; below the common soft limit of 1,024 descriptors.
+constexpr std::size_t kWatchedProcesses = 512;
+
+std::optional<EventLoop::Clock::time_point> earliest(
+    std::initializer_list<std::optional<EventLoop::Clock::time_point>> deadlines) {
+    std::optional<EventLoop::Clock::time_point> first;
+    for (const auto& deadline : deadlines) {
+        if (deadline && (!first || *deadline < *first)) {
+            first = deadline;
+        }
+    }
+    return first;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Supervisor>> Supervisor::create(SupervisorLaunch launch) {
+    auto loop = EventLoop::create();
+    if (!loop) {
+        return loop.error();
+    }
+    std::unique_ptr<Supervisor> supervisor(new Supervisor(std::move(launch), std::move(*loop)));
+    if (auto opened = supervisor->open(); !opened) {
+        return opened.error();
+    }
+    return supervisor;
+}
+
+Supervisor::Supervisor(SupervisorLaunch launch, EventLoop loop)
+    : launch_(std::move(launch)), loop_(std::move(loop)), since_(utc_now_text()) {}
+
+Result<> Supervisor::open() {
+    const Plan& plan = launch_.plan;
+    auto audit = AuditLog::open(launch_.settings.audit, plan);
+    if (!audit) {
+        return audit.error();
+    }
+    audit_ = std::move(*audit);
+    auto procfs = open_procfs();
+    if (!procfs) {
+        return procfs.error();
+    }
+    procfs_ = std::move(*procfs);
+    ptrace_ = real_ptrace();
+    wait_ = real_tracee_wait();
+    tracer_ = std::make_unique<Tracer>(*ptrace_, *wait_, *procfs_);
+    auto exits = open_exit_watch(kWatchedProcesses);
+    if (!exits) {
+        return exits.error();
+    }
+    exits_ = std::move(*exits);
+    tasks_ = std::make_unique<TaskTable>(*procfs_, *exits_);
+    ForkTrackingLimits limits;
+    limits.grace = launch_.settings.deadlines.fork_grace;
+    forks_ = std::make_unique<ForkTracking>(*tracer_, *tasks_, *procfs_, limits);
+    gate_ = std::make_unique<ExecGate>(GateContext{loop_, plan, launch_.settings, launch_.policy,
+                                                   launch_.floor ? &*launch_.floor : nullptr,
+                                                   *tracer_, *procfs_, *tasks_, *forks_, *audit_});
+
+    auto sigchld = open_signal_fd(SIGCHLD);
+    if (!sigchld) {
+        return sigchld.error();
+    }
+    sigchld_ = std::move(*sigchld);
+    if (auto added = loop_.add(sigchld_.get(), EPOLLIN, [this](std::uint32_t) { on_sigchld(); });
+        !added) {
+        return added.error();
+    }
+    const int creator = launch_.creator.get();
+    auto watched = loop_.add(creator, EPOLLIN, [this, creator](std::uint32_t) {
+        creator_ended_ = true;
+        loop_.remove(creator);
+    });
+    if (!watched) {
+        return watched.error();
+    }
+    auto listener = Listener::open(loop_, plan.listener_path, plan.container_id,
+                                   [this](const ContainerProcessState& state, UniqueFd notify_fd) {
+                                       add_session(state, std::move(notify_fd));
+                                   });
+    if (!listener) {
+        return listener.error();
+    }
+    listener_ = std::move(*listener);
+    auto control = Control::open(loop_, plan.control_path,
+                                 [this](const std::string& command) { return answer(command); });
+    if (!control) {
+        return control.error();
+    }
+    control_ = std::move(*control);
+    return Ok{};
+}
+
+int Supervisor::serve() {
+    audit_->note("start", ordered_json{{"mode", mode_name(launch_.plan.mode)},
+                                       {"bundle", launch_.plan.bundle}});
+    int code = 0;
+    for (;;) {
+        // What is ready is served before the end is considered: a message may have come with the
+        // runtime's last breath.
+        auto ran = loop_.run_once(finished() ? EventLoop::Clock::now() : next_deadline());
+        if (!ran) {
+            log_error("event loop: " + ran.error().text());
+            code = 1;
+            break;
+        }
+        run_deadlines();
+        if (*ran == 0 && finished()) {
+            break;
+        }
+    }
+    audit_->note("end", status());
+    control_.reset();
+    listener_.reset();
+    if (auto removed = remove_state_dir(launch_.plan.container_dir); !removed) {
+        log_warning(removed.error().text());
+    }
+    return code;
+}
+
+bool Supervisor::finished() const {
+    if (!sessions_.empty()) {
+        return false;
+    }
+    // crun's init holds its connection open until `start` where it sends the descriptor only then.
+    return had_session_ || retiring_ || (creator_ended_ && listener_->waiting_connections() == 0);
+}
+
+void Supervisor::add_session(const ContainerProcessState& state, UniqueFd notify_fd) {
+    const int fd = notify_fd.get();
+    auto notify = SeccompListener::adopt(std::move(notify_fd));
+    if (!notify) {
+        log_error("a listener of container " + state.state.id + ": " + notify.error().text());
+        return;
+    }
+    (void)(*notify)->try_sync_wake_up();
+    auto added =
+        loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t events) { on_notify_ready(fd, events); });
+    if (!added) {
+        log_error("a listener of container " + state.state.id + ": " + added.error().text());
+        return;
+    }
+    Session session;
+    session.notify = std::move(*notify);
+    session.kind = had_session_ ? Via::kExec : Via::kEntrypoint;
+    sessions_.emplace(fd, std::move(session));
+    had_session_ = true;
+}
+
+void Supervisor::on_notify_ready(int fd, std::uint32_t events) {
+    const auto found = sessions_.find(fd);
+    if (found == sessions_.end()) {
+        return;
+    }
+    Session& session = found->second;
+    if ((events & EPOLLIN) == 0) {
+        end_session(fd);
+        return;
+    }
+    for (int i = 0; i < kBatch; ++i) {
+        auto received = session.notify->receive();
+        if (!received) {
+            log_warning("receiving a notification: " + received.error().text());
+            return;
+        }
+        if (*received) {
+            on_notification(session, **received);
+        }
+        // RECV blocks when nothing waits, whatever O_NONBLOCK says: ask first.
+        const auto state = session.notify->poll(std::chrono::milliseconds(0));
+        if (!state || *state != ListenerState::kReadable) {
+            return;
+        }
+    }
+}
+
+void Supervisor::end_session(int fd) {
+    loop_.remove(fd);
+    gate_->forget(sessions_.at(fd));
+    sessions_.erase(fd);
+}
+
+void Supervisor::on_notification(Session& session, const Notification& notification) {
+    if (!lister_ && notification.tid.value != 0) {
+        learn_domain(notification.tid);
+    }
+    switch (kind_of_call(notification.arch, notification.nr)) {
+        case NotifiedCall::kExec:
+            gate_->on_exec(session, notification);
+            return;
+        case NotifiedCall::kFork:
+            gate_->on_fork(session, notification);
+            return;
+        case NotifiedCall::kUnknown:
+            // Not of our rules: another tool's, or an ABI that nobody has planned for.
+            (void)session.notify->answer(notification.id, Answer::fail(ENOSYS));
+            return;
+    }
+}
+
+void Supervisor::learn_domain(Tid first) {
+    auto lister = open_domain(first, *procfs_);
+    if (!lister) {
+        log_error("the PID namespace of container " + launch_.plan.container_id + ": " +
+                  lister.error().text());
+    } else {
+        lister_ = std::move(*lister);
+        gate_->set_lister(lister_.get());
+    }
+    if (auto kept = keep_supervisor_capabilities(); !kept) {
+        log_error("dropping capabilities: " + kept.error().text());
+    }
+}
+
+void Supervisor::on_sigchld() {
+    (void)drain_signal_fd(sigchld_.get());
+    forks_->on_sigchld(EventLoop::Clock::now());
+    gate_->on_sigchld();
+    tracer_->reap_leaving();
+}
+
+std::optional<EventLoop::Clock::time_point> Supervisor::next_deadline() {
+    return earliest({forks_->next_deadline(), gate_->next_deadline(), listener_->next_deadline(),
+                     control_->next_deadline(), tasks_->next_due()});
+}
+
+void Supervisor::run_deadlines() {
+    const auto now = EventLoop::Clock::now();
+    forks_->on_deadline(now);
+    gate_->on_deadline(now);
+    listener_->on_deadline(now);
+    control_->on_deadline(now);
+    tasks_->tend(now);
+}
+
+ordered_json Supervisor::answer(const std::string& command) {
+    if (command == "plan") {
+        return plan_to_json(launch_.plan);
+    }
+    if (command == "status") {
+        return status();
+    }
+    if (command == "tasks") {
+        return list_tasks();
+    }
+    if (command == "retire") {
+        retiring_ = sessions_.empty() && listener_->waiting_connections() == 0;
+        return {{"retiring", retiring_}, {"container_id", launch_.plan.container_id}};
+    }
+    return {{"error", "unknown command \"" + command + "\""}};
+}
+
+ordered_json Supervisor::status() const {
+    ordered_json status{{"container_id", launch_.plan.container_id},
+                        {"container_name", launch_.plan.container_name},
+                        {"policy", launch_.plan.policy.name},
+                        {"mode", mode_name(launch_.plan.mode)},
+                        {"supervisor_pid", ::getpid()},
+                        {"listeners", sessions_.size()},
+                        {"since", since_}};
+    const GateCounters& counters = gate_->counters();
+    auto& decisions = status["decisions"] = ordered_json::object();
+    for (const auto verdict : {Verdict::kAllow, Verdict::kAudit, Verdict::kDeny, Verdict::kKill}) {
+        decisions[verdict_name(verdict)] = counters.verdicts.at(static_cast<std::size_t>(verdict));
+    }
+    status["races_detected"] = counters.races_detected;
+    status["raced"] = counters.raced;
+    status["freezes"] = counters.freezes;
+    status["freeze_failures"] = counters.freeze_failures;
+    status["tasks"] = tasks_->size();
+    status["forks"] = forks_->counts().born;
+    return status;
+}
+
+ordered_json Supervisor::list_tasks() {
+    if (lister_) {
+        std::vector<ListedTask> listed;
+        if (auto done = lister_->list(listed); done) {
+            tasks_->heal(listed, EventLoop::Clock::now());
+        }
+    }
+    auto rows = ordered_json::array();
+    for (const TaskRow& row : tasks_->rows()) {
+        rows.push_back({{"tid", row.entry.key.tid.value},
+                        {"container_pid", row.namespace_ids.empty() ? 0 : row.namespace_ids.back()},
+                        {"parent", row.entry.parent.tid.value},
+                        {"exe", bytes_to_json(row.exe)},
+                        {"registered", task_origin_name(row.entry.origin)},
+                        {"since", utc_text(row.entry.since)}});
+    }
+    return {{"container_id", launch_.plan.container_id},
+            {"domain", lister_ ? lister_->name() : ""},
+            {"tasks", std::move(rows)}};
+}
+
+}  // namespace execseal

@@ -1,0 +1,93 @@
+// Supervisor: everything that serves one container, on one thread around one event loop.
+//
+// Takes listener fds from the Listener, reads every notification at once, and hands fork-class
+// calls to ForkTracking and execs to ExecGate; ends when the last listener has hung up. One bad
+// notification never ends it: each is answered or found gone. If this process dies, the kernel
+// answers ENOSYS to every later fork and exec of the container (its filter refuses another
+// listener), tasks that were held go on, and an exec that was answered but not verified is killed
+// (EXITKILL).
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "config/plan.h"
+#include "config/policy.h"
+#include "config/settings.h"
+#include "hook/os/event_loop.h"
+#include "hook/os/exit_watch.h"
+#include "hook/os/unique_fd.h"
+#include "hook/supervisor/audit.h"
+#include "hook/supervisor/control.h"
+#include "hook/supervisor/exec_gate.h"
+#include "hook/supervisor/fork_tracking.h"
+#include "hook/supervisor/listener.h"
+#include "hook/supervisor/session.h"
+#include "hook/supervisor/task_table.h"
+#include "hook/supervisor/tracer.h"
+
+namespace execseal {
+
+struct SupervisorLaunch {
+    Plan plan;
+    Settings settings;
+    Policy policy;
+    std::optional<Policy> floor;
+    UniqueFd creator;  // pidfd of the runtime that makes the container
+    UniqueFd lock;     // of the container's directory
+};
+
+class Supervisor {
+  public:
+    // Sockets listen when this returns.
+    static Result<std::unique_ptr<Supervisor>> create(SupervisorLaunch launch);
+
+    // Serves until the container is gone (or never came to be); returns the exit code.
+    int serve();
+
+  private:
+    explicit Supervisor(SupervisorLaunch launch, EventLoop loop);
+    Result<> open();
+
+    void add_session(const ContainerProcessState& state, UniqueFd notify_fd);
+    void on_notify_ready(int fd, std::uint32_t events);
+    void end_session(int fd);
+    void on_notification(Session& session, const Notification& notification);
+    // Once the first task of the container is seen: its PID namespace's procfs, then fewer rights.
+    void learn_domain(Tid first);
+    void on_sigchld();
+    void run_deadlines();
+    [[nodiscard]] std::optional<EventLoop::Clock::time_point> next_deadline();
+    [[nodiscard]] bool finished() const;
+
+    nlohmann::ordered_json answer(const std::string& command);
+    [[nodiscard]] nlohmann::ordered_json status() const;
+    nlohmann::ordered_json list_tasks();
+
+    SupervisorLaunch launch_;
+    EventLoop loop_;
+    std::string since_;
+    UniqueFd sigchld_;
+    bool creator_ended_ = false;
+    bool retiring_ = false;
+    bool had_session_ = false;
+    std::optional<AuditLog> audit_;
+    std::unique_ptr<Procfs> procfs_;
+    std::unique_ptr<Ptrace> ptrace_;
+    std::unique_ptr<TraceeWait> wait_;
+    std::unique_ptr<Tracer> tracer_;
+    std::unique_ptr<ExitWatch> exits_;
+    std::unique_ptr<TaskTable> tasks_;
+    std::unique_ptr<TaskLister> lister_;
+    std::unique_ptr<ForkTracking> forks_;
+    std::unique_ptr<ExecGate> gate_;
+    std::unique_ptr<Listener> listener_;
+    std::unique_ptr<Control> control_;
+    std::map<int, Session> sessions_;  // by notify fd; std::map: references stay valid
+};
+
+}  // namespace execseal
