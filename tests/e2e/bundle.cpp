@@ -20,10 +20,11 @@ using Json = nlohmann::ordered_json;
 
 // What the tests' scripts use; a link for each of busybox's 270 applets would only cost time.
 constexpr const char* kApplets[] = {
-    "sh",   "ash",   "cat", "echo", "ls",    "true",  "false",  "sleep", "mkdir",    "rm",
-    "mv",   "cp",    "ln",  "ps",   "kill",  "env",   "id",     "head",  "tail",     "wc",
-    "grep", "touch", "dd",  "seq",  "chmod", "chown", "mount",  "time",  "readlink", "stat",
-    "sort", "find",  "tr",  "od",   "su",    "sed",   "printf", "pwd",   "setsid",   "xargs"};
+    "sh",   "ash",      "cat",    "echo",  "ls",     "true", "false", "sleep", "mkdir",
+    "rm",   "mv",       "cp",     "ln",    "ps",     "kill", "env",   "id",    "head",
+    "tail", "wc",       "grep",   "touch", "dd",     "seq",  "chmod", "chown", "mount",
+    "time", "readlink", "stat",   "sort",  "wget",   "nc",   "find",  "tr",    "od",
+    "su",   "sed",      "printf", "pwd",   "setsid", "xargs"};
 
 // By number, see linux/capability.h.
 constexpr const char* kCapabilities[] = {"CAP_CHOWN",
