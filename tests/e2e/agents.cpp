@@ -8,8 +8,15 @@ namespace {
 
 Command agent_command(FloorAgent::Kind kind, const std::filesystem::path& socket) {
     Command command{.argv = {target_program("floor_agent"), socket}};
-    if (kind == FloorAgent::Kind::kNaive) {
-        command.argv.emplace_back("--judge");
+    switch (kind) {
+        case FloorAgent::Kind::kContinue:
+            break;
+        case FloorAgent::Kind::kContinueSync:
+            command.argv.emplace_back("--sync-wakeup");
+            break;
+        case FloorAgent::Kind::kNaive:
+            command.argv.emplace_back("--judge");
+            break;
     }
     return command;
 }

@@ -16,8 +16,9 @@ namespace execseal::e2e {
 class FloorAgent {
   public:
     enum class Kind {
-        kContinue,  // says CONTINUE to everything
-        kNaive,     // looks at the caller's memory, then says CONTINUE: the agent that attacks beat
+        kContinue,      // says CONTINUE to everything
+        kContinueSync,  // the same with SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (Linux 6.6)
+        kNaive,  // looks at the caller's memory, then says CONTINUE: the agent that attacks beat
     };
     FloorAgent(Kind kind, const Scratch& scratch);
     [[nodiscard]] const std::filesystem::path& socket() const { return socket_; }

@@ -63,5 +63,42 @@ TEST_F(CPython, SubprocessAndPosixTestsPassBare) {
     }
 }
 
+#if EXECSEAL_TEST_GATE
+
+class CPythonSealed : public CPython {
+  protected:
+    void expect_the_same(const char* freeze) {
+        Bundle bare_bundle(scratch_.path() / "bare", RootFs::kHostUsr);
+        const Results bare = run_suite({.engine = Engine::kRunc}, bare_bundle);
+
+        Node node(scratch_);
+        node.settings()["log"]["level"] = "info";
+        node.policy("python", {{"apiVersion", "execseal/v1"},
+                               {"name", "python"},
+                               {"default", "allow"},
+                               {"protect", {{"freeze", freeze}, {"verify", true}}},
+                               {"rules",
+                                {{{"id", "never"},
+                                  {"verdict", "deny"},
+                                  {"exe", "/bin/never"},
+                                  {"argv", {{"contains", {"never"}}}}}}}});
+        node.write();
+        Bundle bundle(scratch_.path() / "sealed", RootFs::kHostUsr);
+        bundle.annotation("io.execseal.policy", "python");
+        EXPECT_EQ(run_suite(node.runtime(), bundle), bare);
+        EXPECT_GT(node.events().size(), 100U) << "nobody judged anything";
+    }
+};
+
+TEST_F(CPythonSealed, SubprocessAndPosixTestsGiveTheSameWithTheFreeze) {
+    expect_the_same("pidns");
+}
+
+TEST_F(CPythonSealed, SubprocessAndPosixTestsGiveTheSameWithVerificationAlone) {
+    expect_the_same("off");
+}
+
+#endif  // EXECSEAL_TEST_GATE
+
 }  // namespace
 }  // namespace execseal::e2e

@@ -1,8 +1,12 @@
 // What containers do all day goes on as before: every program of tests/targets/live_*.c runs bare
-// (the control: it must succeed there) and under execseal, and must print the same.
+// (the control: it must succeed there) and under execseal, with the freeze and by verification
+// alone, and must print the same. What an agent must refuse although the kernel would not, and what
+// would hang those who read without a bound, stands at the end.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "tests/e2e/agents.h"
 #include "tests/e2e/bundle.h"
@@ -55,18 +59,18 @@ constexpr std::chrono::seconds kPatience{120};
 class Liveness : public testing::TestWithParam<Program> {
   protected:
     // A bundle of its own for each run: the programs leave files behind.
-    Bundle make_bundle(const std::string& folder) {
+    Bundle make_bundle(const Program& program, const std::string& folder) {
         Bundle bundle(scratch_.path() / folder);
-        const std::string program = std::string("live_") + GetParam().name;
-        bundle.program(program).program("live_exit").args({"/bin/" + program});
-        if (GetParam().prepare != nullptr) {
-            GetParam().prepare(bundle);
+        const std::string name = std::string("live_") + program.name;
+        bundle.program(name).program("live_exit").args({"/bin/" + name});
+        if (program.prepare != nullptr) {
+            program.prepare(bundle);
         }
         return bundle;
     }
 
-    Outcome run_bare() {
-        const Bundle bundle = make_bundle("bare");
+    Outcome run_bare(const Program& program) {
+        const Bundle bundle = make_bundle(program, "bare");
         bundle.write();
         return Container({.engine = Engine::kRunc}, bundle, scratch_).run(kPatience);
     }
@@ -75,13 +79,146 @@ class Liveness : public testing::TestWithParam<Program> {
 };
 
 TEST_P(Liveness, TheProgramSucceedsBare) {
-    const Outcome bare = run_bare();
+    const Outcome bare = run_bare(GetParam());
     EXPECT_EQ(bare.exit_code, 0) << bare.text();
     EXPECT_NE(bare.out.find(": done\n"), std::string::npos) << bare.text();
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Liveness, testing::ValuesIn(kPrograms),
                          [](const auto& program) { return std::string(program.param.name); });
+
+#if EXECSEAL_TEST_GATE
+
+nlohmann::ordered_json allow_all(const nlohmann::ordered_json& protect) {
+    return {{"apiVersion", "execseal/v1"},
+            {"name", "live"},
+            {"default", "allow"},
+            {"protect", protect},
+            // A rule that looks at argv: without one nothing would have to be bound.
+            {"rules",
+             {{{"id", "never"},
+               {"verdict", "deny"},
+               {"exe", "/bin/never"},
+               {"argv", {{"contains", {"never"}}}}}}}};
+}
+
+const nlohmann::ordered_json kFreeze = {{"freeze", "pidns"}, {"verify", true}};
+const nlohmann::ordered_json kVerifyOnly = {{"freeze", "off"}, {"verify", true}};
+
+class LivenessSealed : public Liveness {
+  protected:
+    Outcome run_sealed(Bundle& bundle, const nlohmann::ordered_json& protect) {
+        node_.settings()["deadlines"]["remote_read_ms"] = 200;
+        node_.policy("live", allow_all(protect)).write();
+        bundle.annotation("io.execseal.policy", "live").write();
+        return Container(node_.runtime(), bundle, scratch_).run(kPatience);
+    }
+
+    void expect_the_same(const nlohmann::ordered_json& protect) {
+        const Outcome bare = run_bare(GetParam());
+        Bundle bundle = make_bundle(GetParam(), "sealed");
+        const Outcome sealed = run_sealed(bundle, protect);
+        EXPECT_FALSE(sealed.timed_out);
+        EXPECT_EQ(sealed.exit_code, bare.exit_code) << sealed.text();
+        EXPECT_EQ(sealed.out, bare.out);
+        EXPECT_EQ(sealed.err, bare.err);
+        EXPECT_FALSE(node_.events().empty()) << "nobody judged anything";
+    }
+
+    // The exec events whose requested path is `path`.
+    [[nodiscard]] std::vector<nlohmann::json> events_of(const std::string& path) const {
+        std::vector<nlohmann::json> found;
+        for (const auto& event : node_.events()) {
+            if (event["event"] == "exec" && event.value("requested", nlohmann::json()) == path) {
+                found.push_back(event);
+            }
+        }
+        return found;
+    }
+
+    Node node_{scratch_};
+};
+
+TEST_P(LivenessSealed, TheProgramPrintsTheSameWithTheFreeze) {
+    expect_the_same(kFreeze);
+}
+
+TEST_P(LivenessSealed, TheProgramPrintsTheSameWithVerificationAlone) {
+    expect_the_same(kVerifyOnly);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LivenessSealed, testing::ValuesIn(kPrograms),
+                         [](const auto& program) { return std::string(program.param.name); });
+
+TEST_F(LivenessSealed, PathSearchFreezesNobody) {
+    Bundle bundle = make_bundle({"spawn"}, "sealed");
+    ASSERT_EQ(run_sealed(bundle, kFreeze).exit_code, 0);
+    const auto missing = events_of("/nowhere/live_exit");
+    for (const auto& event : missing) {
+        EXPECT_FALSE(event.contains("freeze")) << event;
+    }
+    // The control: what exists is run behind a freeze.
+    const auto present = events_of("/bin/live_exit");
+    ASSERT_FALSE(present.empty());
+    EXPECT_TRUE(std::all_of(present.begin(), present.end(), [](const auto& event) {
+        return event["outcome"] != "executed" || event.value("freeze", "") == "pidns";
+    }));
+}
+
+// A task that somebody inside the container holds cannot be frozen: the policy decides what then.
+TEST_F(LivenessSealed, BesideATaskThatADebuggerHoldsThePolicyDecides) {
+    const auto run_with = [&](const char* folder, const nlohmann::ordered_json& protect) {
+        Bundle bundle = make_bundle({"traced"}, folder);
+        bundle.args({"/bin/live_traced", "bystander"});
+        return run_sealed(bundle, protect).out;
+    };
+    const std::string after = "exec after it was let go: runs\ntraced: done\n";
+    EXPECT_EQ(run_with("deny", kFreeze), "exec beside a held task: refused\n" + after);
+    EXPECT_EQ(run_with("verify", {{"freeze", "pidns"}, {"on_freeze_failure", "verify"}}),
+              "exec beside a held task: runs\n" + after);
+    EXPECT_EQ(run_with("off", kVerifyOnly), "exec beside a held task: runs\n" + after);
+}
+
+TEST_F(LivenessSealed, ATracedCallerIsRefusedAndItsTracerDoesNotHang) {
+    Bundle bundle = make_bundle({"traced"}, "sealed");
+    const Outcome traced = run_sealed(bundle, kFreeze);
+    EXPECT_EQ(traced.out, "exec of a traced task: refused\ntraced: done\n") << traced.text();
+}
+
+TEST_F(LivenessSealed, AnArgumentThatOnlyTheKernelCanReadIsRefused) {
+    EXPECT_EQ(run_bare({"secret"}).out, "secret argument: runs\nsecret: done\n");
+    Bundle bundle = make_bundle({"secret"}, "sealed");
+    const Outcome secret = run_sealed(bundle, kFreeze);
+    EXPECT_EQ(secret.out, "secret argument: refused\nsecret: done\n") << secret.text();
+}
+
+// A page that never comes: every such exec is refused within the read's deadline, and the others go
+// on (the honest execs of race.h).
+class NeverAnswered : public LivenessSealed {
+  protected:
+    void expect_refusal(const std::string& attack, Bundle& bundle) {
+        bundle.program(attack).program("witness").args({"/bin/" + attack, "20", "never"});
+        const Outcome outcome = run_sealed(bundle, kFreeze);
+        const auto counts = nlohmann::json::parse(outcome.out, nullptr, false);
+        ASSERT_TRUE(counts.is_object()) << outcome.text();
+        EXPECT_EQ(counts["refused"], 20) << outcome.out;
+        EXPECT_EQ(counts["honest"], counts["honest_attempts"]) << outcome.out;
+    }
+};
+
+TEST_F(NeverAnswered, AUserfaultfdPageUnderArgvStallsNobody) {
+    Bundle bundle(scratch_.path() / "bundle");
+    bundle.capability("CAP_SYS_PTRACE");
+    expect_refusal("attack_userfaultfd", bundle);
+}
+
+TEST_F(NeverAnswered, AFusePageUnderArgvStallsNobody) {
+    Bundle bundle(scratch_.path() / "bundle");
+    bundle.rights(Rights::kPrivileged).device("/dev/fuse");
+    expect_refusal("attack_fuse", bundle);
+}
+
+#endif  // EXECSEAL_TEST_GATE
 
 }  // namespace
 }  // namespace execseal::e2e
