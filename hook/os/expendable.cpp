@@ -99,7 +99,7 @@ bool send_reply(int socket, std::uint64_t size, const std::vector<UniqueFd>& fds
 int leave_everything_but(int socket) {
     sigset_t all;
     sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, nullptr);
+    (void)pthread_sigmask(SIG_SETMASK, &all, nullptr);
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)::prctl(PR_SET_NAME, "execseal-reader");
     // 3 and up are closed but the socket; 0-2 become /dev/null, so that nothing printed can land in

@@ -37,6 +37,8 @@ class RemoteMemory {
     RemoteMemory() = default;
     RemoteMemory(const RemoteMemory&) = delete;
     RemoteMemory& operator=(const RemoteMemory&) = delete;
+    RemoteMemory(RemoteMemory&&) = delete;
+    RemoteMemory& operator=(RemoteMemory&&) = delete;
     virtual ~RemoteMemory() = default;
     // Reads out.size() bytes from `address`, stopping at the first page that cannot be read.
     virtual ReadResult read(RemoteAddr address, std::span<std::byte> out) = 0;

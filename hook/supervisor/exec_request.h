@@ -38,7 +38,7 @@ std::optional<ExecCall> decode_exec_call(const seccomp_data& data, Tid tid);
 // The kernel's limits, include/uapi/linux/binfmts.h and bprm_stack_limits() in fs/exec.c.
 inline constexpr std::size_t kMaxArgString = 32 * kRemotePage;  // one string with its NUL
 inline constexpr std::size_t kMinArgTotal = 32 * kRemotePage;   // whatever the stack limit says
-inline constexpr std::size_t kMaxArgTotal = 6 * 1024 * 1024;    // however large the stack limit is
+inline constexpr std::size_t kMaxArgTotal = 6U << 20U;          // however large the stack limit is
 
 // kUnreadable: deny (EFAULT is the kernel's word for it where the page is really not there).
 // kBlocked: a page did not come within the deadline: deny. kGone: nobody waits for an answer.

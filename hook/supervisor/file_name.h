@@ -24,7 +24,8 @@ class FileNamer {
   public:
     FileNamer(const CallerView& view, const std::optional<RootIdentity>& container);
 
-    Result<std::string> name(int fd, const FileStatus& status, ReachedFrom from) const;
+    [[nodiscard]] Result<std::string> name(int fd, const FileStatus& status,
+                                           ReachedFrom from) const;
     [[nodiscard]] const RootIdentity& caller_root() const { return caller_; }
     // The Error of looking at the caller's root, when that failed.
     [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }

@@ -40,6 +40,8 @@ class ChildProcess {
     }
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
+    ChildProcess(ChildProcess&&) = delete;
+    ChildProcess& operator=(ChildProcess&&) = delete;
     ~ChildProcess() { end(); }
 
     // Waits for one value that the child wrote; false when it ended instead.

@@ -57,17 +57,17 @@ void populate(const std::string& root) {
 }
 
 void open_descriptors() {
-    const int memfd = ::memfd_create("payload", 0);
+    const int memfd = ::memfd_create("payload", MFD_CLOEXEC);
     (void)!::write(memfd,
                    "\x7f"
                    "ELF",
                    4);
     (void)::fchmod(memfd, 0755);
     (void)::dup2(memfd, kMemfd);
-    (void)::dup2(::open("/bin/script", O_RDONLY), kScript);
-    (void)::dup2(::open("/bin", O_RDONLY | O_DIRECTORY), kBinDirectory);
+    (void)::dup2(::open("/bin/script", O_RDONLY | O_CLOEXEC), kScript);
+    (void)::dup2(::open("/bin", O_RDONLY | O_DIRECTORY | O_CLOEXEC), kBinDirectory);
     write_file("/tmp/gone", "x");
-    (void)::dup2(::open("/tmp/gone", O_RDONLY), kDeleted);
+    (void)::dup2(::open("/tmp/gone", O_RDONLY | O_CLOEXEC), kDeleted);
     (void)::unlink("/tmp/gone");
 }
 
@@ -122,6 +122,7 @@ class ProgramInRoot : public ::testing::Test {
         return status_at(root_->path(inside)).value().id;
     }
 
+    // NOLINTNEXTLINE(readability-identifier-naming): a member like any other
     static std::unique_ptr<TinyRoot> root_;
 };
 std::unique_ptr<TinyRoot> ProgramInRoot::root_;
@@ -282,7 +283,8 @@ Program resolve_elsewhere(const TinyRoot& root, const std::function<void()>& ins
         const UniqueFd directory(
             ::open(root.path("/").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         const UniqueFd mounts(
-            ::open(("/proc/" + std::to_string(root.tid().value) + "/ns/mnt").c_str(), O_RDONLY));
+            ::open(("/proc/" + std::to_string(root.tid().value) + "/ns/mnt").c_str(),
+                   O_RDONLY | O_CLOEXEC));
         const bool entered = ::setns(mounts.get(), CLONE_NEWNS) == 0 &&
                              ::fchdir(directory.get()) == 0 && ::chroot(".") == 0;
         if (entered) {

@@ -51,6 +51,7 @@ INSTANTIATE_TEST_SUITE_P(All, PageProtection,
 TEST(ProcessMemory, AHoleEndsAReadAtItsPage) {
     ChildProcess child([](int report) {
         const std::uint64_t at = map_pages(PROT_READ);
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses travel as numbers
         (void)::munmap(reinterpret_cast<void*>(at + 2 * kRemotePage), kRemotePage);
         ChildProcess::send(report, at);
     });

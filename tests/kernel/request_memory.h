@@ -29,6 +29,8 @@ class RequestMemory {
     }
     RequestMemory(const RequestMemory&) = delete;
     RequestMemory& operator=(const RequestMemory&) = delete;
+    RequestMemory(RequestMemory&&) = delete;
+    RequestMemory& operator=(RequestMemory&&) = delete;
     ~RequestMemory() { (void)::munmap(memory_, kSize); }
 
     char* add_string(const std::string& text) {
@@ -41,6 +43,7 @@ class RequestMemory {
     template <class Word>
     void* add_array(const std::vector<std::string>& strings) {
         std::vector<Word> words;
+        words.reserve(strings.size() + 1);
         for (const std::string& string : strings) {
             words.push_back(
                 static_cast<Word>(reinterpret_cast<std::uintptr_t>(add_string(string))));
@@ -85,6 +88,7 @@ class RequestMemory {
         std::uint64_t at = 0;
         const std::size_t size = width_ == PointerWidth::k64 ? 8 : 4;
         std::memcpy(&at, static_cast<char*>(argv_) + i * size, size);
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): compat pointers are numbers
         return reinterpret_cast<char*>(at);
     }
 

@@ -132,7 +132,7 @@ TEST_F(ShebangKernel, AgreesAroundTheEndOfTheBuffer) {
         for (const char* end : {"", "\n", " \n", " a\n", "\t", " abcdef\n"}) {
             expect_as_parsed("#!" + i + end);
         }
-        expect_as_parsed("#!" + i + std::string("\0x\n", 3));
+        expect_as_parsed("#!" + i + "\0x\n"s);
         // Here the interpreter is short and the argument ends around there.
         const std::string head = "#!" + directory_ + "/i ";
         expect_as_parsed(head + std::string(size - head.size(), 'a') + "\n");

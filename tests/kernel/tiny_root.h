@@ -28,6 +28,8 @@ class TinyRoot {
     }
     TinyRoot(const TinyRoot&) = delete;
     TinyRoot& operator=(const TinyRoot&) = delete;
+    TinyRoot(TinyRoot&&) = delete;
+    TinyRoot& operator=(TinyRoot&&) = delete;
     ~TinyRoot() {
         // Not left to PR_SET_PDEATHSIG: a change of ids takes that away, prctl(2). The outer
         // process has not reaped it, so the number is still its own.
