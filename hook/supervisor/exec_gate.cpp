@@ -216,18 +216,21 @@ void ExecGate::advance() {
 }
 
 void ExecGate::drive(Flow& flow, ExecInput input) {
-    for (std::optional<ExecInput> next = input; next;) {
-        ExecStep step = exec_step(flow.state, *std::exchange(next, std::nullopt), flow.traits);
+    std::vector<ExecInput> inputs{input};  // actions may produce the next one; at most one each
+    while (!inputs.empty()) {
+        const ExecInput current = inputs.back();
+        inputs.clear();
+        const ExecStep step = exec_step(flow.state, current, flow.traits);
         if (step.impossible) {
             const std::string what =
-                std::string(exec_state_name(flow.state)) + " + " + exec_input_name(input);
+                std::string(exec_state_name(flow.state)) + " + " + exec_input_name(current);
             log_error("exec flow: impossible: " + what);
             refuse(flow, EPERM, "impossible", what);
         }
         flow.state = step.next;
         for (const ExecAction action : step.actions) {
             if (const auto produced = perform(flow, action)) {
-                next = produced;
+                inputs.push_back(*produced);
             }
         }
     }
