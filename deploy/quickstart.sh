@@ -46,7 +46,7 @@ fi
 install_packages "${build_packages[@]}" "${runtime_packages[@]}"
 echo "building (release)"
 cmake --preset release -DEXECSEAL_TESTS=OFF >/dev/null
-cmake --build --preset release -- --quiet
+cmake --build --preset release -- --quiet >/dev/null
 
 work=$(mktemp -d /tmp/execseal-quickstart.XXXXXX)
 id=execseal-quickstart-$$
@@ -90,7 +90,7 @@ busybox_rootfs() {
     mkdir -p "$root"/{bin,tmp,etc,proc,sys,dev}
     cp "$(command -v busybox)" "$root/bin/busybox"
     for applet in $("$root/bin/busybox" --list); do
-        ln -sf busybox "$root/bin/$applet"
+        [[ $applet == busybox ]] || ln -s busybox "$root/bin/$applet"
     done
 }
 
@@ -107,7 +107,7 @@ if [[ -n $policy ]]; then
     code=0
     run_container || code=$?
     echo "--- events" >&2
-    "$build/hook/execseal" events --file "$events" >&2 || true
+    "$build/hook/cli/execseal" events >&2 || true
     exit "$code"
 fi
 
@@ -118,29 +118,41 @@ for name in witness witness-evil; do
     gcc -O2 -static -I"$repository" -o "$work/rootfs/bin/$name" "$repository/tests/targets/witness.c"
 done
 cat >"$work/rootfs/tour.sh" <<'SH'
-#!/bin/sh
+# Programs by their paths, and nothing but builtins around them: each exec below is one of the policy's.
 try() {
-    printf '%-34s ' "$*"
-    if "$@" >/tmp/out 2>&1; then echo "ran"; else echo "refused: $(tail -n 1 /tmp/out)"; fi
+    printf '  %-38s ' "$*"
+    if "$@" >/tmp/out 2>&1; then
+        echo "ran"
+    else
+        while read -r line; do last=$line; done </tmp/out
+        echo "refused: ${last##*: }"
+    fi
 }
-try echo hello
-try ls -l /bin/busybox
-try wget http://example.com/payload
-try busybox wget http://example.com/payload
-try rm -r -f /etc
-try rm /tmp/out
-printf '\n%s\n' "1,000 execs of \"witness good\" while another thread writes \"witness evil\" over the argument:"
-race 1000 | sed 's/^/    /'
+try /bin/echo hello
+try /bin/ls -l /bin/busybox
+try /bin/wget http://example.com/payload
+try /bin/busybox wget http://example.com/x
+try /bin/rm /tmp/out
+try /bin/rm -r -f /etc
+try /bin/sh -c 'echo a second shell'
+echo
+echo '  1,000 times "witness good", while another thread writes "evil" over the argument:'
+/bin/race 1000
 SH
-chmod +x "$work/rootfs/tour.sh"
 
 echo
-echo "--- a container under runc, policy $policy"
-make_bundle "$policy" "$work/rootfs" /tour.sh
-run_container
+echo "--- a container under runc, policy config/policies/demo.json"
+make_bundle "$policy" "$work/rootfs" /bin/sh /tour.sh
+run_container | while IFS= read -r line; do
+    if [[ $line == "{"* ]]; then
+        jq -r '"    ran as judged: \(.good)   ran as something else: \(.evil)   refused: \(.refused)   killed: \(.killed)"' <<<"$line"
+    else
+        printf '%s\n' "$line"
+    fi
+done
 echo
-echo "--- what was denied, and why (execseal events --verdict deny)"
-"$build/hook/execseal" events --file "$events" --verdict deny | head -n 12
+echo "--- what was denied, and why: execseal events --verdict deny"
+"$build/hook/cli/execseal" events --verdict deny | head -n 10
 echo
-echo "--- one event in full (one JSON line a decision)"
-grep -m 1 '"wget"' "$events"
+echo "--- one event in full: one JSON line a decision"
+grep -m 1 '"/bin/wget"' "$events"
