@@ -19,7 +19,9 @@
 #include <cstring>
 #include <string>
 
+#include "hook/os/file_read.h"
 #include "hook/os/kernel_constants.h"
+#include "hook/os/procfs.h"
 #include "hook/os/unix_socket.h"
 
 namespace execseal {
@@ -188,6 +190,21 @@ std::optional<Tid> PidNamespace::translate(pid_t number) const {
     return Tid{ours};
 }
 
+// Its namespace may not be looked at; how deep it is nested may. Anything above us would not be in
+// our /proc, so a task with one number is in our own namespace.
+Result<bool> PidNamespace::contains_forbidden(Tid task) {
+    const std::string path = "/proc/" + std::to_string(task.value) + "/status";
+    const Result<std::string> text = read_file(path, std::size_t{1} << 20);
+    if (!text) {
+        return text.error();
+    }
+    const std::optional<TaskStatus> status = parse_task_status(*text);
+    if (!status || status->namespace_ids.size() != 1) {
+        return Error{EACCES, "/proc/" + std::to_string(task.value) + "/ns/pid"};
+    }
+    return false;
+}
+
 Result<bool> PidNamespace::contains(Tid task) {
     const std::string path = "/proc/" + std::to_string(task.value) + "/ns/pid";
     struct stat info {};
@@ -195,7 +212,7 @@ Result<bool> PidNamespace::contains(Tid task) {
         if (errno == ENOENT || errno == ESRCH) {
             return false;
         }
-        return Error{errno, "stat of " + path};
+        return errno == EACCES ? contains_forbidden(task) : Error{errno, "stat of " + path};
     }
     if (const auto known = inside_.find(info.st_ino); known != inside_.end()) {
         return known->second;

@@ -38,6 +38,8 @@ class PidNamespace {
   private:
     PidNamespace(UniqueFd descriptor, UniqueFd procfs, ino_t inode);
 
+    static Result<bool> contains_forbidden(Tid task);
+
     UniqueFd descriptor_;
     UniqueFd procfs_;
     ino_t inode_;

@@ -190,7 +190,8 @@ bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeRe
             break;
         case Seized::kAlready:
         case Seized::kAlreadyLess:
-            held.ours = seized->was_leaving;
+            // A birth without a creator that tells of it is ours to release.
+            held.ours = seized->was_leaving || seized->untold_birth;
             break;
         case Seized::kGone:
             return true;
@@ -308,7 +309,13 @@ void Freeze::adopt_birth(std::size_t creator, FreezeReport& report) {
         return;
     }
     const Tid child{static_cast<pid_t>(std::get<stop::Event>(*stop).message)};
-    if (child == Tid{} || known_.contains(child)) {
+    if (child == Tid{}) {
+        return;
+    }
+    if (const auto known = known_.find(child); known != known_.end()) {
+        if (known->second != kNobody) {
+            held_[known->second].ours = held_[creator].ours;
+        }
         return;
     }
     Held held{child, held_[creator].process, tracer_.serial(child), State::kPending,

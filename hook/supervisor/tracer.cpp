@@ -1,5 +1,7 @@
 #include "hook/supervisor/tracer.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "hook/os/log.h"
@@ -15,7 +17,11 @@ bool covers(const PtraceOptions& have, const PtraceOptions& want) {
 }  // namespace
 
 Tracer::Tracer(Ptrace& ptrace, TraceeWait& wait, Procfs& procfs)
-    : ptrace_(ptrace), wait_(wait), procfs_(procfs), thread_(std::this_thread::get_id()) {}
+    : ptrace_(ptrace),
+      wait_(wait),
+      procfs_(procfs),
+      thread_(std::this_thread::get_id()),
+      self_{::gettid()} {}
 
 Tracer::~Tracer() {
     if (!attachments_.empty()) {
@@ -46,7 +52,7 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
         const bool was_leaving = std::exchange(attachment->leaving, false);
         return SeizeOutcome{
             covers(attachment->options, options) ? Seized::kAlready : Seized::kAlreadyLess, Tid{},
-            attachment->serial, was_leaving};
+            attachment->serial, was_leaving, false};
     }
     const Result<SeizeReach> seized = ptrace_.seize(tid, options);
     if (!seized) {
@@ -54,9 +60,9 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     }
     switch (*seized) {
         case SeizeReach::kDone:
-            return SeizeOutcome{Seized::kNew, Tid{}, attach(tid, options).serial, false};
+            return SeizeOutcome{Seized::kNew, Tid{}, attach(tid, options).serial, false, false};
         case SeizeReach::kGone:
-            return SeizeOutcome{Seized::kGone, Tid{}, 0, false};
+            return SeizeOutcome{Seized::kGone, Tid{}, 0, false, false};
         case SeizeReach::kRefused:
             break;
     }
@@ -65,15 +71,20 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
         return status.error();
     }
     if (!*status || (*status)->state == 'X') {
-        return SeizeOutcome{Seized::kGone, Tid{}, 0, false};
+        return SeizeOutcome{Seized::kGone, Tid{}, 0, false, false};
     }
     if ((*status)->state == 'Z') {
-        return SeizeOutcome{Seized::kZombie, Tid{}, 0, false};
+        return SeizeOutcome{Seized::kZombie, Tid{}, 0, false, false};
+    }
+    if ((*status)->tracer == self_) {
+        Attachment& born = attach(tid, PtraceOptions{.births = true});
+        born.told = true;
+        return SeizeOutcome{Seized::kAlready, Tid{}, born.serial, false, true};
     }
     if ((*status)->tracer != Tid{}) {
-        return SeizeOutcome{Seized::kTracedByOther, (*status)->tracer, 0, false};
+        return SeizeOutcome{Seized::kTracedByOther, (*status)->tracer, 0, false, false};
     }
-    return SeizeOutcome{Seized::kRefused, Tid{}, 0, false};
+    return SeizeOutcome{Seized::kRefused, Tid{}, 0, false, false};
 }
 
 Result<> Tracer::interrupt(Tid tid) {

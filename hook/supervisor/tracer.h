@@ -34,6 +34,8 @@ struct SeizeOutcome {
     // stops.
     std::uint64_t serial = 0;
     bool was_leaving = false;
+    // kAlready: born attached, and its creator has not told of it yet.
+    bool untold_birth = false;
 };
 
 // kDying: killed while it was stopped; stays owned until it is reaped.
@@ -136,6 +138,7 @@ class Tracer {
     TraceeWait& wait_;
     Procfs& procfs_;
     std::thread::id thread_;
+    Tid self_;  // what TracerPid says of our tracees
     std::uint64_t next_serial_ = 1;
     std::unordered_map<Tid, Attachment> attachments_;
     std::vector<Tid> leaving_;

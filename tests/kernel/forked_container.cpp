@@ -154,7 +154,13 @@ ForkedContainer::ForkedContainer(NotifiedCalls calls, const Body& body, PidNames
 ForkedContainer::~ForkedContainer() {
     if (pid_ > 0) {
         kill(pid_, SIGKILL);
-        (void)wait_end();
+        // A test that failed may have left tracees: unreaped they would keep the namespace's init
+        // from ending (zap_pid_ns_processes()).
+        int status = 0;
+        while (waitpid(pid_, &status, WNOHANG | __WALL) == 0) {
+            (void)waitpid(-1, &status, __WCLONE | WNOHANG);
+            std::this_thread::yield();
+        }
     }
     close(socket_);
 }
