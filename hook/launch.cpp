@@ -22,12 +22,14 @@ UniqueFd open_crash_log(const std::string& file) {
 
 }  // namespace
 
-Result<> launch_supervisor(const Plan& plan, const Settings& settings, pid_t creator) {
+Result<> launch_supervisor(const Plan& plan, const Settings& settings, const LaunchTerms& terms) {
     if (auto retired = retire_supervisor(plan, settings); !retired) {
         return retired.error();
     }
-    const nlohmann::ordered_json document{{"plan", plan_to_json(plan)},
-                                          {"settings", settings.path}};
+    nlohmann::ordered_json document{{"plan", plan_to_json(plan)}, {"settings", settings.path}};
+    if (terms.arrival) {
+        document["arrival_ms"] = terms.arrival->count();
+    }
     auto handed = memfd_with("execseal-launch", document.dump());
     if (!handed) {
         return handed.error();
@@ -36,7 +38,7 @@ Result<> launch_supervisor(const Plan& plan, const Settings& settings, pid_t cre
     if (!ready) {
         return ready.error();
     }
-    auto creator_fd = open_pidfd(creator);
+    auto creator_fd = open_pidfd(terms.creator);
     if (!creator_fd) {
         return creator_fd.error();
     }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "execseal_version.h"
+#include "hook/precreate.h"
 #include "hook/stages.h"
 #include "hook/supervisor/supervise.h"
 
@@ -17,6 +18,9 @@ constexpr const char* kUsage =
     "  createRuntime   start or verify the supervisor of a container\n"
     "  poststop        clear what a dead supervisor has left\n"
     "\n"
+    "podman's stage, with config.json on stdin and the edited one on stdout:\n"
+    "  precreate       edit config.json and start the supervisor\n"
+    "\n"
     "Started by the above, not by hand:\n"
     "  supervise       serve one container\n"
     "\n"
@@ -28,6 +32,9 @@ int run(std::string_view stage) {
     }
     if (stage == "poststop") {
         return execseal::run_poststop();
+    }
+    if (stage == "precreate") {
+        return execseal::run_precreate();
     }
     if (stage == "supervise") {
         return execseal::run_supervise();

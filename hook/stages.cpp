@@ -63,7 +63,7 @@ Result<> create_runtime() {
         return occupied.error();
     }
     return *occupied ? verify_supervisor(**plan, *settings)
-                     : launch_supervisor(**plan, *settings, ::getppid());
+                     : launch_supervisor(**plan, *settings, {::getppid(), {}});
 }
 
 Result<> poststop() {

@@ -236,7 +236,11 @@ Json make_rule(std::string_view call, const SeccompAction& action, std::optional
         Json argument = Json::object();
         argument["index"] = flags_register.value_or(0);
         argument["value"] = test->mask;  // MASKED_EQ: value is the mask, valueTwo the datum
-        argument["valueTwo"] = test->value;
+        if (test->value != 0) {
+            // Absent means 0, and podman's precreate stage would write it so (runtime-spec's Go
+            // type has omitempty): a check finds the rule unchanged either way.
+            argument["valueTwo"] = test->value;
+        }
         argument["op"] = "SCMP_CMP_MASKED_EQ";
         rule["args"] = Json::array({std::move(argument)});
     }

@@ -49,7 +49,9 @@ Json masked_rule(const std::string& name, const std::string& action, unsigned in
     Json argument = Json::object();
     argument["index"] = index;
     argument["value"] = mask;
-    argument["valueTwo"] = value;
+    if (value != 0) {
+        argument["valueTwo"] = value;  // as Go writes it
+    }
     argument["op"] = "SCMP_CMP_MASKED_EQ";
     rule["args"] = Json::array({std::move(argument)});
     return rule;

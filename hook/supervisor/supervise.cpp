@@ -22,6 +22,7 @@ constexpr std::size_t kDocumentLimit = std::size_t{16} << 20U;
 struct LaunchDocument {
     Plan plan;
     std::string settings_path;
+    std::optional<std::chrono::milliseconds> arrival;
 };
 
 Result<LaunchDocument> read_launch_document() {
@@ -37,11 +38,18 @@ Result<LaunchDocument> read_launch_document() {
         !(*json)["settings"].is_string()) {
         return make_error("launch document: expected {\"plan\": ..., \"settings\": PATH}");
     }
+    std::optional<std::chrono::milliseconds> arrival;
+    if (const auto member = json->find("arrival_ms"); member != json->end()) {
+        if (!member->is_number_unsigned()) {
+            return make_error("launch document: /arrival_ms: expected milliseconds");
+        }
+        arrival = std::chrono::milliseconds(member->get<std::uint32_t>());
+    }
     auto plan = plan_from_json((*json)["plan"], "launch document: /plan");
     if (!plan) {
         return plan.error();
     }
-    return LaunchDocument{std::move(*plan), (*json)["settings"].get<std::string>()};
+    return LaunchDocument{std::move(*plan), (*json)["settings"].get<std::string>(), arrival};
 }
 
 Result<std::unique_ptr<Supervisor>> set_up() {
@@ -80,7 +88,8 @@ Result<std::unique_ptr<Supervisor>> set_up() {
     }
     UniqueFd creator(::fcntl(kCreatorPidFd, F_DUPFD_CLOEXEC, kCreatorPidFd + 1));
     return Supervisor::create({std::move(plan), std::move(*settings), std::move(*policy),
-                               std::move(floor), std::move(creator), std::move(*lock)});
+                               std::move(floor), std::move(creator), std::move(*lock),
+                               document->arrival});
 }
 
 void say(const std::string& line) {

@@ -51,7 +51,11 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(SupervisorLaunch launch) 
 }
 
 Supervisor::Supervisor(SupervisorLaunch launch, EventLoop loop)
-    : launch_(std::move(launch)), loop_(std::move(loop)), since_(utc_now_text()) {}
+    : launch_(std::move(launch)), loop_(std::move(loop)), since_(utc_now_text()) {
+    if (launch_.arrival) {
+        arrival_deadline_ = EventLoop::Clock::now() + *launch_.arrival;
+    }
+}
 
 Result<> Supervisor::open() {
     const Plan& plan = launch_.plan;
@@ -147,7 +151,9 @@ bool Supervisor::finished() const {
         return false;
     }
     // crun's init holds its connection open until `start` where it sends the descriptor only then.
-    return had_session_ || retiring_ || (creator_ended_ && listener_->waiting_connections() == 0);
+    const bool nobody_comes =
+        creator_ended_ || (arrival_deadline_ && EventLoop::Clock::now() >= *arrival_deadline_);
+    return had_session_ || retiring_ || (nobody_comes && listener_->waiting_connections() == 0);
 }
 
 void Supervisor::add_session(const ContainerProcessState& state, UniqueFd notify_fd) {
@@ -244,8 +250,12 @@ void Supervisor::on_sigchld() {
 }
 
 std::optional<EventLoop::Clock::time_point> Supervisor::next_deadline() {
+    // Once passed it is no deadline any more: what it waits for (a connection's end) is an event.
+    const bool awaited =
+        arrival_deadline_ && !had_session_ && *arrival_deadline_ > EventLoop::Clock::now();
     return earliest({forks_->next_deadline(), gate_->next_deadline(), listener_->next_deadline(),
-                     control_->next_deadline(), tasks_->next_due()});
+                     control_->next_deadline(), tasks_->next_due(),
+                     awaited ? arrival_deadline_ : std::nullopt});
 }
 
 void Supervisor::run_deadlines() {

@@ -39,6 +39,7 @@ struct SupervisorLaunch {
     std::optional<Policy> floor;
     UniqueFd creator;  // pidfd of the runtime that makes the container
     UniqueFd lock;     // of the container's directory
+    std::optional<std::chrono::milliseconds> arrival;  // LaunchTerms::arrival
 };
 
 class Supervisor {
@@ -73,6 +74,8 @@ class Supervisor {
     std::string since_;
     UniqueFd sigchld_;
     bool creator_ended_ = false;
+    // No listener has come by then: nobody will send one.
+    std::optional<EventLoop::Clock::time_point> arrival_deadline_;
     bool retiring_ = false;
     bool had_session_ = false;
     std::optional<AuditLog> audit_;

@@ -1,0 +1,104 @@
+#include "hook/precreate.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "config/json_reader.h"
+#include "hook/bundle.h"
+#include "hook/launch.h"
+#include "hook/os/byte_io.h"
+#include "hook/os/program.h"
+#include "hook/podman_spec.h"
+#include "runtime-shim/spec_edit.h"
+#include "runtime-shim/spec_file.h"
+
+namespace execseal {
+namespace {
+
+// podman lives on after a create that failed where it is a service (podman.socket): the runtime it
+// starts next connects within seconds or never.
+constexpr std::chrono::seconds kArrival{120};
+
+bool is_directory(const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// containers-storage.conf(5): the defaults of root and of everybody else.
+std::vector<std::string> default_graph_roots() {
+    std::vector<std::string> roots{"/var/lib/containers/storage"};
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): read once at start; no thread of ours calls setenv
+    if (const char* const home = std::getenv("HOME"); home != nullptr && *home == '/') {
+        roots.push_back(std::string(home) + "/.local/share/containers/storage");
+    }
+    return roots;
+}
+
+// The document as it has to be printed.
+Result<std::string> precreate() {
+    auto text = read_stdin();
+    if (!text) {
+        return text.error();
+    }
+    JsonLimits limits;
+    limits.bytes = kSpecLimit;
+    const auto spec = parse_json(*text, "config.json on stdin", limits);
+    if (!spec) {
+        return spec.error();
+    }
+    const auto settings = load_settings(settings_path());
+    if (!settings) {
+        return settings.error();
+    }
+    const auto container = podman_container_of(*spec, default_graph_roots(), is_directory);
+    if (!container) {
+        return add_context("config.json on stdin", container.error());
+    }
+    // As the runtime will report it to the createRuntime hook.
+    const auto bundle = real_path(container->bundle);
+    if (!bundle) {
+        return bundle.error();
+    }
+    const auto plan = plan_container(*spec, container->id, *bundle, *settings);
+    if (!plan) {
+        return plan.error();
+    }
+    if (!*plan) {
+        return *text;
+    }
+    const auto edited = edit_spec(*spec, **plan, edit_inputs_from(*settings));
+    if (!edited) {
+        return add_context(*bundle + "/config.json", edited.error());
+    }
+    LaunchTerms terms;
+    terms.creator = ::getppid();
+    terms.arrival = kArrival;
+    if (auto launched = launch_supervisor(**plan, *settings, terms); !launched) {
+        return add_context("supervisor", launched.error());
+    }
+    return edited->dump() + "\n";
+}
+
+}  // namespace
+
+int run_precreate() {
+    const auto document = precreate();
+    if (!document) {
+        (void)std::fprintf(stderr, "execseal-hook precreate: %s\n",
+                           document.error().text().c_str());
+        return 1;
+    }
+    // A supervisor that was started ends with podman.
+    if (auto written = write_all(STDOUT_FILENO, *document); !written) {
+        (void)std::fprintf(stderr, "execseal-hook precreate: stdout: %s\n",
+                           written.error().text().c_str());
+        return 1;
+    }
+    return 0;
+}
+
+}  // namespace execseal
