@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +10,7 @@
 #include "hook/bundle.h"
 #include "hook/launch.h"
 #include "hook/os/byte_io.h"
+#include "hook/os/pidfd.h"
 #include "hook/os/program.h"
 #include "hook/podman_spec.h"
 #include "runtime-shim/spec_edit.h"
@@ -83,20 +83,34 @@ Result<std::string> precreate() {
     return edited->dump() + "\n";
 }
 
+// podman gives this stage no stderr and says only that the hook has failed
+// (pkg/hooks/exec/runtimeconfigfilter.go, 4.3.1): the line goes to podman's own stderr as well.
+int refuse(const Error& error) {
+    const std::string line = "execseal-hook precreate: " + error.text() + "\n";
+    (void)write_all(STDERR_FILENO, line);
+    const auto own = identity_of("/proc/self/fd/2");
+    const auto podmans = identity_of("/proc/" + std::to_string(::getppid()) + "/fd/2");
+    if (own && podmans && *own == *podmans) {
+        return 1;
+    }
+    if (const auto podman = open_pidfd(::getppid())) {
+        if (const auto stream = borrow_fd(podman->get(), STDERR_FILENO)) {
+            (void)write_all(stream->get(), line);
+        }
+    }
+    return 1;
+}
+
 }  // namespace
 
 int run_precreate() {
     const auto document = precreate();
     if (!document) {
-        (void)std::fprintf(stderr, "execseal-hook precreate: %s\n",
-                           document.error().text().c_str());
-        return 1;
+        return refuse(document.error());
     }
     // A supervisor that was started ends with podman.
     if (auto written = write_all(STDOUT_FILENO, *document); !written) {
-        (void)std::fprintf(stderr, "execseal-hook precreate: stdout: %s\n",
-                           written.error().text().c_str());
-        return 1;
+        return refuse(add_context("stdout", written.error()));
     }
     return 0;
 }

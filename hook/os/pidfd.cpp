@@ -23,4 +23,12 @@ Result<> send_signal(int pidfd, int signal) {
     return Ok{};
 }
 
+Result<UniqueFd> borrow_fd(int pidfd, int fd) {
+    const auto borrowed = ::syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    if (borrowed < 0) {
+        return Error{errno, "pidfd_getfd"};
+    }
+    return UniqueFd(static_cast<int>(borrowed));
+}
+
 }  // namespace execseal

@@ -14,4 +14,8 @@ Result<UniqueFd> open_pidfd(pid_t pid);
 // To the process as a whole; ESRCH as the Error's code once it has ended.
 Result<> send_signal(int pidfd, int signal);
 
+// A descriptor of another process, the same open file, as by dup(2): pidfd_getfd(2), needs the
+// right to ptrace it.
+Result<UniqueFd> borrow_fd(int pidfd, int fd);
+
 }  // namespace execseal

@@ -51,6 +51,10 @@ void Node::write() const {
     write_file(settings_path_, settings_.dump(2));
 }
 
+std::string Node::hook() const {
+    return EXECSEAL_HOOK;
+}
+
 Runtime Node::runtime() const {
     return {.engine = engine_,
             .program = EXECSEAL_RUNTIME,

@@ -44,6 +44,7 @@ class Node {
     // The audit file, parsed; all events so far, in order.
     [[nodiscard]] std::vector<nlohmann::json> events() const;
     [[nodiscard]] const std::filesystem::path& settings_path() const { return settings_path_; }
+    [[nodiscard]] std::string hook() const;  // execseal-hook
     [[nodiscard]] std::filesystem::path run_dir() const { return scratch_ / "run"; }
     [[nodiscard]] std::filesystem::path log_path() const { return scratch_ / "execseal.log"; }
 

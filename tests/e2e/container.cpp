@@ -26,6 +26,10 @@ const char* engine_name(Engine engine) {
     return "?";
 }
 
+std::vector<std::string> without_unified_cgroup() {
+    return {"unshare", "-m", "sh", "-c", kHideUnified, "sh"};
+}
+
 Container::Container(Runtime runtime, const Bundle& bundle, const Scratch& scratch)
     : runtime_(std::move(runtime)), bundle_(bundle.path()), scratch_(scratch.path()) {
     static std::atomic<int> count{0};
@@ -44,7 +48,7 @@ Container::~Container() {
 Command Container::command(const std::vector<std::string>& words) const {
     Command command{.env = runtime_.env};
     if (runtime_.engine == Engine::kCrun) {
-        command.argv = {"unshare", "-m", "sh", "-c", kHideUnified, "sh"};
+        command.argv = without_unified_cgroup();
     }
     command.argv.push_back(runtime_.program.empty() ? engine_name(runtime_.engine)
                                                     : runtime_.program);

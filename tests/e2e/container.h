@@ -25,6 +25,10 @@ struct Runtime {
     std::vector<std::pair<std::string, std::string>> env{};
 };
 
+// Words before a command line that runs crun, by itself or through an engine: a mount namespace
+// without /sys/fs/cgroup/unified.
+std::vector<std::string> without_unified_cgroup();
+
 struct ExecOptions {
     std::string input{};
     std::string user{};                        // "UID:GID"

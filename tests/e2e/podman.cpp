@@ -1,0 +1,149 @@
+#include "tests/e2e/podman.h"
+
+#include <iostream>
+#include <stdexcept>
+
+#include "tests/e2e/task_report.h"
+
+namespace execseal::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+void make_executable(const fs::path& path, const std::string& text) {
+    write_file(path, text);
+    fs::permissions(path, fs::perms(0755));
+}
+
+}  // namespace
+
+const char* podman_entry_name(PodmanEntry entry) {
+    switch (entry) {
+        case PodmanEntry::kRuntime:
+            return "Runtime";
+        case PodmanEntry::kHooksDir:
+            return "HooksDir";
+        case PodmanEntry::kNone:
+            return "None";
+    }
+    return "?";
+}
+
+fs::path busybox_tar(const Scratch& scratch) {
+    fs::path tar = scratch.path() / "busybox.tar";
+    if (!fs::exists(tar)) {
+        const Bundle bundle(scratch.path() / "image");
+        const Outcome packed =
+            run({.argv = {"tar", "-C", bundle.rootfs(), "-cf", tar, "."}}, scratch.path());
+        if (packed.exit_code != 0) {
+            throw std::runtime_error("tar: " + packed.text());
+        }
+    }
+    return tar;
+}
+
+Podman::Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry)
+    : scratch_(scratch.path()), node_(node), engine_(engine), entry_(entry) {
+    (void)busybox_tar(scratch);
+    write_configuration();
+    import_images();
+}
+
+Podman::~Podman() {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"pod", "rm", "--all", "--force", "--time", "0"},
+          std::vector<std::string>{"rm", "--all", "--force", "--time", "0"}}) {
+        if (call(words).timed_out) {
+            kill_marked(scratch_);
+        }
+    }
+}
+
+// Limits: podman raises them to the kernel's maximum, which a host that is a container itself may
+// not. Networks: none, there are no plugins to rely on. vfs: works on every file system.
+void Podman::write_configuration() const {
+    fs::create_directories(scratch_ / "hooks.d");
+    // conmon hands only a few variables to the runtime: a node has its settings in /etc/execseal.
+    make_executable(scratch_ / "execseal-runtime",
+                    "#!/bin/sh\nEXECSEAL_CONFIG=" + node_.settings_path().string() + " exec " +
+                        node_.runtime().program + " \"$@\"\n");
+    if (entry_ == PodmanEntry::kHooksDir) {
+        Json hook = Json::parse(
+            read_file(fs::path(EXECSEAL_SOURCE_DIR) / "deploy/podman/80-execseal.json"));
+        hook["hook"]["path"] = node_.hook();
+        hook["hook"]["env"] = {"EXECSEAL_CONFIG=" + node_.settings_path().string()};
+        write_file(scratch_ / "hooks.d/80-execseal.json", hook.dump());
+    }
+    write_file(scratch_ / "containers.conf",
+               "[containers]\n"
+               "default_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n"
+               "netns = \"none\"\n"
+               "[engine]\n"
+               "cgroup_manager = \"cgroupfs\"\n"
+               "events_logger = \"file\"\n"
+               "infra_image = \"localhost/execseal-test-pause:latest\"\n"
+               "tmp_dir = \"" +
+                   (scratch_ / "libpod").string() +
+                   "\"\n"
+                   "hooks_dir = [\"" +
+                   (scratch_ / "hooks.d").string() +
+                   "\"]\n"
+                   "runtime = \"" +
+                   (entry_ == PodmanEntry::kRuntime ? (scratch_ / "execseal-runtime").string()
+                                                    : std::string(engine_name(engine_))) +
+                   "\"\n");
+    write_file(scratch_ / "storage.conf",
+               "[storage]\n"
+               "driver = \"vfs\"\n"
+               "graphroot = \"" +
+                   (scratch_ / "graph").string() +
+                   "\"\n"
+                   "runroot = \"" +
+                   (scratch_ / "runroot").string() + "\"\n");
+}
+
+void Podman::import_images() const {
+    const fs::path tar = scratch_ / "busybox.tar";
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"import", tar, kImage},
+          std::vector<std::string>{"import", "--change", "CMD [\"/bin/sleep\", \"1000\"]", tar,
+                                   "localhost/execseal-test-pause:latest"}}) {
+        const Outcome imported = call(words);
+        if (imported.exit_code != 0) {
+            throw std::runtime_error("podman import: " + imported.text());
+        }
+    }
+}
+
+Outcome Podman::call(const std::vector<std::string>& words,
+                     std::chrono::milliseconds deadline) const {
+    Command command{.env = {{"CONTAINERS_CONF", scratch_ / "containers.conf"},
+                            {"CONTAINERS_STORAGE_CONF", scratch_ / "storage.conf"}}};
+    if (engine_ == Engine::kCrun) {
+        command.argv = without_unified_cgroup();
+    }
+    command.argv.emplace_back("podman");
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    Running running(command, scratch_);
+    return running.wait(deadline, [&] {
+        std::cerr << "deadline passed:\n" << report_tasks(scratch_);
+        kill_marked(scratch_);
+    });
+}
+
+Outcome Podman::run(const std::vector<std::string>& flags,
+                    const std::vector<std::string>& argv) const {
+    std::vector<std::string> words{"run", "--rm"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.emplace_back(kImage);
+    words.insert(words.end(), argv.begin(), argv.end());
+    return call(words);
+}
+
+std::string Podman::config_of(const std::string& name) const {
+    const Outcome found = call({"inspect", "--format", "{{.OCIConfigPath}}", name});
+    return read_file(found.out.substr(0, found.out.find('\n')));
+}
+
+}  // namespace execseal::e2e

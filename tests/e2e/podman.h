@@ -1,0 +1,57 @@
+// Podman: the real podman on storage, state and configuration of its own in the test's scratch
+// folder; the host's containers and images are neither seen nor touched.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/agents.h"
+#include "tests/e2e/bundle.h"
+#include "tests/e2e/command.h"
+#include "tests/e2e/container.h"
+
+namespace execseal::e2e {
+
+// How execseal gets into podman's way.
+enum class PodmanEntry {
+    kRuntime,   // --runtime execseal-runtime
+    kHooksDir,  // the engine itself, and deploy/podman/80-execseal.json in hooks_dir
+    kNone,      // the engine itself
+};
+const char* podman_entry_name(PodmanEntry entry);
+
+// The busybox root file system of a Bundle as a tar file; for engines that want an image.
+std::filesystem::path busybox_tar(const Scratch& scratch);
+
+class Podman {
+  public:
+    Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry);
+    Podman(const Podman&) = delete;
+    Podman& operator=(const Podman&) = delete;
+    Podman(Podman&&) = delete;
+    Podman& operator=(Podman&&) = delete;
+    // Removes all containers and pods.
+    ~Podman();
+
+    Outcome call(const std::vector<std::string>& words,
+                 std::chrono::milliseconds deadline = kDeadline) const;
+    // `podman run --rm FLAGS IMAGE ARGV`.
+    [[nodiscard]] Outcome run(const std::vector<std::string>& flags,
+                              const std::vector<std::string>& argv) const;
+    // The container's config.json as podman wrote it for the runtime.
+    [[nodiscard]] std::string config_of(const std::string& name) const;
+
+    static constexpr const char* kImage = "localhost/execseal-test:latest";
+
+  private:
+    void write_configuration() const;
+    void import_images() const;
+
+    std::filesystem::path scratch_;
+    const Node& node_;
+    Engine engine_;
+    PodmanEntry entry_;
+};
+
+}  // namespace execseal::e2e

@@ -1,0 +1,230 @@
+// A container under a policy with the real podman, through --runtime and through hooks.d, on runc
+// and on crun.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "hook/launch.h"
+#include "tests/e2e/podman.h"
+
+namespace execseal::e2e {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* kAnnotation = "io.execseal.policy=small";
+
+ordered_json policy() {
+    return ordered_json::parse(R"({
+        "apiVersion": "execseal/v1", "name": "small", "default": "allow",
+        "rules": [
+            {"id": "no-wget", "verdict": "deny", "exe": "/bin/wget"},
+            {"id": "no-id-by-exec", "verdict": "deny", "exe": "/bin/id", "via": "exec"}
+        ]})");
+}
+
+class PodmanRun : public testing::TestWithParam<std::tuple<Engine, PodmanEntry>> {
+  protected:
+    [[nodiscard]] std::vector<json> events_of(const std::string& exe) const {
+        auto events = node_.events();
+        std::erase_if(events,
+                      [&](const json& event) { return event.value("exe", json()) != json(exe); });
+        return events;
+    }
+    // Supervisors remove their directory as the last thing they do.
+    [[nodiscard]] bool nothing_left() const {
+        return eventually([&] {
+            return !std::filesystem::exists(node_.run_dir()) ||
+                   std::filesystem::is_empty(node_.run_dir());
+        });
+    }
+    static Node make_node(const Scratch& scratch) {
+        Node node(scratch, std::get<Engine>(GetParam()));
+        node.policy("small", policy()).write();
+        return node;
+    }
+
+    Scratch scratch_;
+    Node node_{make_node(scratch_)};
+    Podman podman_{scratch_, node_, std::get<Engine>(GetParam()),
+                   std::get<PodmanEntry>(GetParam())};
+};
+
+TEST_P(PodmanRun, RunsWhatIsAllowedAndRefusesWhatIsNot) {
+    const Outcome outcome = podman_.run(
+        {"--annotation", kAnnotation},
+        {"/bin/sh", "-c", "/bin/echo hello; /bin/wget 2>/dev/null; echo $?; /bin/id -u; exit 42"});
+    EXPECT_EQ(outcome.exit_code, 42) << outcome.text();
+    EXPECT_EQ(outcome.out, "hello\n126\n0\n") << outcome.text();
+    const auto events = events_of("/bin/wget");
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0]["rule"], "no-wget");
+    EXPECT_EQ(events[0]["outcome"], "refused");
+    EXPECT_EQ(events_of("/bin/id").at(0)["via"], "child");
+    EXPECT_EQ(events_of("/bin/sh").at(0)["via"], "entrypoint");
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_P(PodmanRun, ADeniedEntrypointNeverRuns) {
+    const Outcome outcome = podman_.run({"--annotation", kAnnotation}, {"/bin/wget"});
+    EXPECT_NE(outcome.exit_code, 0) << outcome.text();
+    EXPECT_NE(outcome.err.find("ermission denied"), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find("Usage: wget"), std::string::npos) << outcome.err;
+    EXPECT_EQ(events_of("/bin/wget").at(0)["via"], "entrypoint");
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_P(PodmanRun, AContainerWithoutTheAnnotationPassesUntouched) {
+    ASSERT_EQ(podman_.call({"run", "--name", "plain", Podman::kImage, "/bin/wget"}).exit_code, 1);
+    const Outcome outcome = podman_.call({"logs", "plain"});
+    EXPECT_NE(outcome.text().find("Usage: wget"), std::string::npos)
+        << "the control: wget itself runs: " << outcome.text();
+    const std::string config = podman_.config_of("plain");
+    EXPECT_NE(config.find("/bin/wget"), std::string::npos);
+    EXPECT_EQ(config.find("execseal-hook"), std::string::npos);
+    EXPECT_EQ(config.find("listenerPath"), std::string::npos);
+    EXPECT_TRUE(node_.events().empty());
+    EXPECT_FALSE(std::filesystem::exists(node_.run_dir()));
+}
+
+TEST_P(PodmanRun, AnExecIsJudgedAsOne) {
+    ASSERT_EQ(podman_
+                  .call({"run", "--detach", "--name", "long", "--annotation", kAnnotation,
+                         Podman::kImage, "/bin/sleep", "1000"})
+                  .exit_code,
+              0);
+    const Outcome allowed = podman_.call({"exec", "long", "/bin/echo", "from exec"});
+    EXPECT_EQ(allowed.exit_code, 0) << allowed.text();
+    EXPECT_EQ(allowed.out, "from exec\n");
+    const Outcome child = podman_.call({"exec", "long", "/bin/sh", "-c", "/bin/id -u; echo $?"});
+    EXPECT_EQ(child.out, "0\n0\n") << "the control: id as a child: " << child.text();
+    const Outcome denied = podman_.call({"exec", "long", "/bin/id", "-u"});
+    EXPECT_NE(denied.exit_code, 0) << denied.text();
+    EXPECT_EQ(denied.out, "");
+    const auto ids = events_of("/bin/id");
+    ASSERT_GE(ids.size(), 2U);
+    EXPECT_EQ(ids[0]["via"], "child");
+    EXPECT_EQ(ids[1]["via"], "exec");
+    EXPECT_EQ(ids[1]["rule"], "no-id-by-exec");
+    EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "long"}).exit_code, 0);
+    EXPECT_TRUE(nothing_left());
+    EXPECT_EQ(node_.events().back()["event"], "end");
+}
+
+TEST_P(PodmanRun, EachStartOfAContainerIsSupervisedAnew) {
+    ASSERT_EQ(podman_
+                  .call({"create", "--name", "again", "--annotation", kAnnotation, Podman::kImage,
+                         "/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"})
+                  .exit_code,
+              0);
+    EXPECT_TRUE(nothing_left()) << "podman create starts no supervisor";
+    for (int i = 0; i < 2; ++i) {
+        const Outcome outcome = podman_.call({"start", "--attach", "again"});
+        EXPECT_EQ(outcome.out, "126\n") << outcome.text();
+        EXPECT_TRUE(nothing_left());
+    }
+    EXPECT_EQ(events_of("/bin/wget").size(), 2U);
+}
+
+TEST_P(PodmanRun, APrivilegedContainerIsJudgedToo) {
+    const Outcome outcome =
+        podman_.run({"--privileged", "--annotation", kAnnotation},
+                    {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
+    EXPECT_EQ(outcome.out, "runs\n126\n") << outcome.text();
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_P(PodmanRun, APolicyThatCannotBeUsedFailsTheRunWithTheReason) {
+    const Outcome outcome =
+        podman_.run({"--annotation", "io.execseal.policy=missing"}, {"/bin/echo", "never"});
+    EXPECT_NE(outcome.exit_code, 0) << outcome.text();
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find("io.execseal.policy: \"missing\": expected a policy file"),
+              std::string::npos)
+        << outcome.err;
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_P(PodmanRun, ACreateThatFailsInTheRuntimeLeavesNothing) {
+    // More than fs.nr_open: no privilege is enough for that (setrlimit(2)).
+    const Outcome outcome =
+        podman_.run({"--annotation", kAnnotation, "--ulimit", "nofile=2000000000:2000000000"},
+                    {"/bin/echo", "never"});
+    EXPECT_NE(outcome.exit_code, 0) << outcome.text();
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_TRUE(nothing_left()) << read_file(node_.log_path());
+}
+
+TEST_P(PodmanRun, KubePlayHandsOnThePodsAnnotations) {
+    write_file(scratch_.path() / "pod.yaml", R"(
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations:
+    io.execseal.policy: small
+spec:
+  hostNetwork: true
+  restartPolicy: Never
+  containers:
+  - name: app
+    image: localhost/execseal-test:latest
+    command: ["/bin/sh", "-c", "/bin/echo in a pod; /bin/wget 2>/dev/null; echo $?; exec /bin/sleep 1000"]
+)");
+    const Outcome played = podman_.call({"kube", "play", scratch_.path() / "pod.yaml"});
+    ASSERT_EQ(played.exit_code, 0) << played.text();
+    EXPECT_TRUE(eventually([&] { return !events_of("/bin/sleep").empty(); }));
+    EXPECT_EQ(podman_.call({"logs", "web-app"}).out, "in a pod\n126\n");
+    const auto sleeps = events_of("/bin/sleep");
+    EXPECT_EQ(sleeps.size(), 1U) << "the infra container's sleep is not supervised";
+    EXPECT_NE(podman_.call({"exec", "web-app", "/bin/id"}).exit_code, 0);
+    EXPECT_EQ(podman_.call({"exec", "web-app", "/bin/echo", "x"}).out, "x\n");
+    EXPECT_EQ(podman_.call({"pod", "rm", "--force", "--time", "0", "web"}).exit_code, 0);
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_P(PodmanRun, KnowsTheContainerWhateverIsMountedInIt) {
+    const std::vector<std::vector<std::string>> rows = {
+        {"--ipc", "host"},
+        {"--read-only"},
+        {"--volume", "/tmp:/run"},
+        {"--cgroup-parent", "/execseal-podman-test"},
+        {"--network", "host", "--pid", "host"},
+    };
+    for (std::vector<std::string> flags : rows) {
+        flags.insert(flags.end(), {"--annotation", kAnnotation});
+        const Outcome outcome =
+            podman_.run(flags, {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
+        EXPECT_EQ(outcome.out, "runs\n126\n") << flags[0] << ": " << outcome.text();
+        EXPECT_TRUE(nothing_left());
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Entries, PodmanRun,
+                         testing::Combine(testing::Values(Engine::kRunc, Engine::kCrun),
+                                          testing::Values(PodmanEntry::kRuntime,
+                                                          PodmanEntry::kHooksDir)),
+                         [](const auto& row) {
+                             return std::string(engine_name(std::get<Engine>(row.param))) +
+                                    podman_entry_name(std::get<PodmanEntry>(row.param));
+                         });
+
+TEST(PodmanSupervisor, GivesUpAfterItsTimeWhereTheCreatorLivesOn) {
+    Scratch scratch;
+    Node node(scratch);
+    node.policy("small", policy()).write();
+    const auto settings = load_settings(node.settings_path());
+    ASSERT_TRUE(settings.has_value()) << settings.error().text();
+    const auto plan =
+        plan_container(ordered_json{{"annotations", {{"io.execseal.policy", "small"}}}},
+                       "podman-test-idle", scratch.path(), *settings);
+    ASSERT_TRUE(plan.has_value() && plan->has_value());
+    const auto launched =
+        launch_supervisor(**plan, *settings, {::getpid(), std::chrono::milliseconds(300)});
+    ASSERT_TRUE(launched.has_value()) << launched.error().text();
+    EXPECT_TRUE(std::filesystem::exists((*plan)->container_dir));
+    EXPECT_TRUE(eventually([&] { return !std::filesystem::exists((*plan)->container_dir); }));
+}
+
+}  // namespace
+}  // namespace execseal::e2e
