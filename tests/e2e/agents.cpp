@@ -61,6 +61,28 @@ Runtime Node::runtime() const {
             .env = {{"EXECSEAL_CONFIG", settings_path_}}};
 }
 
+std::filesystem::path Node::runtime_script() const {
+    const std::filesystem::path script = scratch_ / "execseal-runtime";
+    write_file(script, "#!/bin/sh\nEXECSEAL_CONFIG=" + settings_path_.string() + " exec " +
+                           runtime().program + " \"$@\"\n");
+    std::filesystem::permissions(script, std::filesystem::perms(0755));
+    return script;
+}
+
+std::vector<nlohmann::json> Node::events_of(const std::string& exe) const {
+    auto events = this->events();
+    std::erase_if(events, [&](const nlohmann::json& event) {
+        return event.value("exe", nlohmann::json()) != nlohmann::json(exe);
+    });
+    return events;
+}
+
+bool Node::nothing_left() const {
+    return eventually([&] {
+        return !std::filesystem::exists(run_dir()) || std::filesystem::is_empty(run_dir());
+    });
+}
+
 std::vector<nlohmann::json> Node::events() const {
     std::vector<nlohmann::json> events;
     std::istringstream lines(read_file(scratch_ / "audit.jsonl"));

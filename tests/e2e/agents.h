@@ -41,8 +41,16 @@ class Node {
 
     // execseal-runtime in front of the node's engine.
     [[nodiscard]] Runtime runtime() const;
+    // The same as one program that needs nothing in its environment: engines hand on little of
+    // theirs, where a real node has its settings in /etc/execseal.
+    [[nodiscard]] std::filesystem::path runtime_script() const;
     // The audit file, parsed; all events so far, in order.
     [[nodiscard]] std::vector<nlohmann::json> events() const;
+    // Those about one program.
+    [[nodiscard]] std::vector<nlohmann::json> events_of(const std::string& exe) const;
+    // No supervisor, no socket: waits a little, supervisors remove their directory as the last
+    // thing they do.
+    [[nodiscard]] bool nothing_left() const;
     [[nodiscard]] const std::filesystem::path& settings_path() const { return settings_path_; }
     [[nodiscard]] std::string hook() const;  // execseal-hook
     [[nodiscard]] std::filesystem::path run_dir() const { return scratch_ / "run"; }

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <stdexcept>
 
+#include "tests/e2e/image.h"
 #include "tests/e2e/task_report.h"
 
 namespace execseal::e2e {
@@ -10,11 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-void make_executable(const fs::path& path, const std::string& text) {
-    write_file(path, text);
-    fs::permissions(path, fs::perms(0755));
-}
 
 }  // namespace
 
@@ -28,19 +24,6 @@ const char* podman_entry_name(PodmanEntry entry) {
             return "None";
     }
     return "?";
-}
-
-fs::path busybox_tar(const Scratch& scratch) {
-    fs::path tar = scratch.path() / "busybox.tar";
-    if (!fs::exists(tar)) {
-        const Bundle bundle(scratch.path() / "image");
-        const Outcome packed =
-            run({.argv = {"tar", "-C", bundle.rootfs(), "-cf", tar, "."}}, scratch.path());
-        if (packed.exit_code != 0) {
-            throw std::runtime_error("tar: " + packed.text());
-        }
-    }
-    return tar;
 }
 
 Podman::Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry)
@@ -64,10 +47,6 @@ Podman::~Podman() {
 // not. Networks: none, there are no plugins to rely on. vfs: works on every file system.
 void Podman::write_configuration() const {
     fs::create_directories(scratch_ / "hooks.d");
-    // conmon hands only a few variables to the runtime: a node has its settings in /etc/execseal.
-    make_executable(scratch_ / "execseal-runtime",
-                    "#!/bin/sh\nEXECSEAL_CONFIG=" + node_.settings_path().string() + " exec " +
-                        node_.runtime().program + " \"$@\"\n");
     if (entry_ == PodmanEntry::kHooksDir) {
         Json hook = Json::parse(
             read_file(fs::path(EXECSEAL_SOURCE_DIR) / "deploy/podman/80-execseal.json"));
@@ -90,7 +69,7 @@ void Podman::write_configuration() const {
                    (scratch_ / "hooks.d").string() +
                    "\"]\n"
                    "runtime = \"" +
-                   (entry_ == PodmanEntry::kRuntime ? (scratch_ / "execseal-runtime").string()
+                   (entry_ == PodmanEntry::kRuntime ? node_.runtime_script().string()
                                                     : std::string(engine_name(engine_))) +
                    "\"\n");
     write_file(scratch_ / "storage.conf",

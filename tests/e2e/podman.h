@@ -21,9 +21,6 @@ enum class PodmanEntry {
 };
 const char* podman_entry_name(PodmanEntry entry);
 
-// The busybox root file system of a Bundle as a tar file; for engines that want an image.
-std::filesystem::path busybox_tar(const Scratch& scratch);
-
 class Podman {
   public:
     Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry);

@@ -5,42 +5,20 @@
 
 #include "hook/launch.h"
 #include "tests/e2e/podman.h"
+#include "tests/e2e/small_policy.h"
 
 namespace execseal::e2e {
 namespace {
 
-using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr const char* kAnnotation = "io.execseal.policy=small";
 
-ordered_json policy() {
-    return ordered_json::parse(R"({
-        "apiVersion": "execseal/v1", "name": "small", "default": "allow",
-        "rules": [
-            {"id": "no-wget", "verdict": "deny", "exe": "/bin/wget"},
-            {"id": "no-id-by-exec", "verdict": "deny", "exe": "/bin/id", "via": "exec"}
-        ]})");
-}
-
 class PodmanRun : public testing::TestWithParam<std::tuple<Engine, PodmanEntry>> {
   protected:
-    [[nodiscard]] std::vector<json> events_of(const std::string& exe) const {
-        auto events = node_.events();
-        std::erase_if(events,
-                      [&](const json& event) { return event.value("exe", json()) != json(exe); });
-        return events;
-    }
-    // Supervisors remove their directory as the last thing they do.
-    [[nodiscard]] bool nothing_left() const {
-        return eventually([&] {
-            return !std::filesystem::exists(node_.run_dir()) ||
-                   std::filesystem::is_empty(node_.run_dir());
-        });
-    }
     static Node make_node(const Scratch& scratch) {
         Node node(scratch, std::get<Engine>(GetParam()));
-        node.policy("small", policy()).write();
+        node.policy("small", small_policy()).write();
         return node;
     }
 
@@ -56,13 +34,13 @@ TEST_P(PodmanRun, RunsWhatIsAllowedAndRefusesWhatIsNot) {
         {"/bin/sh", "-c", "/bin/echo hello; /bin/wget 2>/dev/null; echo $?; /bin/id -u; exit 42"});
     EXPECT_EQ(outcome.exit_code, 42) << outcome.text();
     EXPECT_EQ(outcome.out, "hello\n126\n0\n") << outcome.text();
-    const auto events = events_of("/bin/wget");
+    const auto events = node_.events_of("/bin/wget");
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0]["rule"], "no-wget");
     EXPECT_EQ(events[0]["outcome"], "refused");
-    EXPECT_EQ(events_of("/bin/id").at(0)["via"], "child");
-    EXPECT_EQ(events_of("/bin/sh").at(0)["via"], "entrypoint");
-    EXPECT_TRUE(nothing_left());
+    EXPECT_EQ(node_.events_of("/bin/id").at(0)["via"], "child");
+    EXPECT_EQ(node_.events_of("/bin/sh").at(0)["via"], "entrypoint");
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(PodmanRun, ADeniedEntrypointNeverRuns) {
@@ -70,8 +48,8 @@ TEST_P(PodmanRun, ADeniedEntrypointNeverRuns) {
     EXPECT_NE(outcome.exit_code, 0) << outcome.text();
     EXPECT_NE(outcome.err.find("ermission denied"), std::string::npos) << outcome.err;
     EXPECT_EQ(outcome.err.find("Usage: wget"), std::string::npos) << outcome.err;
-    EXPECT_EQ(events_of("/bin/wget").at(0)["via"], "entrypoint");
-    EXPECT_TRUE(nothing_left());
+    EXPECT_EQ(node_.events_of("/bin/wget").at(0)["via"], "entrypoint");
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(PodmanRun, AContainerWithoutTheAnnotationPassesUntouched) {
@@ -101,13 +79,13 @@ TEST_P(PodmanRun, AnExecIsJudgedAsOne) {
     const Outcome denied = podman_.call({"exec", "long", "/bin/id", "-u"});
     EXPECT_NE(denied.exit_code, 0) << denied.text();
     EXPECT_EQ(denied.out, "");
-    const auto ids = events_of("/bin/id");
+    const auto ids = node_.events_of("/bin/id");
     ASSERT_GE(ids.size(), 2U);
     EXPECT_EQ(ids[0]["via"], "child");
     EXPECT_EQ(ids[1]["via"], "exec");
     EXPECT_EQ(ids[1]["rule"], "no-id-by-exec");
     EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "long"}).exit_code, 0);
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
     EXPECT_EQ(node_.events().back()["event"], "end");
 }
 
@@ -117,13 +95,13 @@ TEST_P(PodmanRun, EachStartOfAContainerIsSupervisedAnew) {
                          "/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"})
                   .exit_code,
               0);
-    EXPECT_TRUE(nothing_left()) << "podman create starts no supervisor";
+    EXPECT_TRUE(node_.nothing_left()) << "podman create starts no supervisor";
     for (int i = 0; i < 2; ++i) {
         const Outcome outcome = podman_.call({"start", "--attach", "again"});
         EXPECT_EQ(outcome.out, "126\n") << outcome.text();
-        EXPECT_TRUE(nothing_left());
+        EXPECT_TRUE(node_.nothing_left());
     }
-    EXPECT_EQ(events_of("/bin/wget").size(), 2U);
+    EXPECT_EQ(node_.events_of("/bin/wget").size(), 2U);
 }
 
 TEST_P(PodmanRun, APrivilegedContainerIsJudgedToo) {
@@ -131,7 +109,7 @@ TEST_P(PodmanRun, APrivilegedContainerIsJudgedToo) {
         podman_.run({"--privileged", "--annotation", kAnnotation},
                     {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
     EXPECT_EQ(outcome.out, "runs\n126\n") << outcome.text();
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(PodmanRun, APolicyThatCannotBeUsedFailsTheRunWithTheReason) {
@@ -142,7 +120,7 @@ TEST_P(PodmanRun, APolicyThatCannotBeUsedFailsTheRunWithTheReason) {
     EXPECT_NE(outcome.err.find("io.execseal.policy: \"missing\": expected a policy file"),
               std::string::npos)
         << outcome.err;
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(PodmanRun, ACreateThatFailsInTheRuntimeLeavesNothing) {
@@ -152,7 +130,7 @@ TEST_P(PodmanRun, ACreateThatFailsInTheRuntimeLeavesNothing) {
                     {"/bin/echo", "never"});
     EXPECT_NE(outcome.exit_code, 0) << outcome.text();
     EXPECT_EQ(outcome.out, "");
-    EXPECT_TRUE(nothing_left()) << read_file(node_.log_path());
+    EXPECT_TRUE(node_.nothing_left()) << read_file(node_.log_path());
 }
 
 TEST_P(PodmanRun, KubePlayHandsOnThePodsAnnotations) {
@@ -173,14 +151,14 @@ spec:
 )");
     const Outcome played = podman_.call({"kube", "play", scratch_.path() / "pod.yaml"});
     ASSERT_EQ(played.exit_code, 0) << played.text();
-    EXPECT_TRUE(eventually([&] { return !events_of("/bin/sleep").empty(); }));
+    EXPECT_TRUE(eventually([&] { return !node_.events_of("/bin/sleep").empty(); }));
     EXPECT_EQ(podman_.call({"logs", "web-app"}).out, "in a pod\n126\n");
-    const auto sleeps = events_of("/bin/sleep");
+    const auto sleeps = node_.events_of("/bin/sleep");
     EXPECT_EQ(sleeps.size(), 1U) << "the infra container's sleep is not supervised";
     EXPECT_NE(podman_.call({"exec", "web-app", "/bin/id"}).exit_code, 0);
     EXPECT_EQ(podman_.call({"exec", "web-app", "/bin/echo", "x"}).out, "x\n");
     EXPECT_EQ(podman_.call({"pod", "rm", "--force", "--time", "0", "web"}).exit_code, 0);
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(PodmanRun, KnowsTheContainerWhateverIsMountedInIt) {
@@ -196,7 +174,7 @@ TEST_P(PodmanRun, KnowsTheContainerWhateverIsMountedInIt) {
         const Outcome outcome =
             podman_.run(flags, {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
         EXPECT_EQ(outcome.out, "runs\n126\n") << flags[0] << ": " << outcome.text();
-        EXPECT_TRUE(nothing_left());
+        EXPECT_TRUE(node_.nothing_left());
     }
 }
 
@@ -212,7 +190,7 @@ INSTANTIATE_TEST_SUITE_P(Entries, PodmanRun,
 TEST(PodmanSupervisor, GivesUpAfterItsTimeWhereTheCreatorLivesOn) {
     Scratch scratch;
     Node node(scratch);
-    node.policy("small", policy()).write();
+    node.policy("small", small_policy()).write();
     const auto settings = load_settings(node.settings_path());
     ASSERT_TRUE(settings.has_value()) << settings.error().text();
     const auto plan =
