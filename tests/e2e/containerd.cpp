@@ -137,8 +137,8 @@ Outcome Containerd::run(const std::vector<std::string>& flags, const std::string
     return ctr(words);
 }
 
-std::string Containerd::config_of(const std::string& id) const {
-    return read_file(scratch_ / "containerd/state/io.containerd.runtime.v2.task/default" / id /
+std::string Containerd::config_of(const std::string& id, const std::string& space) const {
+    return read_file(scratch_ / "containerd/state/io.containerd.runtime.v2.task" / space / id /
                      "config.json");
 }
 

@@ -31,8 +31,9 @@ class Containerd {
     // `ctr run FLAGS IMAGE ID ARGV` with execseal as its runtime binary.
     [[nodiscard]] Outcome run(const std::vector<std::string>& flags, const std::string& id,
                               const std::vector<std::string>& argv) const;
-    // The container's config.json while it lives.
-    [[nodiscard]] std::string config_of(const std::string& id) const;
+    // The container's config.json while it lives; `space`: "k8s.io" for the CRI plugin's.
+    [[nodiscard]] std::string config_of(const std::string& id,
+                                        const std::string& space = "default") const;
     [[nodiscard]] std::filesystem::path socket() const { return scratch_ / "containerd.sock"; }
     [[nodiscard]] std::string log() const { return daemon_->err(); }
 
