@@ -76,7 +76,7 @@ class ProgramInRoot : public ::testing::Test {
     static void SetUpTestSuite() {
         root_ = std::make_unique<TinyRoot>(populate, [] {
             open_descriptors();
-            (void)::chdir("/tmp");
+            (void)!::chdir("/tmp");
         });
     }
     static void TearDownTestSuite() { root_.reset(); }
