@@ -1,21 +1,24 @@
 #include "config/digest.h"
 
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
+
+#include <array>
+#include <cstdint>
 
 namespace execseal {
 
-Result<std::string> sha256_hex(std::string_view bytes) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1) {
-        return make_error("SHA-256: OpenSSL refused (EVP_Digest)");
-    }
+std::string sha256_hex(std::string_view bytes) {
+    sha256_ctx state;
+    sha256_init(&state);
+    sha256_update(&state, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+    std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
+    sha256_digest(&state, digest.size(), digest.data());
     static constexpr std::string_view kHex = "0123456789abcdef";
     std::string text;
-    text.reserve(std::size_t{length} * 2);
-    for (unsigned int i = 0; i < length; ++i) {
-        text += kHex[digest[i] >> 4U];
-        text += kHex[digest[i] & 0xfU];
+    text.reserve(digest.size() * 2);
+    for (const std::uint8_t byte : digest) {
+        text += kHex[byte >> 4U];
+        text += kHex[byte & 0xfU];
     }
     return text;
 }

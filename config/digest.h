@@ -4,10 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "hook/os/result.h"
-
 namespace execseal {
 
-Result<std::string> sha256_hex(std::string_view bytes);
+std::string sha256_hex(std::string_view bytes);
 
 }  // namespace execseal

@@ -151,11 +151,7 @@ Result<LoadedRef> load_ref(const std::string& wanted, const Settings& settings,
         return make_error(quoted + "expected " + ref.path + " to have \"name\": \"" + wanted +
                           "\", got \"" + ref.name + "\"");
     }
-    Result<std::string> digest = sha256_hex(text.value());
-    if (!digest) {
-        return digest.error();
-    }
-    ref.sha256 = digest.value();
+    ref.sha256 = sha256_hex(text.value());
     return LoadedRef{std::move(ref), policy->needs_binding()};
 }
 
@@ -237,13 +233,9 @@ Result<> place(Plan& plan, const Settings& settings) {
     if (!plan.bundle.starts_with('/')) {
         return make_error("bundle \"" + plan.bundle + "\": expected an absolute path");
     }
-    const Result<std::string> digest =
-        sha256_hex(plan.container_id + std::string(1, '\0') + plan.bundle);
-    if (!digest) {
-        return digest.error();
-    }
+    const std::string digest = sha256_hex(plan.container_id + std::string(1, '\0') + plan.bundle);
     plan.container_dir = settings.run_dir + "/" + plan.container_id.substr(0, kIdInDirectory) +
-                         "-" + digest.value().substr(0, 8);
+                         "-" + digest.substr(0, 8);
     plan.listener_path = plan.container_dir + "/seccomp.sock";
     plan.control_path = plan.container_dir + "/control.sock";
     const std::size_t longest = std::max(plan.listener_path.size(), plan.control_path.size());
@@ -324,11 +316,7 @@ Result<Policy> load_planned_policy(const PolicyRef& ref) {
     if (!text) {
         return text.error();
     }
-    const Result<std::string> digest = sha256_hex(text.value());
-    if (!digest) {
-        return digest.error();
-    }
-    if (digest.value() != ref.sha256) {
+    if (sha256_hex(text.value()) != ref.sha256) {
         return make_error(ref.path + ": expected the file that was planned with (sha256 " +
                           ref.sha256 + "), it has changed since");
     }

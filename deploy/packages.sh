@@ -4,7 +4,7 @@
 build_packages=(
     g++ cmake ninja-build pkg-config ccache
     libseccomp-dev nlohmann-json3-dev libcap-dev libboost-log-dev
-    libre2-dev libssl-dev libcli11-dev
+    libre2-dev nettle-dev libcli11-dev
 )
 runtime_packages=(runc crun busybox-static jq)
 # What the test suite adds: GoogleTest, 32-bit targets, io_uring and AIO for the attacks, JSON schema, the other entry points' programs.

@@ -1,10 +1,14 @@
 #include "hook/os/program.h"
 
+#include <link.h>
+#include <malloc.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <cstdlib>
 
 namespace execseal {
@@ -52,6 +56,27 @@ Error become_program(const std::string& path, const std::vector<std::string>& ar
     pointers.push_back(nullptr);
     ::execve(path.c_str(), pointers.data(), environ);
     return Error{errno, "execve " + path};
+}
+
+void forget_start_up_pages() noexcept {
+    (void)::malloc_trim(0);
+    // The first object is the program itself (dl_iterate_phdr(3)).
+    (void)::dl_iterate_phdr(
+        [](dl_phdr_info* object, std::size_t, void*) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) {
+                const auto& segment = object->dlpi_phdr[i];
+                if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) {
+                    continue;
+                }
+                const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+                const std::uintptr_t start = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
+                const std::uintptr_t end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
+                // Private and never written: nothing is lost (madvise(2), MADV_DONTNEED).
+                (void)::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+            }
+            return 1;
+        },
+        nullptr);
 }
 
 }  // namespace execseal

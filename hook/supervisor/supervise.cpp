@@ -11,6 +11,7 @@
 #include "hook/launch.h"
 #include "hook/os/byte_io.h"
 #include "hook/os/log.h"
+#include "hook/os/program.h"
 #include "hook/os/state_dir.h"
 #include "hook/supervisor/supervisor.h"
 
@@ -117,6 +118,7 @@ int run_supervise() {
     }
     say("READY");
     close_launch_fds();
+    forget_start_up_pages();
     return (*supervisor)->serve();
 }
 

@@ -71,7 +71,7 @@ TEST_F(PlanContainer, TakesTheNamedPolicyWithItsDigest) {
     ASSERT_TRUE(result.has_value()) << result.error().text();
     const Plan& made = *result.value();
     EXPECT_EQ(made.policy.path, directory_ + "/web.json");
-    EXPECT_EQ(made.policy.sha256, sha256_hex(policy_text("web")).value());
+    EXPECT_EQ(made.policy.sha256, sha256_hex(policy_text("web")));
     EXPECT_EQ(made.mode, Mode::kEnforce);
     EXPECT_FALSE(made.floor);
     EXPECT_EQ(made.annotations.size(), 1U);
