@@ -97,6 +97,18 @@ const char* verdict_name(Verdict verdict) {
     return "deny";
 }
 
+const char* freeze_scope_name(FreezeScope scope) {
+    switch (scope) {
+        case FreezeScope::kPidns:
+            return "pidns";
+        case FreezeScope::kSiblings:
+            return "siblings";
+        case FreezeScope::kOff:
+            return "off";
+    }
+    return "pidns";
+}
+
 Result<Policy> Policy::parse(std::string_view text, const std::string& origin) {
     const Result<nlohmann::ordered_json> json = parse_json(text, origin, kPolicyLimits);
     if (!json) {

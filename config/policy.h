@@ -22,6 +22,7 @@ Verdict stricter(Verdict a, Verdict b);
 const char* verdict_name(Verdict verdict);
 
 enum class FreezeScope { kPidns, kSiblings, kOff };
+const char* freeze_scope_name(FreezeScope scope);
 enum class OnFreezeFailure {
     kDeny,
     kVerify

@@ -152,7 +152,7 @@ run_container | while IFS= read -r line; do
 done
 echo
 echo "--- what was denied, and why: execseal events --verdict deny"
-"$build/hook/cli/execseal" events --verdict deny | head -n 10
+"$build/hook/cli/execseal" events --verdict deny | sed -n 1,8p
 echo
 echo "--- one event in full: one JSON line a decision"
 grep -m 1 '"/bin/wget"' "$events"

@@ -65,18 +65,6 @@ Protection protection_of(const GateContext& context) {
                : context.policy.protection();
 }
 
-const char* scope_name(FreezeScope scope) {
-    switch (scope) {
-        case FreezeScope::kPidns:
-            return "pidns";
-        case FreezeScope::kSiblings:
-            return "siblings";
-        case FreezeScope::kOff:
-            return "off";
-    }
-    return "pidns";
-}
-
 }  // namespace
 
 struct ExecGate::Flow {
@@ -352,7 +340,7 @@ void ExecGate::refuse(Flow& flow, int error, const char* rule, std::string reaso
 
 std::optional<ExecInput> ExecGate::freeze(Flow& flow) {
     flow.frozen_at = Clock::now();
-    flow.event.gate.freeze = scope_name(protection_.freeze);
+    flow.event.gate.freeze = freeze_scope_name(protection_.freeze);
     ++counters_.freezes;
     const std::optional<std::string> failure = try_freeze(flow);
     if (!failure) {

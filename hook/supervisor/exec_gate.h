@@ -81,6 +81,8 @@ class ExecGate {
     void forget(const Session& session);
 
     [[nodiscard]] const GateCounters& counters() const { return counters_; }
+    // Of the container's policy and the floor, the tighter of each.
+    [[nodiscard]] const Protection& protection() const { return protection_; }
 
   private:
     struct Flow;

@@ -36,6 +36,10 @@ std::optional<EventLoop::Clock::time_point> earliest(
     return first;
 }
 
+ordered_json protection_to_json(const Protection& protection) {
+    return {{"freeze", freeze_scope_name(protection.freeze)}, {"verify", protection.verify}};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(SupervisorLaunch launch) {
@@ -288,7 +292,10 @@ ordered_json Supervisor::status() const {
     ordered_json status{{"container_id", launch_.plan.container_id},
                         {"container_name", launch_.plan.container_name},
                         {"policy", launch_.plan.policy.name},
+                        {"floor", launch_.plan.floor ? ordered_json(launch_.plan.floor->name)
+                                                     : ordered_json(nullptr)},
                         {"mode", mode_name(launch_.plan.mode)},
+                        {"protect", protection_to_json(gate_->protection())},
                         {"supervisor_pid", ::getpid()},
                         {"listeners", sessions_.size()},
                         {"since", since_}};

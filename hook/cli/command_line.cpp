@@ -1,0 +1,248 @@
+#include "hook/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <sstream>
+
+#include "config/settings.h"
+#include "execseal_version.h"
+#include "hook/cli/events.h"
+#include "hook/cli/policy_check.h"
+#include "hook/cli/policy_explain.h"
+#include "hook/cli/ps.h"
+
+namespace execseal {
+namespace {
+
+constexpr const char* kAbout =
+    "The exec firewall for containers: what its supervisors do, and what a policy would say.";
+
+constexpr const char* kFooter = R"(Examples:
+  execseal ps                                       supervised containers
+  execseal events --follow --verdict deny           what is refused, as it happens
+  execseal policy check web.json                    is this policy right?
+  execseal policy explain web.json -- /bin/sh -c id what would it say, and why?
+  podman --runtime execseal-runtime run --annotation io.execseal.policy=web IMAGE
+
+Exit codes: 0 ok; 1 failure, or what was asked about is refused; 2 wrong usage.
+Data goes to stdout, messages to stderr. Settings: /etc/execseal/config.json.)";
+
+constexpr const char* kPsFooter = R"(Examples:
+  execseal ps
+  execseal ps -t web           the tasks of the container named (or whose id begins with) web
+  execseal ps --format json | jq -r '.[] | select(.races_detected > 0) | .container_id'
+
+TASKS is as of the last look; ALLOWED, REFUSED and RACES count execs since SINCE (UTC).
+PROTECT: whom an exec freezes (pidns, siblings, off), and whether what ran is verified.
+-t: how a task was registered: fork (before its first instruction), listing (found in the
+container's PID namespace), stray (its creator died before telling of it).
+Exit codes: 0 ok; 1 a supervisor has died or does not answer; 2 wrong usage.)";
+
+constexpr const char* kEventsFooter = R"(Examples:
+  execseal events --verdict deny --verdict kill --since 1h
+  execseal events --follow --container web --via exec
+  execseal events --exe '/usr/bin/*' --outcome refused -n 20
+  execseal events --format json | jq -r 'select(.race_detected) | .argv | @sh'
+
+All filters must hold; one that is given twice holds for either value. Times are UTC.
+Exit codes: 0 ok; 1 failure, or lines that are no events; 2 wrong usage.)";
+
+constexpr const char* kCheckFooter = R"(Examples:
+  execseal policy check /etc/execseal/policies.d/*.json
+  execseal policy check                    all policies of the node
+
+One line a file: ok on stdout; or, on stderr, FILE: /place/in/it: what was expected.
+Exit codes: 0 all are right; 1 one is not; 2 wrong usage.)";
+
+constexpr const char* kExplainFooter =
+    R"(Usage: execseal policy explain POLICY [OPTIONS] -- PROG [ARGS...]
+
+Examples:
+  execseal policy explain web.json -- /bin/sh -c id
+  execseal policy explain web --via exec --uid 33 --env LD_PRELOAD=/tmp/x.so -- /usr/bin/php -v
+  execseal policy explain ci.json --rootfs /srv/rootfs --cwd /src -- git push origin main
+
+POLICY is a file, or the name of one in policies_dir. The node's floor policy is asked, too.
+Without --rootfs PROG is judged by its path as given; with it, it is looked up as in a container:
+PATH, symlinks, scripts with their interpreters, ld.so, busybox applets. The environment is what
+--env says and nothing else.
+Exit codes: 0 it would run; 1 it would be refused, or failure; 2 wrong usage.)";
+
+const std::map<std::string, Format> kFormats{{"table", Format::kTable}, {"json", Format::kJson}};
+const std::map<std::string, Via> kVias{
+    {"entrypoint", Via::kEntrypoint}, {"exec", Via::kExec}, {"child", Via::kChild}};
+const std::map<std::string, Mode> kModes{
+    {"enforce", Mode::kEnforce}, {"audit", Mode::kAudit}, {"learn", Mode::kLearn}};
+
+// All that can be typed; only the part of the chosen command is used.
+struct Typed {
+    std::string settings = settings_path();
+    PsOptions ps;
+    EventsOptions events;
+    CheckOptions check;
+    ExplainOptions explain;
+    std::string mode;
+    std::vector<std::string> behind_dashes;
+    std::function<Result<int>(const Typed&)> run;  // of the chosen command
+};
+
+template <class Value>
+CLI::Validator one_of(const std::map<std::string, Value>& names) {
+    std::vector<std::string> words;
+    for (const auto& [name, value] : names) {
+        words.push_back(name);
+    }
+    return CLI::IsMember(words);
+}
+
+template <class Value>
+void add_choice(CLI::App& app, const std::string& name, Value& value,
+                const std::map<std::string, Value>& names, const std::string& text) {
+    app.add_option_function<std::string>(
+           name, [&value, &names](const std::string& word) { value = names.at(word); }, text)
+        ->check(one_of(names));
+}
+
+void add_words(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+               const std::string& text) {
+    // One value an option: "--verdict deny kill" would swallow what follows.
+    app.add_option(name, values, text)->expected(1)->take_all();
+}
+
+void add_ps(CLI::App& app, Typed& typed) {
+    CLI::App& ps = *app.add_subcommand("ps", "Supervised containers, or the tasks of one");
+    ps.footer(kPsFooter);
+    ps.add_option("-t,--tasks", typed.ps.tasks_of, "the task table of this container")
+        ->type_name("CONTAINER");
+    add_choice(ps, "--format", typed.ps.format, kFormats, "table or json");
+    ps.callback([&typed] { typed.run = [](const Typed& all) { return run_ps(all.ps); }; });
+}
+
+void add_events(CLI::App& app, Typed& typed) {
+    CLI::App& events = *app.add_subcommand("events", "What was decided: the audit file, filtered");
+    EventsOptions& options = typed.events;
+    events.footer(kEventsFooter);
+    events.add_flag("-f,--follow", options.follow, "go on with what is written, across rotation");
+    add_words(events, "--container", options.query.containers, "name, id or beginning of the id");
+    add_words(events, "--verdict", options.query.verdicts, "allow, audit, deny or kill");
+    events.get_option("--verdict")
+        ->check(CLI::IsMember(std::vector<std::string>{"allow", "audit", "deny", "kill"}));
+    add_words(events, "--policy", options.query.policies,
+              "the container's, or the one that decided");
+    add_words(events, "--rule", options.query.rules, "id of the rule, default, or a built-in one");
+    add_words(events, "--exe", options.query.exes, "glob over the program's path");
+    add_words(events, "--via", options.query.vias, "entrypoint, exec or child");
+    events.get_option("--via")->check(one_of(kVias));
+    add_words(events, "--outcome", options.query.outcomes,
+              "executed, refused, failed, killed, gone or checked");
+    events.get_option("--outcome")
+        ->check(CLI::IsMember(std::vector<std::string>{"executed", "refused", "failed", "killed",
+                                                       "gone", "checked"}));
+    events.add_option("--since", options.query.since, "an age (10m, 2h, 7d) or a time in UTC");
+    events.add_option("-n,--last", options.last, "only the last N of what is there")
+        ->type_name("N");
+    events.add_option("--file", options.file, "another audit file than the settings'");
+    add_choice(events, "--format", options.format, kFormats,
+               "table or json (the lines as they are)");
+    events.callback(
+        [&typed] { typed.run = [](const Typed& all) { return run_events(all.events); }; });
+}
+
+void add_policy(CLI::App& app, Typed& typed) {
+    CLI::App& policy = *app.add_subcommand("policy", "Check policies, and ask what they would say");
+    policy.require_subcommand(1);
+    CLI::App& check = *policy.add_subcommand("check", "Load policies as a container's start would");
+    check.footer(kCheckFooter);
+    check.add_option("FILE", typed.check.files, "policies; all of policies_dir if none is given");
+    check.callback(
+        [&typed] { typed.run = [](const Typed& all) { return run_policy_check(all.check); }; });
+
+    CLI::App& explain =
+        *policy.add_subcommand("explain", "What a policy says to one exec, and why");
+    ExplainOptions& options = typed.explain;
+    explain.footer(kExplainFooter);
+    explain.add_option("POLICY", options.policy, "a file, or a name in policies_dir")->required();
+    add_choice(explain, "--via", options.via, kVias, "entrypoint, exec or child (the default)");
+    explain.add_option("--uid", options.uid, "effective, in the container");
+    explain.add_option("--gid", options.gid, "effective, in the container");
+    add_words(explain, "--env", options.env, "NAME=VALUE, as often as needed");
+    explain.add_option("--cwd", options.cwd, "working directory in the container, default /");
+    explain.add_option("--rootfs", options.rootfs, "look PROG up in this root file system");
+    explain.add_option("--mode", typed.mode, "enforce, audit or learn; default: the settings'")
+        ->check(one_of(kModes));
+    add_choice(explain, "--format", options.format, kFormats, "table or json");
+    explain.callback([&typed] {
+        typed.explain.command = typed.behind_dashes;
+        if (typed.explain.command.empty()) {
+            throw CLI::RequiredError("-- PROG [ARGS...]");
+        }
+        if (!typed.mode.empty()) {
+            typed.explain.mode = kModes.at(typed.mode);
+        }
+        typed.run = [](const Typed& all) { return run_policy_explain(all.explain); };
+    });
+}
+
+void add_version(CLI::App& app, Typed& typed) {
+    CLI::App& version = *app.add_subcommand("version", "Print the version");
+    version.callback([&typed] {
+        typed.run = [](const Typed& /*all*/) {
+            (void)std::printf("execseal %s\n", kVersion);
+            return Result<int>(0);
+        };
+    });
+}
+
+void take_settings(Typed& typed) {
+    typed.ps.settings = typed.settings;
+    typed.events.settings = typed.settings;
+    typed.check.settings = typed.settings;
+    typed.explain.settings = typed.settings;
+}
+
+std::string deepest_name(const CLI::App& app) {
+    const auto chosen = app.get_subcommands();
+    return chosen.empty() ? app.get_name() : app.get_name() + " " + deepest_name(*chosen.front());
+}
+
+}  // namespace
+
+ParsedCommand parse_command_line(const std::vector<std::string>& words) {
+    Typed typed;
+    CLI::App app(kAbout, "execseal");
+    app.footer(kFooter);
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::string("execseal ") + kVersion);
+    app.add_option("--config", typed.settings, "settings, else EXECSEAL_CONFIG")->type_name("FILE");
+    app.fallthrough();  // --config may also stand behind the command
+    add_ps(app, typed);
+    add_events(app, typed);
+    add_policy(app, typed);
+    add_version(app, typed);
+
+    const auto dashes = std::find(words.begin(), words.end(), "--");
+    if (dashes != words.end()) {
+        typed.behind_dashes.assign(dashes + 1, words.end());
+    }
+    std::vector<std::string> reversed(std::make_reverse_iterator(dashes), words.rend());
+    ParsedCommand parsed;
+    try {
+        app.parse(reversed);
+    } catch (const CLI::ParseError& error) {
+        std::ostringstream out;
+        std::ostringstream err;
+        const bool asked = app.exit(error, out, err) == 0;
+        parsed.code = asked ? 0 : 2;
+        parsed.text = asked ? out.str()
+                            : "execseal: " + std::string(error.what()) +
+                                  " (see: " + deepest_name(app) + " --help)\n";
+        return parsed;
+    }
+    take_settings(typed);
+    parsed.action = [typed] { return typed.run(typed); };
+    return parsed;
+}
+
+}  // namespace execseal

@@ -1,0 +1,45 @@
+// Event: one line of the audit file, read back.
+//
+// Takes a line that a supervisor wrote (or anything else: the file is only text), gives its fields
+// as bytes. Strings that were written as {"hex": "..."} are bytes again.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hook/cli/table.h"
+
+namespace execseal {
+
+struct Event {
+    nlohmann::ordered_json json;
+    std::string time;  // RFC 3339
+    std::string kind;  // exec, start, end
+    std::string container_id;
+    std::string container_name;
+    std::string policy;
+    // Of an exec; empty where the event has no such field.
+    std::string exe;
+    std::vector<std::string> argv;
+    std::string via;
+    std::string verdict;
+    std::string rule;
+    std::string decided_by;
+    std::string reason;
+    std::string outcome;
+};
+
+// nullopt: not an event.
+std::optional<Event> parse_event(std::string_view line);
+
+// What audit wrote for a byte string; empty for anything else.
+std::string bytes_from_json(const nlohmann::ordered_json& value);
+
+// An event in the table of `execseal events`: as many cells as there are titles.
+Cells event_titles();
+Cells event_cells(const Event& event);
+
+}  // namespace execseal

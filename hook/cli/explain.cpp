@@ -1,0 +1,166 @@
+#include "hook/cli/explain.h"
+
+#include <nlohmann/json.hpp>
+
+#include "config/condition_facts.h"
+#include "config/errno_names.h"
+#include "config/policy_rules.h"
+#include "hook/cli/table.h"
+#include "hook/os/check.h"
+#include "hook/supervisor/audit.h"
+
+namespace execseal {
+namespace {
+
+using nlohmann::ordered_json;
+
+const char* role_name(ViewRole role) {
+    switch (role) {
+        case ViewRole::kProgram:
+            return "program";
+        case ViewRole::kInterpreter:
+            return "interpreter";
+        case ViewRole::kLoader:
+            return "loader";
+        case ViewRole::kMultiCall:
+            return "multi-call binary";
+        case ViewRole::kPossible:
+            return "possibly";
+    }
+    return "program";
+}
+
+FailedCondition first_failure(const CompiledRule& rule, std::size_t at, const ExecFacts& facts) {
+    const ProgramView& view = facts.views[at];
+    for (const auto& condition : rule.conditions) {
+        if (!condition->holds(view, facts)) {
+            return {at, condition->text(), condition->found(view, facts)};
+        }
+    }
+    return {at, "", ""};
+}
+
+RuleTrail trail_of(const CompiledRule& rule, const ExecFacts& facts) {
+    RuleTrail trail{rule.id, rule.description, rule.verdict, false, {}, {}};
+    if (const auto at = matching_view(rule, facts)) {
+        trail.matches = true;
+        for (const auto& condition : rule.conditions) {
+            trail.held.push_back(condition->reason(facts.views[*at], facts));
+        }
+        return trail;
+    }
+    // What lets pass must fit the program itself; what refuses may fit any program of the exec.
+    const std::size_t asked =
+        leaning_of(rule.verdict) == Leaning::kLenient ? 1 : facts.views.size();
+    for (std::size_t at = 0; at < asked; ++at) {
+        trail.failed.push_back(first_failure(rule, at, facts));
+    }
+    return trail;
+}
+
+std::string failure_text(const FailedCondition& failed, const ExecFacts& facts) {
+    std::string text = "wants " + failed.wanted + "; " + failed.found;
+    if (facts.views.size() > 1) {
+        text += std::string(" (") + role_name(facts.views[failed.view].role) + ")";
+    }
+    return text;
+}
+
+std::vector<Cells> rule_rows(const RuleTrail& rule, const ExecFacts& facts) {
+    const Cells head{rule.matches ? "  *" : "   ", rule.id, verdict_name(rule.verdict)};
+    std::vector<Cells> rows;
+    const auto add = [&](const std::string& text) {
+        Cells row = rows.empty() ? head : Cells{"", "", ""};
+        row.push_back(printable(text));
+        rows.push_back(std::move(row));
+    };
+    for (const std::string& held : rule.held) {
+        add("matches: " + held);
+    }
+    for (const FailedCondition& failed : rule.failed) {
+        add(failure_text(failed, facts));
+    }
+    return rows;
+}
+
+}  // namespace
+
+Explanation explain(const Policy& policy, const ExecFacts& facts) {
+    Explanation explanation;
+    explanation.policy = policy.name();
+    explanation.judgement = judge(policy, facts);
+    std::string decided = "default";
+    for (const CompiledRule& rule : policy.compiled().rules) {
+        explanation.rules.push_back(trail_of(rule, facts));
+        if (explanation.rules.back().matches) {
+            decided = rule.id;
+            break;
+        }
+    }
+    CHECK(decided == explanation.judgement.rule);  // the judge's index leaves out no rule
+    return explanation;
+}
+
+std::string verdict_text(const Judgement& judgement) {
+    std::string text = verdict_name(judgement.verdict);
+    if (judgement.verdict == Verdict::kDeny) {
+        text += " (" + errno_name(judgement.deny_errno) + ")";
+    }
+    return text;
+}
+
+std::string facts_text(const ExecFacts& facts) {
+    std::string text = command_text(facts.views.front().exe, facts.views.front().argv) + ", via " +
+                       via_name(facts.via) + ", uid " + std::to_string(facts.uid) + ", gid " +
+                       std::to_string(facts.gid) + ", cwd " + shell_word(facts.cwd) + "\n";
+    for (std::size_t i = 1; i < facts.views.size(); ++i) {
+        const ProgramView& view = facts.views[i];
+        text += std::string("          ") + role_name(view.role) + " " +
+                command_text(view.exe, view.argv) + "\n";
+    }
+    return text;
+}
+
+std::string explanation_text(const Explanation& explanation, const ExecFacts& facts) {
+    std::vector<Cells> rows;
+    for (const RuleTrail& rule : explanation.rules) {
+        for (Cells& row : rule_rows(rule, facts)) {
+            rows.push_back(std::move(row));
+        }
+    }
+    if (explanation.judgement.rule == "default") {
+        rows.push_back(
+            {"  *", "default", verdict_name(explanation.judgement.verdict), "no rule matches"});
+    }
+    return "policy    " + explanation.policy + "\n" +
+           table_text({"", "RULE", "VERDICT", "WHY"}, rows);
+}
+
+ordered_json explanation_json(const Explanation& explanation, const ExecFacts& facts) {
+    auto rules = ordered_json::array();
+    for (const RuleTrail& rule : explanation.rules) {
+        ordered_json entry{
+            {"id", rule.id}, {"verdict", verdict_name(rule.verdict)}, {"matches", rule.matches}};
+        for (const std::string& held : rule.held) {
+            entry["conditions"].push_back(bytes_to_json(held));
+        }
+        for (const FailedCondition& failed : rule.failed) {
+            entry["failed"].push_back({{"program", bytes_to_json(facts.views[failed.view].exe)},
+                                       {"wanted", bytes_to_json(failed.wanted)},
+                                       {"found", bytes_to_json(failed.found)}});
+        }
+        rules.push_back(std::move(entry));
+    }
+    const Judgement& judgement = explanation.judgement;
+    ordered_json json{{"policy", explanation.policy},
+                      {"rules", std::move(rules)},
+                      {"verdict", verdict_name(judgement.verdict)},
+                      {"rule", judgement.rule},
+                      {"reason", bytes_to_json(judgement.reason)}};
+    if (judgement.verdict == Verdict::kDeny) {
+        json["errno"] = errno_name(judgement.deny_errno);
+    }
+    return json;
+}
+
+}  // namespace execseal

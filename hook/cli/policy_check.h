@@ -1,0 +1,19 @@
+// `execseal policy check`: does the loader take these files?
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+struct CheckOptions {
+    std::string settings;            // path of the settings file
+    std::vector<std::string> files;  // empty: all of policies_dir
+};
+
+// 1: at least one file was refused, a line on stderr says why.
+Result<int> run_policy_check(const CheckOptions& options);
+
+}  // namespace execseal

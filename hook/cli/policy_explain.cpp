@@ -1,0 +1,133 @@
+#include "hook/cli/policy_explain.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "config/condition_facts.h"
+#include "hook/cli/explain.h"
+#include "hook/cli/rootfs_program.h"
+#include "hook/supervisor/audit.h"
+
+namespace execseal {
+namespace {
+
+using nlohmann::ordered_json;
+
+Result<ExecFacts> facts_of(const ExplainOptions& options) {
+    ExecFacts facts;
+    facts.env = options.env;
+    facts.cwd = options.cwd;
+    facts.uid = options.uid;
+    facts.gid = options.gid;
+    facts.via = options.via;
+    facts.requested_path = options.command.front();
+    for (const std::string& variable : options.env) {
+        if (variable.find('=') == std::string::npos) {
+            return make_error("--env " + variable + ": expected NAME=VALUE");
+        }
+    }
+    if (!options.cwd.starts_with('/')) {
+        return make_error("--cwd " + options.cwd + ": expected an absolute path");
+    }
+    if (options.rootfs.empty()) {
+        if (!options.command.front().starts_with('/')) {
+            return make_error(options.command.front() +
+                              ": expected the absolute path of the program in the container, or "
+                              "--rootfs DIR to look it up");
+        }
+        std::vector<std::string> argv = options.command;
+        facts.views.push_back({ViewRole::kProgram, options.command.front(), std::move(argv)});
+        return facts;
+    }
+    auto found = resolve_in_rootfs(options.rootfs, options.cwd, options.command, options.env);
+    if (!found) {
+        return found.error();
+    }
+    facts.views = std::move(found->views);
+    facts.cwd = std::move(found->cwd);
+    return facts;
+}
+
+void print_table(const ExecFacts& facts, const std::vector<Explanation>& explanations,
+                 const Judgement& judgement) {
+    std::string text = "exec      " + facts_text(facts);
+    for (std::size_t i = 0; i < explanations.size(); ++i) {
+        std::string block = explanation_text(explanations[i], facts);
+        if (i > 0) {
+            block.replace(0, 6, "floor ");
+        }
+        text += block;
+    }
+    text += "verdict   " + verdict_text(judgement) + ", " + judgement.policy + ": " +
+            printable(judgement.reason) + "\n";
+    (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_json(const ExecFacts& facts, const std::vector<Explanation>& explanations,
+                const Judgement& judgement) {
+    auto programs = ordered_json::array();
+    for (const ProgramView& view : facts.views) {
+        auto argv = ordered_json::array();
+        for (const std::string& argument : view.argv) {
+            argv.push_back(bytes_to_json(argument));
+        }
+        programs.push_back({{"exe", bytes_to_json(view.exe)}, {"argv", std::move(argv)}});
+    }
+    auto policies = ordered_json::array();
+    for (const Explanation& explanation : explanations) {
+        policies.push_back(explanation_json(explanation, facts));
+    }
+    ordered_json json{
+        {"programs", std::move(programs)},          {"via", via_name(facts.via)},
+        {"policies", std::move(policies)},          {"verdict", verdict_name(judgement.verdict)},
+        {"decided_by", judgement.policy},           {"rule", judgement.rule},
+        {"reason", bytes_to_json(judgement.reason)}};
+    if (judgement.softened) {
+        json["would_be"] = verdict_name(*judgement.softened);
+    }
+    (void)std::printf("%s\n", json.dump(2).c_str());
+}
+
+}  // namespace
+
+std::string policy_path(const std::string& word, const Settings& settings) {
+    const bool file = word.find('/') != std::string::npos || word.ends_with(".json");
+    return file ? word : settings.policies_dir + "/" + word + ".json";
+}
+
+Result<int> run_policy_explain(const ExplainOptions& options) {
+    const auto settings = load_settings(options.settings);
+    if (!settings) {
+        return settings.error();
+    }
+    const auto policy = Policy::load(policy_path(options.policy, *settings));
+    if (!policy) {
+        return policy.error();
+    }
+    std::optional<Policy> floor;
+    if (settings->floor_policy) {
+        auto loaded = Policy::load(policy_path(*settings->floor_policy, *settings));
+        if (!loaded) {
+            return add_context(settings->path + ": /floor_policy", loaded.error());
+        }
+        floor = std::move(*loaded);
+    }
+    const auto facts = facts_of(options);
+    if (!facts) {
+        return facts.error();
+    }
+    std::vector<Explanation> explanations{explain(*policy, *facts)};
+    if (floor) {
+        explanations.push_back(explain(*floor, *facts));
+    }
+    const Judgement judgement = judge_with_floor(*policy, floor ? &*floor : nullptr, *facts,
+                                                 options.mode.value_or(settings->mode));
+    if (options.format == Format::kJson) {
+        print_json(*facts, explanations, judgement);
+    } else {
+        print_table(*facts, explanations, judgement);
+    }
+    return judgement.verdict == Verdict::kAllow || judgement.verdict == Verdict::kAudit ? 0 : 1;
+}
+
+}  // namespace execseal

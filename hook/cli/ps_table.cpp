@@ -1,0 +1,111 @@
+#include "hook/cli/ps_table.h"
+
+#include <nlohmann/json.hpp>
+
+#include "hook/cli/event.h"
+#include "hook/cli/table.h"
+
+namespace execseal {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string raw_field(const ordered_json& object, const char* key) {
+    const auto found = object.find(key);
+    return found == object.end() ? "" : bytes_from_json(*found);
+}
+
+// A supervisor of another version may leave a field out.
+std::string field(const ordered_json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) {
+        return "-";
+    }
+    if (found->is_number() || found->is_boolean()) {
+        return found->dump();
+    }
+    const std::string text = bytes_from_json(*found);
+    return text.empty() ? "-" : shell_word(text);
+}
+
+std::uint64_t number(const ordered_json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+std::string protect_text(const ordered_json& status) {
+    const auto protect = status.find("protect");
+    if (protect == status.end() || !protect->is_object()) {
+        return "-";
+    }
+    const auto verify = protect->find("verify");
+    const bool verifies = verify != protect->end() && verify->is_boolean() && verify->get<bool>();
+    return field(*protect, "freeze") + (verifies ? "+verify" : "");
+}
+
+std::string policy_text(const ordered_json& status) {
+    const std::string floor = field(status, "floor");
+    return field(status, "policy") + (floor == "-" ? "" : "+" + floor);
+}
+
+}  // namespace
+
+std::string containers_text(const std::vector<ordered_json>& statuses) {
+    std::vector<Cells> rows;
+    for (const ordered_json& status : statuses) {
+        const ordered_json decisions =
+            status.contains("decisions") && status["decisions"].is_object()
+                ? status["decisions"]
+                : ordered_json::object();
+        const std::uint64_t refused = number(decisions, "deny") + number(decisions, "kill");
+        const std::uint64_t run = number(decisions, "allow") + number(decisions, "audit");
+        rows.push_back({short_id(field(status, "container_id")), field(status, "container_name"),
+                        policy_text(status), field(status, "mode"), protect_text(status),
+                        field(status, "tasks"), field(status, "supervisor_pid"),
+                        short_time(field(status, "since")), std::to_string(run),
+                        std::to_string(refused), field(status, "races_detected")});
+    }
+    return table_text({"ID", "NAME", "POLICY", "MODE", "PROTECT", "TASKS", "SUPERVISOR", "SINCE",
+                       "ALLOWED", "REFUSED", "RACES"},
+                      rows);
+}
+
+std::string tasks_text(const ordered_json& tasks) {
+    std::vector<Cells> rows;
+    const auto list = tasks.find("tasks");
+    if (list != tasks.end() && list->is_array()) {
+        for (const ordered_json& task : *list) {
+            rows.push_back({field(task, "tid"), field(task, "container_pid"), field(task, "parent"),
+                            field(task, "registered"), short_time(field(task, "since")),
+                            field(task, "exe")});
+        }
+    }
+    return table_text({"TID", "CONTAINER PID", "PARENT", "REGISTERED", "SINCE", "EXE"}, rows);
+}
+
+Result<std::size_t> find_container(const std::vector<ordered_json>& statuses,
+                                   const std::string& wanted) {
+    if (wanted.empty()) {
+        return make_error("container: expected an id or a name");
+    }
+    std::vector<std::size_t> begin_so;
+    for (std::size_t i = 0; i < statuses.size(); ++i) {
+        const std::string id = raw_field(statuses[i], "container_id");
+        if (id == wanted || raw_field(statuses[i], "container_name") == wanted) {
+            return i;
+        }
+        if (id.starts_with(wanted)) {
+            begin_so.push_back(i);
+        }
+    }
+    if (begin_so.size() == 1) {
+        return begin_so.front();
+    }
+    return make_error("container " + wanted +
+                      (begin_so.empty() ? ": no supervised container of this id or name "
+                                          "(execseal ps lists them)"
+                                        : ": " + std::to_string(begin_so.size()) +
+                                              " supervised containers begin so"));
+}
+
+}  // namespace execseal

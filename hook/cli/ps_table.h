@@ -1,0 +1,22 @@
+// What `execseal ps` shows of the supervisors' answers. Pure.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+// Of answers to "status".
+std::string containers_text(const std::vector<nlohmann::ordered_json>& statuses);
+// Of an answer to "tasks".
+std::string tasks_text(const nlohmann::ordered_json& tasks);
+
+// The place in `statuses` of the container that a person means: its id, its name, or the beginning
+// of its id where no other begins so.
+Result<std::size_t> find_container(const std::vector<nlohmann::ordered_json>& statuses,
+                                   const std::string& wanted);
+
+}  // namespace execseal

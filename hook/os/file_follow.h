@@ -1,0 +1,45 @@
+// FileFollow: what is written to a log file, as it is written, across rotation.
+//
+// Takes a path, gives bytes in the order in which they were appended. When the path names another
+// file (renamed away and made anew, logrotate's `create`), the old one is read to its end first;
+// when the file got shorter (`copytruncate`), it is read from its start again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "hook/os/result.h"
+#include "hook/os/unique_fd.h"
+
+namespace execseal {
+
+class FileFollow {
+  public:
+    // The file need not exist yet, its directory must.
+    static Result<FileFollow> open(const std::string& path);
+
+    // At most a chunk; empty when there is nothing new now.
+    Result<std::string> read_some();
+    // Blocks until the directory says that something may be new: inotify(7), so not for files on
+    // network file systems that others write.
+    Result<> wait();
+
+  private:
+    FileFollow(std::string path, UniqueFd watch)
+        : path_(std::move(path)), watch_(std::move(watch)) {}
+
+    Result<std::string> read_chunk();
+    // True when the path names another file than before.
+    Result<bool> reopen();
+
+    std::string path_;
+    UniqueFd watch_;
+    UniqueFd file_;
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+    off_t offset_ = 0;
+};
+
+}  // namespace execseal

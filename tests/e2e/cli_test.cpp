@@ -1,0 +1,246 @@
+// `execseal` on a node with a real container: what it shows is what happened, and what cannot be
+// shown is said.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/e2e/agents.h"
+#include "tests/e2e/bundle.h"
+#include "tests/e2e/container.h"
+
+namespace execseal::e2e {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json small_policy() {
+    return ordered_json::parse(R"({
+        "apiVersion": "execseal/v1", "name": "small", "default": "allow",
+        "rules": [
+            {"id": "no-wget", "verdict": "deny", "errno": "EPERM", "exe": "/bin/wget"},
+            {"id": "no-shell-by-exec", "verdict": "deny", "exe": "/bin/sh", "via": "exec"}
+        ]})");
+}
+
+class Cli : public testing::Test {
+  protected:
+    Cli() { node_.policy("small", small_policy()).write(); }
+
+    [[nodiscard]] Command command(std::vector<std::string> words) const {
+        words.insert(words.begin(), EXECSEAL_CLI);
+        return {.argv = std::move(words), .env = {{"EXECSEAL_CONFIG", node_.settings_path()}}};
+    }
+    [[nodiscard]] Outcome cli(std::vector<std::string> words) const {
+        return run(command(std::move(words)), scratch_.path());
+    }
+    [[nodiscard]] std::filesystem::path policy_file() const {
+        return scratch_.path() / "policies.d" / "small.json";
+    }
+    Bundle& sleeper() {
+        bundle_.annotation("io.execseal.policy", "small").args({"/bin/sleep", "1000"}).write();
+        return bundle_;
+    }
+
+    Scratch scratch_;
+    Node node_{scratch_};
+    Bundle bundle_{scratch_.path() / "bundle"};
+};
+
+ordered_json parse(const Outcome& outcome) {
+    auto json = ordered_json::parse(outcome.out, nullptr, false);
+    EXPECT_FALSE(json.is_discarded()) << outcome.text();
+    return json;
+}
+
+TEST_F(Cli, PsShowsAContainerAndItsTasksAndForgetsItWhenItIsGone) {
+    EXPECT_EQ(cli({"ps"}).exit_code, 0) << "no run_dir yet: no containers";
+    Container container(node_.runtime(), sleeper(), scratch_);
+    ASSERT_EQ(container.create().exit_code, 0) << container.err();
+    ASSERT_EQ(container.start().exit_code, 0);
+    ASSERT_EQ(container.exec({"/bin/echo"}).exit_code, 0);
+    ASSERT_NE(container.exec({"/bin/sh"}).exit_code, 0);
+
+    const Outcome shown = cli({"ps", "--format", "json"});
+    ASSERT_EQ(shown.exit_code, 0) << shown.text();
+    const ordered_json containers = parse(shown);
+    ASSERT_EQ(containers.size(), 1U) << shown.out;
+    EXPECT_EQ(containers[0]["container_id"], container.id());
+    EXPECT_EQ(containers[0]["policy"], "small");
+    EXPECT_EQ(containers[0]["mode"], "enforce");
+    EXPECT_EQ(containers[0]["protect"], (ordered_json{{"freeze", "pidns"}, {"verify", true}}));
+    EXPECT_GE(containers[0]["decisions"]["allow"].get<int>(), 2);
+    EXPECT_GE(containers[0]["decisions"]["deny"].get<int>(), 1);
+    const auto supervisor = containers[0]["supervisor_pid"].get<int>();
+    EXPECT_EQ(read_file("/proc/" + std::to_string(supervisor) + "/cmdline"),
+              node_.hook() + std::string("\0supervise\0", 11));
+    const Outcome table = cli({"ps"});
+    EXPECT_NE(table.out.find(container.id() + "  -     small   enforce  pidns+verify"),
+              std::string::npos)
+        << table.text();
+
+    const Outcome tasks = cli({"ps", "-t", container.id(), "--format", "json"});
+    ASSERT_EQ(tasks.exit_code, 0) << tasks.text();
+    const ordered_json rows = parse(tasks)["tasks"];
+    ASSERT_EQ(rows.size(), 1U) << tasks.out;
+    EXPECT_EQ(rows[0]["tid"], container.init_pid());
+    EXPECT_EQ(rows[0]["container_pid"], 1);
+    EXPECT_EQ(rows[0]["exe"], "/bin/busybox");
+    const Outcome task_table = cli({"ps", "-t", container.id()});
+    EXPECT_NE(task_table.out.find("/bin/busybox\n"), std::string::npos) << task_table.text();
+    const Outcome unknown = cli({"ps", "-t", "nobody"});
+    EXPECT_EQ(unknown.exit_code, 1);
+    EXPECT_EQ(unknown.out, "");
+    EXPECT_NE(unknown.err.find("container nobody: no supervised container"), std::string::npos);
+
+    EXPECT_EQ(container.kill("KILL").exit_code, 0);
+    EXPECT_TRUE(container.wait_until_stopped());
+    EXPECT_TRUE(eventually([&] { return parse(cli({"ps", "--format", "json"})).empty(); }));
+}
+
+TEST_F(Cli, PsSaysThatASupervisorHasDied) {
+    const auto left = node_.run_dir() / "web-12345678";
+    std::filesystem::create_directories(left);
+    write_file(left / "lock", "");
+    const Outcome shown = cli({"ps"});
+    EXPECT_EQ(shown.exit_code, 1) << shown.text();
+    EXPECT_NE(shown.err.find(left.string() + ": its supervisor has died"), std::string::npos)
+        << shown.text();
+}
+
+TEST_F(Cli, EventsAreFilteredAndExplainTheDenial) {
+    bundle_.annotation("io.execseal.policy", "small")
+        .args({"/bin/sh", "-c", "/bin/wget http://127.0.0.1/ 2>/dev/null; /bin/true"})
+        .write();
+    ASSERT_EQ(Container(node_.runtime(), bundle_, scratch_).run().exit_code, 0);
+    const Outcome denied = cli({"events", "--verdict", "deny"});
+    ASSERT_EQ(denied.exit_code, 0) << denied.text();
+    EXPECT_EQ(std::count(denied.out.begin(), denied.out.end(), '\n'), 2) << denied.out;
+    EXPECT_NE(denied.out.find("/bin/wget http://127.0.0.1/   # exe is \"/bin/wget\""),
+              std::string::npos)
+        << denied.out;
+    EXPECT_NE(denied.out.find("refused EPERM  no-wget"), std::string::npos) << denied.out;
+
+    const Outcome all = cli({"events", "--format", "json"});
+    EXPECT_EQ(all.out, read_file(scratch_.path() / "audit.jsonl"));
+    const ordered_json entry = parse(cli({"events", "--via", "entrypoint", "--format", "json"}));
+    EXPECT_EQ(entry["exe"], "/bin/sh");
+    const ordered_json last = parse(cli({"events", "-n", "1", "--format", "json"}));
+    EXPECT_EQ(last["event"], "end");
+    EXPECT_EQ(cli({"events", "--since", "2100-01-01", "--format", "json"}).out, "");
+}
+
+TEST_F(Cli, EventsFollowShowsWhatHappensAcrossRotation) {
+    const auto audit = scratch_.path() / "audit.jsonl";
+    Running follow(command({"events", "--follow", "--exe", "/bin/true", "--format", "json"}),
+                   scratch_.path());
+    const auto lines = [&] {
+        const std::string out = follow.out();
+        return std::count(out.begin(), out.end(), '\n');
+    };
+    bundle_.annotation("io.execseal.policy", "small")
+        .args({"/bin/sh", "-c", "/bin/true; exit 0"})
+        .write();
+    ASSERT_EQ(Container(node_.runtime(), bundle_, scratch_).run().exit_code, 0);
+    EXPECT_TRUE(eventually([&] { return lines() == 1; })) << follow.out() << follow.err();
+    std::filesystem::rename(audit, audit.string() + ".1");
+    ASSERT_EQ(Container(node_.runtime(), bundle_, scratch_).run().exit_code, 0);
+    EXPECT_TRUE(eventually([&] { return lines() == 2; })) << follow.out() << follow.err();
+    follow.signal(SIGTERM);
+    EXPECT_EQ(follow.wait().exit_code, 128 + SIGTERM);
+}
+
+TEST_F(Cli, EventsSayWhatIsWrongWithTheFile) {
+    const Outcome none = cli({"events"});
+    EXPECT_EQ(none.exit_code, 1);
+    EXPECT_NE(none.err.find("audit.jsonl: no such file"), std::string::npos) << none.text();
+    write_file(scratch_.path() / "audit.jsonl", "nonsense\n\n{}\n");
+    const Outcome foreign = cli({"events"});
+    EXPECT_EQ(foreign.exit_code, 1);
+    EXPECT_NE(foreign.err.find("3 lines are no events"), std::string::npos) << foreign.text();
+    EXPECT_EQ(cli({"events", "--since", "tomorrow"}).exit_code, 1);
+    node_.settings()["audit"] = {{"file", ""}, {"syslog", true}};
+    node_.write();
+    EXPECT_NE(cli({"events"}).err.find("/audit/file: events go to syslog only"), std::string::npos);
+    write_file(node_.settings_path(), "{");
+    EXPECT_NE(cli({"events"}).err.find("execseal.json: line 1"), std::string::npos);
+}
+
+TEST_F(Cli, PolicyCheckNamesEveryFileThatIsWrong) {
+    const auto bad = scratch_.path() / "bad.json";
+    write_file(bad, R"({"apiVersion": "execseal/v1", "name": "bad", "default": "maybe"})");
+    const Outcome checked = cli({"policy", "check", policy_file(), bad, "/nowhere.json"});
+    EXPECT_EQ(checked.exit_code, 1);
+    EXPECT_EQ(checked.out, policy_file().string() + ": ok, policy small, 2 rules, default allow\n");
+    EXPECT_NE(checked.err.find(bad.string() + ": /default: expected"), std::string::npos);
+    EXPECT_NE(checked.err.find("/nowhere.json: No such file"), std::string::npos) << checked.err;
+    EXPECT_EQ(std::count(checked.err.begin(), checked.err.end(), '\n'), 2) << checked.err;
+    EXPECT_EQ(cli({"policy", "check"}).exit_code, 0);
+    node_.policy("other", small_policy());
+    const Outcome misnamed = cli({"policy", "check"});
+    EXPECT_EQ(misnamed.exit_code, 1);
+    EXPECT_NE(misnamed.err.find("other.json: /name: expected \"other\""), std::string::npos);
+}
+
+TEST_F(Cli, PolicyExplainSaysWhatTheContainerThenGets) {
+    const Outcome denied = cli({"policy", "explain", "small", "--via", "exec", "--", "/bin/sh"});
+    EXPECT_EQ(denied.exit_code, 1);
+    EXPECT_NE(denied.out.find("verdict   deny (EACCES), small: rule no-shell-by-exec"),
+              std::string::npos)
+        << denied.text();
+    EXPECT_EQ(cli({"policy", "explain", policy_file(), "--", "/bin/sh", "-c", "--help"}).exit_code,
+              0);
+    Container container(node_.runtime(), sleeper(), scratch_);
+    ASSERT_EQ(container.create().exit_code, 0);
+    ASSERT_EQ(container.start().exit_code, 0);
+    EXPECT_NE(container.exec({"/bin/sh", "-c", "true"}).exit_code, 0);
+}
+
+TEST_F(Cli, PolicyExplainAsksTheFloorToo) {
+    node_.policy("base", ordered_json::parse(R"({"apiVersion": "execseal/v1", "name": "base",
+        "default": "allow", "rules": [{"id": "no-id", "verdict": "kill", "exe": "/bin/id"}]})"));
+    node_.settings()["floor_policy"] = "base";
+    node_.write();
+    const Outcome killed = cli({"policy", "explain", "small", "--format", "json", "--", "/bin/id"});
+    EXPECT_EQ(killed.exit_code, 1);
+    const ordered_json json = parse(killed);
+    EXPECT_EQ(json["verdict"], "kill");
+    EXPECT_EQ(json["decided_by"], "base");
+    EXPECT_EQ(json["policies"].size(), 2U);
+    EXPECT_EQ(cli({"policy", "explain", "small", "--", "/bin/true"}).exit_code, 0);
+}
+
+// The same names that the supervisor's resolver gives in a container.
+TEST_F(Cli, PolicyExplainLooksProgramsUpInARootfs) {
+    bundle_.file("/app/run.sh", "#!/bin/sh -e\necho\n", 0755);
+    const auto explain = [&](std::vector<std::string> command) {
+        std::vector<std::string> words{"policy",         "explain",  "small", "--rootfs",
+                                       bundle_.rootfs(), "--format", "json",  "--"};
+        words.insert(words.end(), command.begin(), command.end());
+        return cli(words);
+    };
+    const ordered_json applet = parse(explain({"wget", "x"}));  // by PATH, a link to busybox
+    EXPECT_EQ(applet["programs"][0]["exe"], "/bin/wget");
+    EXPECT_EQ(applet["programs"][1]["exe"], "/bin/busybox");
+    EXPECT_EQ(applet["rule"], "no-wget");
+    const ordered_json script = parse(explain({"/app/run.sh", "a"}));
+    EXPECT_EQ(script["programs"][0]["exe"], "/app/run.sh");
+    EXPECT_EQ(script["programs"][1]["exe"], "/bin/sh");
+    EXPECT_EQ(script["programs"][1]["argv"], (ordered_json{"/bin/sh", "-e", "/app/run.sh", "a"}))
+        << script.dump();
+    const Outcome none = explain({"/bin/none"});
+    EXPECT_EQ(none.exit_code, 1);
+    EXPECT_NE(none.err.find("/bin/none"), std::string::npos) << none.text();
+}
+
+TEST_F(Cli, WrongUsageIsSaidAndExits2) {
+    EXPECT_EQ(cli({"policy", "explain", "small", "/bin/sh"}).exit_code, 2);
+    EXPECT_EQ(cli({"nothing"}).exit_code, 2);
+    const Outcome relative = cli({"policy", "explain", "small", "--", "sh"});
+    EXPECT_EQ(relative.exit_code, 1);
+    EXPECT_NE(relative.err.find("sh: expected the absolute path"), std::string::npos);
+    const Outcome env = cli({"policy", "explain", "small", "--env", "A", "--", "/bin/sh"});
+    EXPECT_NE(env.err.find("--env A: expected NAME=VALUE"), std::string::npos) << env.text();
+}
+
+}  // namespace
+}  // namespace execseal::e2e

@@ -1,0 +1,80 @@
+// The command line of `execseal`: what is wrong is said with exit code 2 and never runs anything.
+#include "hook/cli/command_line.h"
+
+#include <gtest/gtest.h>
+
+namespace execseal {
+namespace {
+
+using Words = std::vector<std::string>;
+
+TEST(CliCommandLine, RefusesWhatItDoesNotKnow) {
+    const std::vector<Words> wrong{{},
+                                   {"frobnicate"},
+                                   {"--frobnicate"},
+                                   {"ps", "extra"},
+                                   {"ps", "-t"},
+                                   {"ps", "--format", "yaml"},
+                                   {"events", "--verdict", "maybe"},
+                                   {"events", "--via", "ssh"},
+                                   {"events", "--outcome", "fine"},
+                                   {"events", "-n", "many"},
+                                   {"policy"},
+                                   {"policy", "explain"},
+                                   {"policy", "explain", "p.json"},
+                                   {"policy", "explain", "p.json", "--"},
+                                   {"policy", "explain", "p.json", "/bin/sh"},
+                                   {"policy", "explain", "p.json", "--uid", "root", "--", "/x"},
+                                   {"policy", "explain", "p.json", "--uid", "-1", "--", "/x"},
+                                   {"--config"}};
+    for (const Words& words : wrong) {
+        const ParsedCommand parsed = parse_command_line(words);
+        EXPECT_FALSE(parsed.action) << testing::PrintToString(words);
+        EXPECT_EQ(parsed.code, 2) << testing::PrintToString(words);
+        EXPECT_TRUE(parsed.text.starts_with("execseal: ")) << parsed.text;
+        EXPECT_NE(parsed.text.find("--help)\n"), std::string::npos) << parsed.text;
+    }
+}
+
+TEST(CliCommandLine, TakesWhatTheHelpShows) {
+    const std::vector<Words> right{
+        {"ps"},
+        {"ps", "-t", "web", "--format", "json"},
+        {"events", "--follow", "--verdict", "deny", "--verdict", "kill", "-n", "3"},
+        {"policy", "check"},
+        {"policy", "check", "a.json", "b.json"},
+        {"policy", "explain", "a.json", "--via", "exec", "--env", "A=b", "--", "/bin/sh", "-c"},
+        {"policy", "explain", "--", "/bin/sh"},
+        {"version"},
+        {"--config", "/x", "ps"},
+        {"ps", "--config", "/x"}};
+    for (const Words& words : right) {
+        const ParsedCommand parsed = parse_command_line(words);
+        const bool expected = words[1 % words.size()] != "explain" || words.size() > 4;
+        EXPECT_EQ(static_cast<bool>(parsed.action), expected)
+            << testing::PrintToString(words) << parsed.text;
+    }
+}
+
+TEST(CliCommandLine, HelpTeachesWithExamplesAndExitCodes) {
+    for (const Words& words :
+         {Words{"--help"}, Words{"ps", "--help"}, Words{"events", "-h"},
+          Words{"policy", "check", "--help"}, Words{"policy", "explain", "--help"}}) {
+        const ParsedCommand parsed = parse_command_line(words);
+        EXPECT_FALSE(parsed.action);
+        EXPECT_EQ(parsed.code, 0);
+        EXPECT_NE(parsed.text.find("Examples:"), std::string::npos) << parsed.text;
+        EXPECT_NE(parsed.text.find("Exit codes: 0"), std::string::npos) << parsed.text;
+        std::size_t longest = 0;
+        for (std::size_t start = 0; start < parsed.text.size();) {
+            const auto end = std::min(parsed.text.find('\n', start), parsed.text.size());
+            longest = std::max(longest, end - start);
+            start = end + 1;
+        }
+        EXPECT_LE(longest, 100U) << parsed.text;
+    }
+    EXPECT_EQ(parse_command_line({"--version"}).text.rfind("execseal ", 0), 0U);
+}
+
+}  // namespace
+}  // namespace execseal

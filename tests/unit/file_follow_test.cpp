@@ -1,0 +1,114 @@
+// FileFollow: nothing that is appended is lost or seen twice, whatever logrotate does.
+#include "hook/os/file_follow.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+namespace execseal {
+namespace {
+
+class FileFollowTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        char pattern[] = "/tmp/execseal-follow-XXXXXX";
+        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
+        directory_ = &pattern[0];
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    [[nodiscard]] std::string path() const { return directory_ + "/audit.jsonl"; }
+    void append(const std::string& text) const { std::ofstream(path(), std::ios::app) << text; }
+    FileFollow follow() const {
+        auto file = FileFollow::open(path());
+        EXPECT_TRUE(file.has_value());
+        return std::move(file).value();
+    }
+    static std::string all(FileFollow& file) {
+        std::string text;
+        for (;;) {
+            const auto bytes = file.read_some();
+            EXPECT_TRUE(bytes.has_value()) << bytes.error().text();
+            if (!bytes || bytes->empty()) {
+                return text;
+            }
+            text += *bytes;
+        }
+    }
+
+    std::string directory_;
+};
+
+TEST_F(FileFollowTest, ReadsWhatIsThereAndWhatIsAppended) {
+    append("a\n");
+    FileFollow file = follow();
+    EXPECT_EQ(all(file), "a\n");
+    EXPECT_EQ(all(file), "");
+    append("b\n");
+    EXPECT_EQ(all(file), "b\n");
+}
+
+TEST_F(FileFollowTest, AFileOfManyChunksComesWhole) {
+    const std::string big(300'000, 'x');
+    append(big);
+    FileFollow file = follow();
+    EXPECT_EQ(all(file), big);
+}
+
+TEST_F(FileFollowTest, WaitsForAFileThatIsNotThereYet) {
+    FileFollow file = follow();
+    EXPECT_EQ(all(file), "");
+    append("first\n");
+    EXPECT_TRUE(file.wait().has_value());
+    EXPECT_EQ(all(file), "first\n");
+}
+
+TEST_F(FileFollowTest, ReadsARotatedFileToItsEndThenTheNewOne) {
+    append("a\n");
+    FileFollow file = follow();
+    EXPECT_EQ(all(file), "a\n");
+    append("b\n");
+    std::filesystem::rename(path(), path() + ".1");
+    append("c\n");
+    EXPECT_EQ(all(file), "b\nc\n");
+    // Between rename and create there is no file for a while.
+    std::filesystem::rename(path(), path() + ".2");
+    EXPECT_EQ(all(file), "");
+    append("d\n");
+    EXPECT_EQ(all(file), "d\n");
+}
+
+TEST_F(FileFollowTest, StartsAnewInATruncatedFile) {
+    append("aaaa\n");
+    FileFollow file = follow();
+    EXPECT_EQ(all(file), "aaaa\n");
+    std::filesystem::resize_file(path(), 0);
+    EXPECT_EQ(all(file), "");
+    append("b\n");
+    EXPECT_EQ(all(file), "b\n");
+}
+
+TEST_F(FileFollowTest, WaitBlocksUntilSomethingIsWritten) {
+    append("a\n");
+    FileFollow file = follow();
+    EXPECT_EQ(all(file), "a\n");
+    auto waiting = std::async(std::launch::async, [&file] { return file.wait().has_value(); });
+    append("b\n");
+    EXPECT_TRUE(waiting.get());
+    EXPECT_EQ(all(file), "b\n");
+}
+
+TEST_F(FileFollowTest, RefusesADirectoryThatIsNotThereAndWhatIsNoFile) {
+    EXPECT_EQ(FileFollow::open(directory_ + "/none/x").error().code, ENOENT);
+    std::filesystem::create_directory(path());
+    FileFollow file = follow();
+    const auto bytes = file.read_some();
+    ASSERT_FALSE(bytes.has_value());
+    EXPECT_NE(bytes.error().text().find("expected a regular file"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace execseal
