@@ -9,6 +9,7 @@
 #include "config/settings.h"
 #include "execseal_version.h"
 #include "hook/cli/events.h"
+#include "hook/cli/install.h"
 #include "hook/cli/policy_check.h"
 #include "hook/cli/policy_explain.h"
 #include "hook/cli/ps.h"
@@ -70,6 +71,20 @@ PATH, symlinks, scripts with their interpreters, ld.so, busybox applets. The env
 --env says and nothing else.
 Exit codes: 0 it would run; 1 it would be refused, or failure; 2 wrong usage.)";
 
+constexpr const char* kInstallFooter = R"(Examples:
+  execseal install --dry-run               what would be changed, as a diff
+  execseal install                         all that is found on this node
+  execseal install --containerd --root /mnt/image
+  execseal uninstall                       the exact reverse
+
+containerd   runtime execseal of the CRI plugin: a marked block in /etc/containerd/config.toml
+crio         /etc/crio/crio.conf.d/99-execseal.conf
+podman       runtime execseal in containers.conf.d, and the hook in oci/hooks.d
+docker       runtime execseal in /etc/docker/daemon.json
+systemd      the node agent's units, for profiles with a fixed listenerPath
+A file of another program is first copied to FILE.before-execseal. Nothing is restarted.
+Exit codes: 0 ok, also where nothing was to be done; 1 failure; 2 wrong usage.)";
+
 const std::map<std::string, Format> kFormats{{"table", Format::kTable}, {"json", Format::kJson}};
 const std::map<std::string, Via> kVias{
     {"entrypoint", Via::kEntrypoint}, {"exec", Via::kExec}, {"child", Via::kChild}};
@@ -83,6 +98,7 @@ struct Typed {
     EventsOptions events;
     CheckOptions check;
     ExplainOptions explain;
+    InstallOptions install;
     std::string mode;
     std::vector<std::string> behind_dashes;
     std::function<Result<int>(const Typed&)> run;  // of the chosen command
@@ -185,6 +201,28 @@ void add_policy(CLI::App& app, Typed& typed) {
     });
 }
 
+void add_install(CLI::App& app, Typed& typed, const std::string& name, const std::string& text,
+                 InstallDirection direction) {
+    CLI::App& install = *app.add_subcommand(name, text);
+    InstallOptions& options = typed.install;
+    install.footer(kInstallFooter);
+    for (const NodeProgram program :
+         {NodeProgram::kContainerd, NodeProgram::kCrio, NodeProgram::kPodman, NodeProgram::kDocker,
+          NodeProgram::kSystemd}) {
+        const std::string flag = std::string("--") + node_program_name(program);
+        install.add_flag_callback(
+            flag, [&options, program] { options.programs.push_back(program); }, "this one only");
+    }
+    install.add_flag_callback(
+        "--dry-run", [&options] { options.dry_run = DryRun::kYes; }, "only show the diff");
+    install.add_option("--root", options.root, "a node's root file system that is mounted here");
+    install.add_option("--share", options.share, "where the texts are, PREFIX/share/execseal");
+    install.callback([&typed, direction] {
+        typed.install.direction = direction;
+        typed.run = [](const Typed& all) { return run_install(all.install); };
+    });
+}
+
 void add_version(CLI::App& app, Typed& typed) {
     CLI::App& version = *app.add_subcommand("version", "Print the version");
     version.callback([&typed] {
@@ -220,6 +258,9 @@ ParsedCommand parse_command_line(const std::vector<std::string>& words) {
     add_ps(app, typed);
     add_events(app, typed);
     add_policy(app, typed);
+    add_install(app, typed, "install", "Make the node's container programs know execseal",
+                InstallDirection::kInstall);
+    add_install(app, typed, "uninstall", "Undo execseal install", InstallDirection::kUninstall);
     add_version(app, typed);
 
     const auto dashes = std::find(words.begin(), words.end(), "--");

@@ -32,17 +32,10 @@ Result<> fill(int fd, const std::string& text, const struct stat& wanted) {
     return Ok{};
 }
 
-}  // namespace
+enum class Target { kMustNotExist, kMayExist };
 
-Result<> replace_file(const std::string& path, const std::string& text) {
-    struct stat old {};
-    // lstat: a rename over a symlink would replace the link, not the file it names.
-    if (::lstat(path.c_str(), &old) != 0) {
-        return Error{errno, path};
-    }
-    if (!S_ISREG(old.st_mode)) {
-        return make_error(path + ": expected a regular file");
-    }
+Result<> write_by_rename(const std::string& path, const std::string& text,
+                         const struct stat& wanted, Target target) {
     const std::string directory = path.substr(0, path.find_last_of('/') + 1);
     const UniqueFd directory_fd(
         ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -56,10 +49,11 @@ Result<> replace_file(const std::string& path, const std::string& text) {
         return Error{errno, temporary};
     }
     ScopeExit undo{[&] { (void)::unlink(temporary.c_str()); }};
-    if (auto filled = fill(fd.get(), text, old); !filled) {
+    if (auto filled = fill(fd.get(), text, wanted); !filled) {
         return add_context(temporary, filled.error());
     }
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const unsigned flags = target == Target::kMustNotExist ? RENAME_NOREPLACE : 0;
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
         return Error{errno, path + ": rename"};
     }
     undo.dismiss();
@@ -67,6 +61,28 @@ Result<> replace_file(const std::string& path, const std::string& text) {
     // file in place, which is what the caller wanted.
     (void)::fsync(directory_fd.get());
     return Ok{};
+}
+
+}  // namespace
+
+Result<> replace_file(const std::string& path, const std::string& text) {
+    struct stat old {};
+    // lstat: a rename over a symlink would replace the link, not the file it names.
+    if (::lstat(path.c_str(), &old) != 0) {
+        return Error{errno, path};
+    }
+    if (!S_ISREG(old.st_mode)) {
+        return make_error(path + ": expected a regular file");
+    }
+    return write_by_rename(path, text, old, Target::kMayExist);
+}
+
+Result<> create_file(const std::string& path, const std::string& text) {
+    struct stat wanted {};
+    wanted.st_mode = 0644;
+    wanted.st_uid = ::geteuid();
+    wanted.st_gid = ::getegid();
+    return write_by_rename(path, text, wanted, Target::kMustNotExist);
 }
 
 }  // namespace execseal

@@ -20,6 +20,8 @@ const char* podman_entry_name(PodmanEntry entry) {
             return "Runtime";
         case PodmanEntry::kHooksDir:
             return "HooksDir";
+        case PodmanEntry::kBoth:
+            return "Both";
         case PodmanEntry::kNone:
             return "None";
     }
@@ -47,7 +49,7 @@ Podman::~Podman() {
 // not. Networks: none, there are no plugins to rely on. vfs: works on every file system.
 void Podman::write_configuration() const {
     fs::create_directories(scratch_ / "hooks.d");
-    if (entry_ == PodmanEntry::kHooksDir) {
+    if (entry_ == PodmanEntry::kHooksDir || entry_ == PodmanEntry::kBoth) {
         Json hook = Json::parse(
             read_file(fs::path(EXECSEAL_SOURCE_DIR) / "deploy/podman/80-execseal.json"));
         hook["hook"]["path"] = node_.hook();
@@ -69,8 +71,9 @@ void Podman::write_configuration() const {
                    (scratch_ / "hooks.d").string() +
                    "\"]\n"
                    "runtime = \"" +
-                   (entry_ == PodmanEntry::kRuntime ? node_.runtime_script().string()
-                                                    : std::string(engine_name(engine_))) +
+                   (entry_ == PodmanEntry::kRuntime || entry_ == PodmanEntry::kBoth
+                        ? node_.runtime_script().string()
+                        : std::string(engine_name(engine_))) +
                    "\"\n");
     write_file(scratch_ / "storage.conf",
                "[storage]\n"

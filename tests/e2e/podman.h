@@ -17,6 +17,7 @@ namespace execseal::e2e {
 enum class PodmanEntry {
     kRuntime,   // --runtime execseal-runtime
     kHooksDir,  // the engine itself, and deploy/podman/80-execseal.json in hooks_dir
+    kBoth,      // as `execseal install --podman` leaves a node, with --runtime
     kNone,      // the engine itself
 };
 const char* podman_entry_name(PodmanEntry entry);

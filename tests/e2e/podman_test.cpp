@@ -178,14 +178,19 @@ TEST_P(PodmanRun, KnowsTheContainerWhateverIsMountedInIt) {
     }
 }
 
+std::string engine_and_entry(const testing::TestParamInfo<PodmanRun::ParamType>& row) {
+    return std::string(engine_name(std::get<Engine>(row.param))) +
+           podman_entry_name(std::get<PodmanEntry>(row.param));
+}
+
 INSTANTIATE_TEST_SUITE_P(Entries, PodmanRun,
                          testing::Combine(testing::Values(Engine::kRunc, Engine::kCrun),
                                           testing::Values(PodmanEntry::kRuntime,
                                                           PodmanEntry::kHooksDir)),
-                         [](const auto& row) {
-                             return std::string(engine_name(std::get<Engine>(row.param))) +
-                                    podman_entry_name(std::get<PodmanEntry>(row.param));
-                         });
+                         engine_and_entry);
+INSTANTIATE_TEST_SUITE_P(BothEntries, PodmanRun,
+                         testing::Values(std::tuple(Engine::kRunc, PodmanEntry::kBoth)),
+                         engine_and_entry);
 
 TEST(PodmanSupervisor, GivesUpAfterItsTimeWhereTheCreatorLivesOn) {
     Scratch scratch;

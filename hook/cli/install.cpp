@@ -1,0 +1,170 @@
+#include "hook/cli/install.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "hook/cli/text_edit.h"
+#include "hook/os/file_read.h"
+#include "hook/os/file_replace.h"
+#include "hook/os/program.h"
+
+namespace execseal {
+namespace {
+
+constexpr std::size_t kLargest = std::size_t{4} << 20U;
+
+std::string backup_of(const std::string& path) {
+    return path + ".before-execseal";
+}
+
+// PREFIX of the running PREFIX/bin/execseal.
+Result<std::string> own_prefix() {
+    const auto program = real_path("/proc/self/exe");
+    if (!program) {
+        return program.error();
+    }
+    return std::filesystem::path(*program).parent_path().parent_path().string();
+}
+
+Result<NodePlace> place_of(const InstallOptions& options) {
+    const auto prefix = own_prefix();
+    if (!prefix) {
+        return prefix.error();
+    }
+    NodePlace place;
+    place.root = options.root == "/" ? "" : options.root;
+    place.share = options.share.empty() ? *prefix + "/share/execseal" : options.share;
+    // In an image the programs are where they are here.
+    place.runtime = *prefix + "/bin/execseal-runtime";
+    place.hook = *prefix + "/libexec/execseal/execseal-hook";
+    return place;
+}
+
+std::vector<NodeProgram> programs_of(const InstallOptions& options) {
+    if (!options.programs.empty()) {
+        return options.programs;
+    }
+    std::vector<NodeProgram> programs;
+    for (const NodeProgram program : {NodeProgram::kContainerd, NodeProgram::kCrio,
+                                      NodeProgram::kPodman, NodeProgram::kDocker}) {
+        if (is_on_node(program, options.root)) {
+            programs.push_back(program);
+        }
+    }
+    return programs;
+}
+
+Result<> write(const FileEdit& edit) {
+    std::error_code code;
+    std::filesystem::create_directories(std::filesystem::path(edit.path).parent_path(), code);
+    if (code) {
+        return Error{code.value(), edit.path};
+    }
+    return edit.before ? replace_file(edit.path, *edit.after) : create_file(edit.path, *edit.after);
+}
+
+Result<> back_up(const FileEdit& edit) {
+    std::error_code code;
+    if (edit.whole || !edit.before || std::filesystem::exists(backup_of(edit.path), code)) {
+        return Ok{};
+    }
+    std::filesystem::copy_file(edit.path, backup_of(edit.path), code);
+    if (code) {
+        return Error{code.value(), backup_of(edit.path)};
+    }
+    return Ok{};
+}
+
+// A copy that says nothing that the file does not say.
+void drop_backup(const FileEdit& edit) {
+    const auto kept = read_file(backup_of(edit.path), kLargest);
+    if (kept && kept.value() == edit.after) {
+        std::error_code code;
+        std::filesystem::remove(backup_of(edit.path), code);
+    }
+}
+
+Result<> apply(const FileEdit& edit, InstallDirection direction) {
+    if (edit.after) {
+        if (direction == InstallDirection::kInstall) {
+            if (auto kept = back_up(edit); !kept) {
+                return kept;
+            }
+        }
+        if (auto written = write(edit); !written) {
+            return written;
+        }
+    } else {
+        std::error_code code;
+        std::filesystem::remove(edit.path, code);
+        if (code) {
+            return Error{code.value(), edit.path};
+        }
+    }
+    if (direction == InstallDirection::kUninstall) {
+        drop_backup(edit);
+    }
+    return Ok{};
+}
+
+void say_what_next(NodeProgram program, const InstallOptions& options) {
+    const std::string advice = reload_advice(program);
+    if (!advice.empty() && options.root.empty()) {
+        (void)std::fprintf(stderr, "execseal: %s: takes effect after: %s\n",
+                           node_program_name(program), advice.c_str());
+    }
+}
+
+Result<bool> change(NodeProgram program, const NodePlace& place, const InstallOptions& options) {
+    const auto edits = options.direction == InstallDirection::kInstall
+                           ? edits_to_install(program, place)
+                           : edits_to_uninstall(program, place);
+    if (!edits) {
+        return edits.error();
+    }
+    bool changed = false;
+    for (const FileEdit& edit : *edits) {
+        if (edit.before == edit.after) {
+            continue;
+        }
+        changed = true;
+        const std::string diff = unified_diff(edit.path, edit.before, edit.after);
+        (void)std::fwrite(diff.data(), 1, diff.size(), stdout);
+        if (options.dry_run == DryRun::kNo) {
+            if (auto applied = apply(edit, options.direction); !applied) {
+                return applied.error();
+            }
+        }
+    }
+    return changed;
+}
+
+}  // namespace
+
+Result<int> run_install(const InstallOptions& options) {
+    const auto place = place_of(options);
+    if (!place) {
+        return place.error();
+    }
+    const auto programs = programs_of(options);
+    if (programs.empty()) {
+        return make_error(
+            "none of containerd, CRI-O, podman and Docker is on this node (--podman "
+            "and so on name one all the same)");
+    }
+    for (const NodeProgram program : programs) {
+        const auto changed = change(program, *place, options);
+        if (!changed) {
+            return add_context(node_program_name(program), changed.error());
+        }
+        if (!*changed) {
+            (void)std::fprintf(stderr, "execseal: %s: nothing to change\n",
+                               node_program_name(program));
+        } else if (options.dry_run == DryRun::kNo) {
+            say_what_next(program, options);
+        }
+    }
+    return 0;
+}
+
+}  // namespace execseal

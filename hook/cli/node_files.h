@@ -1,0 +1,43 @@
+// node_files: which files of other programs `execseal install` changes, and into what.
+//
+// Reads the files that are there and the texts that execseal came with (share/execseal); changes
+// nothing. Drop-ins where the program reads them, a marked block in the file of the one that does
+// not (containerd before 2.2 would take a drop-in's CRI section for the whole of it), JSON anew.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hook/os/result.h"
+
+namespace execseal {
+
+enum class NodeProgram { kContainerd, kCrio, kPodman, kDocker, kSystemd };
+const char* node_program_name(NodeProgram program);
+
+struct NodePlace {
+    std::string root;   // before every path that is changed; empty: this node
+    std::string share;  // where the texts are
+    // What stands in the texts instead of the package's paths.
+    std::string runtime;  // execseal-runtime
+    std::string hook;     // execseal-hook
+};
+
+struct FileEdit {
+    std::string path;
+    std::optional<std::string> before;  // nullopt: no such file
+    std::optional<std::string> after;
+    bool whole = false;  // the file is all ours: removed, not edited
+};
+
+Result<std::vector<FileEdit>> edits_to_install(NodeProgram program, const NodePlace& place);
+Result<std::vector<FileEdit>> edits_to_uninstall(NodeProgram program, const NodePlace& place);
+
+// Is it there, to judge by its files?
+bool is_on_node(NodeProgram program, const std::string& root);
+
+// What makes it read its files again; nothing needs to be done for podman.
+const char* reload_advice(NodeProgram program);
+
+}  // namespace execseal
