@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "execseal_version.h"
 #include "hook/os/result.h"
 
 namespace execseal {
@@ -41,7 +42,7 @@ struct Settings {
     std::string path;  // where it was read from
     std::vector<std::string> runtimes{
         "runc", "crun"};  // the first that exists on PATH (or an absolute path)
-    std::string hook = "/usr/libexec/execseal/execseal-hook";
+    std::string hook = kInstalledHook;
     std::string run_dir = "/run/execseal";
     std::string policies_dir = "/etc/execseal/policies.d";
     std::optional<std::string>

@@ -8,6 +8,7 @@
 
 #include "config/settings.h"
 #include "execseal_version.h"
+#include "hook/cli/doctor.h"
 #include "hook/cli/events.h"
 #include "hook/cli/install.h"
 #include "hook/cli/policy_check.h"
@@ -71,6 +72,14 @@ PATH, symlinks, scripts with their interpreters, ld.so, busybox applets. The env
 --env says and nothing else.
 Exit codes: 0 it would run; 1 it would be refused, or failure; 2 wrong usage.)";
 
+constexpr const char* kDoctorFooter = R"(Examples:
+  sudo execseal doctor
+  sudo execseal doctor --format json | jq -r '.[] | select(.health == "fail") | .advice'
+
+Kernel features are found by trying them on a process of its own. A line is ok, warn (works, with
+less) or fail (containers with a policy do not start, or are not protected), with what to do.
+Exit codes: 0 nothing failed; 1 something did; 2 wrong usage.)";
+
 constexpr const char* kInstallFooter = R"(Examples:
   execseal install --dry-run               what would be changed, as a diff
   execseal install                         all that is found on this node
@@ -99,6 +108,7 @@ struct Typed {
     CheckOptions check;
     ExplainOptions explain;
     InstallOptions install;
+    DoctorOptions doctor;
     std::string mode;
     std::vector<std::string> behind_dashes;
     std::function<Result<int>(const Typed&)> run;  // of the chosen command
@@ -223,6 +233,17 @@ void add_install(CLI::App& app, Typed& typed, const std::string& name, const std
     });
 }
 
+void add_doctor(CLI::App& app, Typed& typed) {
+    CLI::App& doctor =
+        *app.add_subcommand("doctor", "Does everything work here? What to do if not");
+    doctor.footer(kDoctorFooter);
+    doctor.add_option("--root", typed.doctor.root, "before the paths of other programs' files");
+    doctor.add_option("--share", typed.doctor.share, "where the texts are, PREFIX/share/execseal");
+    add_choice(doctor, "--format", typed.doctor.format, kFormats, "table or json");
+    doctor.callback(
+        [&typed] { typed.run = [](const Typed& all) { return run_doctor(all.doctor); }; });
+}
+
 void add_version(CLI::App& app, Typed& typed) {
     CLI::App& version = *app.add_subcommand("version", "Print the version");
     version.callback([&typed] {
@@ -238,6 +259,7 @@ void take_settings(Typed& typed) {
     typed.events.settings = typed.settings;
     typed.check.settings = typed.settings;
     typed.explain.settings = typed.settings;
+    typed.doctor.settings = typed.settings;
 }
 
 std::string deepest_name(const CLI::App& app) {
@@ -258,6 +280,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& words) {
     add_ps(app, typed);
     add_events(app, typed);
     add_policy(app, typed);
+    add_doctor(app, typed);
     add_install(app, typed, "install", "Make the node's container programs know execseal",
                 InstallDirection::kInstall);
     add_install(app, typed, "uninstall", "Undo execseal install", InstallDirection::kUninstall);

@@ -6,7 +6,6 @@
 #include "hook/cli/text_edit.h"
 #include "hook/os/file_read.h"
 #include "hook/os/file_replace.h"
-#include "hook/os/program.h"
 
 namespace execseal {
 namespace {
@@ -15,29 +14,6 @@ constexpr std::size_t kLargest = std::size_t{4} << 20U;
 
 std::string backup_of(const std::string& path) {
     return path + ".before-execseal";
-}
-
-// PREFIX of the running PREFIX/bin/execseal.
-Result<std::string> own_prefix() {
-    const auto program = real_path("/proc/self/exe");
-    if (!program) {
-        return program.error();
-    }
-    return std::filesystem::path(*program).parent_path().parent_path().string();
-}
-
-Result<NodePlace> place_of(const InstallOptions& options) {
-    const auto prefix = own_prefix();
-    if (!prefix) {
-        return prefix.error();
-    }
-    NodePlace place;
-    place.root = options.root == "/" ? "" : options.root;
-    place.share = options.share.empty() ? *prefix + "/share/execseal" : options.share;
-    // In an image the programs are where they are here.
-    place.runtime = *prefix + "/bin/execseal-runtime";
-    place.hook = *prefix + "/libexec/execseal/execseal-hook";
-    return place;
 }
 
 std::vector<NodeProgram> programs_of(const InstallOptions& options) {
@@ -142,7 +118,7 @@ Result<bool> change(NodeProgram program, const NodePlace& place, const InstallOp
 }  // namespace
 
 Result<int> run_install(const InstallOptions& options) {
-    const auto place = place_of(options);
+    const auto place = node_place(options.root, options.share);
     if (!place) {
         return place.error();
     }

@@ -6,6 +6,7 @@
 
 #include "hook/cli/text_edit.h"
 #include "hook/os/file_read.h"
+#include "hook/os/program.h"
 
 namespace execseal {
 namespace {
@@ -181,6 +182,20 @@ Result<std::vector<FileEdit>> only(Result<FileEdit> edit) {
 }
 
 }  // namespace
+
+Result<NodePlace> node_place(const std::string& root, const std::string& share) {
+    const auto program = real_path("/proc/self/exe");
+    if (!program) {
+        return program.error();
+    }
+    const std::string prefix = std::filesystem::path(*program).parent_path().parent_path().string();
+    NodePlace place;
+    place.root = root == "/" ? "" : root;
+    place.share = share.empty() ? prefix + "/share/execseal" : share;
+    place.runtime = prefix + "/bin/execseal-runtime";
+    place.hook = prefix + "/libexec/execseal/execseal-hook";
+    return place;
+}
 
 const char* node_program_name(NodeProgram program) {
     switch (program) {

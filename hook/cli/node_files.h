@@ -24,6 +24,10 @@ struct NodePlace {
     std::string hook;     // execseal-hook
 };
 
+// `share` empty: PREFIX/share/execseal of the running PREFIX/bin/execseal; the programs are that
+// PREFIX's in any case.
+Result<NodePlace> node_place(const std::string& root, const std::string& share);
+
 struct FileEdit {
     std::string path;
     std::optional<std::string> before;  // nullopt: no such file

@@ -232,6 +232,31 @@ TEST_F(Cli, PolicyExplainLooksProgramsUpInARootfs) {
     EXPECT_NE(none.err.find("/bin/none"), std::string::npos) << none.text();
 }
 
+TEST_F(Cli, DoctorIsContentWithThisNodeAndSaysWhatIsWrongWithAnother) {
+    const auto failed = [](const ordered_json& findings) {
+        std::vector<std::string> subjects;
+        for (const auto& finding : findings) {
+            if (finding["health"] == "fail") {
+                subjects.push_back(finding["subject"]);
+            }
+        }
+        return subjects;
+    };
+    const std::vector<std::string> words{"doctor", "--root", scratch_.path() / "root", "--format",
+                                         "json"};
+    const Outcome well = cli(words);
+    EXPECT_EQ(well.exit_code, 0) << well.text();
+    EXPECT_EQ(failed(parse(well)), std::vector<std::string>{});
+    node_.settings()["hook"] = "/nowhere/execseal-hook";
+    node_.settings()["runtimes"] = {"/nowhere/runc"};
+    node_.write();
+    const Outcome ill = cli(words);
+    EXPECT_EQ(ill.exit_code, 1);
+    EXPECT_EQ(failed(parse(ill)), (std::vector<std::string>{"runtime", "hook"})) << ill.out;
+    write_file(node_.settings_path(), "{");
+    EXPECT_EQ(failed(parse(cli(words))), std::vector<std::string>{"settings"});
+}
+
 TEST_F(Cli, WrongUsageIsSaidAndExits2) {
     EXPECT_EQ(cli({"policy", "explain", "small", "/bin/sh"}).exit_code, 2);
     EXPECT_EQ(cli({"nothing"}).exit_code, 2);

@@ -129,7 +129,7 @@ TEST(SpecEdit, AddsTheListenerAndTheHooks) {
     EXPECT_EQ(spec["linux"]["seccomp"]["listenerMetadata"],
               R"({"policy":"demo","container":"shim-sample"})");
     const Json& hook = spec["hooks"]["createRuntime"][0];
-    EXPECT_EQ(hook["path"], "/usr/libexec/execseal/execseal-hook");
+    EXPECT_EQ(hook["path"], Settings{}.hook);
     EXPECT_EQ(hook["args"], Json::array({"execseal-hook", "createRuntime"}));
     EXPECT_EQ(hook["env"][1], "EXECSEAL_CONFIG=/etc/execseal/config.json");
     EXPECT_GT(hook["timeout"], 3);

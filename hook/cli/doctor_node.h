@@ -1,0 +1,20 @@
+// What `execseal doctor` finds on the node's disk: runtimes, settings, policies, hooks, wiring.
+#pragma once
+
+#include "config/settings.h"
+#include "hook/cli/finding.h"
+#include "hook/cli/node_files.h"
+
+namespace execseal {
+
+void examine_runtimes(const Settings& settings, Findings& findings);
+void examine_programs(const Settings& settings, Findings& findings);
+void examine_policies(const Settings& settings, Findings& findings);
+// podman runs a container without a word when a hook's program is not there.
+void examine_hooks(const std::string& root, Findings& findings);
+void examine_wiring(const NodePlace& place, Findings& findings);
+
+// "linux.seccomp" of `runc features`.
+Finding features_finding(const std::string& runtime, const std::string& features);
+
+}  // namespace execseal

@@ -1,0 +1,147 @@
+// `execseal doctor`: what it makes of what it finds.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "hook/cli/doctor_kernel.h"
+#include "hook/cli/doctor_node.h"
+
+namespace execseal {
+namespace {
+
+TEST(Findings, AreALineEachWithWhatToDoBelow) {
+    const Findings findings{found_ok("kernel", "fine"),
+                            found_fail("a subject", "broken", "mend it"),
+                            found_warn("x", "odd\x1b", "look")};
+    EXPECT_EQ(findings_text(findings),
+              "ok    kernel     fine\n"
+              "fail  a subject  broken\n"
+              "                 -> mend it\n"
+              "warn  x          odd\\x1b\n"
+              "                 -> look\n");
+    EXPECT_EQ(findings_json(findings)[1]["advice"], "mend it");
+    EXPECT_EQ(findings_code(findings), 1);
+    EXPECT_EQ(findings_code({findings[0], findings[2]}), 0);
+    EXPECT_EQ(findings_code({}), 0);
+}
+
+TEST(Doctor, OnlyYamasLastLevelForbidsToAttach) {
+    EXPECT_EQ(yama_finding("").health, Health::kOk);
+    EXPECT_EQ(yama_finding("1\n").health, Health::kOk);
+    EXPECT_EQ(yama_finding("2\n").health, Health::kOk);
+    EXPECT_EQ(yama_finding("3\n").health, Health::kFail);
+}
+
+TEST(Doctor, ARuntimeMustBeAbleToNotify) {
+    const auto health = [](const std::string& features) {
+        return features_finding("/usr/sbin/runc", features).health;
+    };
+    EXPECT_EQ(
+        health(
+            R"({"linux":{"seccomp":{"enabled":true,"actions":["SCMP_ACT_ERRNO","SCMP_ACT_NOTIFY"]}}})"),
+        Health::kOk);
+    EXPECT_EQ(health(R"({"linux":{"seccomp":{"enabled":true,"actions":["SCMP_ACT_ERRNO"]}}})"),
+              Health::kFail);
+    EXPECT_EQ(health(R"({"linux":{"seccomp":{"enabled":false}}})"), Health::kFail);
+    EXPECT_EQ(health(R"({"linux":{"seccomp":{"enabled":"yes","actions":7}}})"), Health::kFail);
+    for (const char* unknown : {"", "[]", "{}", R"({"linux":{}})", "unknown command"}) {
+        EXPECT_EQ(health(unknown), Health::kWarn) << unknown;
+    }
+    const Finding tells = features_finding(
+        "runc",
+        R"({"linux":{"seccomp":{"enabled":true,"actions":["SCMP_ACT_NOTIFY"]}},"annotations":{"io.github.seccomp.libseccomp.version":"2.5.4"}})");
+    EXPECT_EQ(tells.detail, "runc: can notify, libseccomp 2.5.4");
+}
+
+class DoctorNode : public testing::Test {
+  protected:
+    void SetUp() override {
+        char pattern[] = "/tmp/execseal-doctor-XXXXXX";
+        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
+        directory_ = &pattern[0];
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    void put(const std::string& name, const std::string& text,
+             std::filesystem::perms mode = std::filesystem::perms(0644)) const {
+        const std::filesystem::path path = directory_ + "/" + name;
+        std::filesystem::create_directories(path.parent_path());
+        std::ofstream(path) << text;
+        std::filesystem::permissions(path, mode);
+    }
+
+    std::string directory_;
+};
+
+TEST_F(DoctorNode, TellsCgroupModesByTheirFiles) {
+    EXPECT_EQ(cgroup_finding(directory_).detail, "v1");
+    put("unified/cgroup.procs", "");
+    EXPECT_EQ(cgroup_finding(directory_).health, Health::kWarn);
+    put("cgroup.controllers", "");
+    EXPECT_EQ(cgroup_finding(directory_).detail, "v2");
+}
+
+TEST_F(DoctorNode, AHookWhoseProgramIsNotThereFails) {
+    const std::string json =
+        R"({"version": "1.0.0", "hook": {"path": "/usr/libexec/execseal-hook"}})";
+    put("usr/share/containers/oci/hooks.d/80-execseal.json", json);
+    put("usr/share/containers/oci/hooks.d/10-other.json", R"({"hook": {"path": "/none"}})");
+    put("usr/share/containers/oci/hooks.d/README", json);
+    Findings missing;
+    examine_hooks(directory_, missing);
+    ASSERT_EQ(missing.size(), 1U);
+    EXPECT_EQ(missing[0].health, Health::kFail);
+    EXPECT_NE(missing[0].detail.find("/usr/libexec/execseal-hook is not there"), std::string::npos);
+    put("usr/libexec/execseal-hook", "#!/bin/sh\n", std::filesystem::perms(0755));
+    Findings there;
+    examine_hooks(directory_, there);
+    ASSERT_EQ(there.size(), 1U);
+    EXPECT_EQ(there[0].health, Health::kOk);
+}
+
+TEST_F(DoctorNode, EveryPolicyThatDoesNotLoadIsNamed) {
+    Settings settings;
+    settings.policies_dir = directory_ + "/policies.d";
+    const auto examine = [&settings] {
+        Findings findings;
+        examine_policies(settings, findings);
+        return findings;
+    };
+    EXPECT_EQ(examine().at(0).health, Health::kWarn);
+    put("policies.d/good.json",
+        R"({"apiVersion": "execseal/v1", "name": "good", "default": "allow"})");
+    EXPECT_EQ(examine().at(0).health, Health::kOk);
+    put("policies.d/bad.json", "{}");
+    settings.floor_policy = "none";
+    const Findings findings = examine();
+    ASSERT_EQ(findings.size(), 2U);
+    EXPECT_EQ(findings[0].health, Health::kFail);
+    EXPECT_NE(findings[0].detail.find("bad.json"), std::string::npos);
+    EXPECT_EQ(findings[1].subject, "floor policy");
+}
+
+TEST_F(DoctorNode, ProgramsMustBeThereAndOfThisVersion) {
+    Settings settings;
+    settings.hook = directory_ + "/hook";
+    settings.runtimes = {directory_ + "/runc"};
+    Findings none;
+    examine_programs(settings, none);
+    examine_runtimes(settings, none);
+    ASSERT_EQ(none.size(), 2U);
+    EXPECT_EQ(none[0].health, Health::kFail);
+    EXPECT_EQ(none[1].health, Health::kFail);
+    put("hook", "#!/bin/sh\necho execseal-hook 0.0.0\n", std::filesystem::perms(0755));
+    put("runc", "#!/bin/sh\nexit 3\n", std::filesystem::perms(0755));
+    Findings odd;
+    examine_programs(settings, odd);
+    examine_runtimes(settings, odd);
+    ASSERT_EQ(odd.size(), 2U);
+    EXPECT_EQ(odd[0].health, Health::kWarn);
+    EXPECT_EQ(odd[1].health, Health::kFail);
+}
+
+}  // namespace
+}  // namespace execseal
