@@ -1,0 +1,344 @@
+// What execseal costs, under real runc: the same workload, in interleaved rounds of one run, (a)
+// without a policy, (b) under a minimal agent that answers CONTINUE to the same notify set (the
+// floor), once plain and once with the kernel's synchronous wake-up, (c) under execseal with freeze
+// and verification, (d) with verification alone, (e) in audit mode.
+//
+//   cost_bench [--rounds N] [--only GROUP,...] [--json FILE] [--plot FILE]
+//
+// Groups: calls, pause, threads, parallel, script, make, start, memory.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+
+#include "tests/bench/measurements.h"
+#include "tests/e2e/agents.h"
+#include "tests/e2e/container.h"
+
+namespace execseal::bench {
+namespace {
+
+using e2e::Bundle;
+using e2e::Container;
+using e2e::FloorAgent;
+using e2e::Node;
+using e2e::Outcome;
+using e2e::Runtime;
+using e2e::Scratch;
+using nlohmann::ordered_json;
+
+constexpr const char* kBare = "bare";
+constexpr const char* kFloor = "floor";
+constexpr const char* kFloorSync = "floor-sync";
+constexpr const char* kFreeze = "freeze";
+constexpr const char* kVerify = "verify";
+constexpr const char* kAudit = "audit";
+
+const std::vector<std::string> kSetups{kBare, kFloor, kFloorSync, kFreeze, kVerify, kAudit};
+const std::vector<std::string> kGuarded{kFreeze, kVerify, kAudit};
+
+// A policy as an operator would write one, that judges arguments.
+ordered_json policy(const std::string& name, const char* freeze) {
+    return {{"apiVersion", "execseal/v1"},
+            {"name", name},
+            {"default", "deny"},
+            {"protect", {{"freeze", freeze}, {"verify", true}}},
+            {"rules",
+             {{{"id", "denied"}, {"verdict", "deny"}, {"exe", {"/bin/bench_denied"}}},
+              {{"id", "no-preload"}, {"verdict", "deny"}, {"env", {{"LD_*", true}}}},
+              {{"id", "image"}, {"verdict", "allow"}, {"exe", {"/bin/**", "/usr/**"}}}}}};
+}
+
+class Bench {
+  public:
+    Bench() : node_(scratch_), measurements_(kSetups) {
+        node_.settings()["log"]["level"] = "warning";
+        node_.write();
+        node_.policy(kFreeze, policy(kFreeze, "pidns")).policy(kVerify, policy(kVerify, "off"));
+    }
+
+    // One run of bench_load under a setup; its lines become samples.
+    void run_load(const std::string& setup, int turns, const std::vector<std::string>& workloads,
+                  e2e::RootFs content = e2e::RootFs::kBusybox) {
+        const Outcome outcome = run_under(setup, content, [&](Bundle& bundle) {
+            std::vector<std::string> args{"/bin/bench_load", std::to_string(turns)};
+            args.insert(args.end(), workloads.begin(), workloads.end());
+            bundle.args(args);
+        });
+        std::istringstream lines(outcome.out);
+        for (std::string line; std::getline(lines, line);) {
+            const auto sample = ordered_json::parse(line, nullptr, false);
+            if (sample.is_object()) {
+                measurements_.add(sample["workload"], setup,
+                                  {sample["median_ns"].get<double>() / 1000,
+                                   sample["p99_ns"].get<double>() / 1000});
+            }
+        }
+        if (outcome.exit_code != 0) {
+            throw std::runtime_error(setup + ": " + outcome.text());
+        }
+    }
+
+    // From `runc run` to its end, for a program that ends at once.
+    void time_start(const std::string& setup) {
+        std::chrono::duration<double, std::micro> took{};
+        (void)run_under(
+            setup, e2e::RootFs::kBusybox,
+            [](Bundle& bundle) { bundle.args({"/bin/bench_nothing"}); }, &took);
+        measurements_.add("run", setup, {took.count(), took.count()});
+    }
+
+    // The container stays; for what is measured from outside.
+    std::unique_ptr<Container> keep(int number) {
+        Bundle bundle(scratch_.path() / ("kept" + std::to_string(number)));
+        bundle.annotation("io.execseal.policy", kFreeze).args({"/bin/sleep", "1000"}).write();
+        auto container = std::make_unique<Container>(node_.runtime(), bundle, scratch_);
+        if (container->create().exit_code != 0 || container->start().exit_code != 0) {
+            throw std::runtime_error("container " + std::to_string(number) + " did not start");
+        }
+        return container;
+    }
+
+    [[nodiscard]] Measurements& measurements() { return measurements_; }
+    [[nodiscard]] const Node& node() const { return node_; }
+
+  private:
+    Outcome run_under(const std::string& setup, e2e::RootFs content,
+                      const std::function<void(Bundle&)>& fill,
+                      std::chrono::duration<double, std::micro>* took = nullptr) {
+        Bundle bundle(scratch_.path() / "bundle", content);
+        bundle.program("bench_load")
+            .program("bench_nothing")
+            .program("bench_nothing", "/bin/bench_denied");
+        bundle.env("PATH", "/a:/b:/usr/local/bin:/usr/bin:/bin");
+        prepare_script(bundle);
+        Runtime runtime{};
+        if (setup == kFloor || setup == kFloorSync) {
+            bundle.notify((setup == kFloor ? floor_ : floor_sync_).socket());
+        } else if (setup != kBare) {
+            runtime = node_.runtime();
+            bundle.annotation("io.execseal.policy", setup == kAudit ? kFreeze : setup);
+            if (setup == kAudit) {
+                bundle.annotation("io.execseal.mode", "audit");
+            }
+        }
+        fill(bundle);
+        bundle.write();
+        const auto start = std::chrono::steady_clock::now();
+        Outcome outcome = Container(runtime, bundle, scratch_).run(std::chrono::minutes{10});
+        if (took != nullptr) {
+            *took = std::chrono::steady_clock::now() - start;
+        }
+        std::filesystem::remove_all(bundle.path());
+        return outcome;
+    }
+
+    static void prepare_script(Bundle& bundle);
+
+    Scratch scratch_;
+    Scratch floor_scratch_;
+    Scratch floor_sync_scratch_;
+    FloorAgent floor_{FloorAgent::Kind::kContinue, floor_scratch_};
+    FloorAgent floor_sync_{FloorAgent::Kind::kContinueSync, floor_sync_scratch_};
+    Node node_;
+    Measurements measurements_;
+};
+
+// Small commands and nothing else, as a configure script runs them.
+constexpr const char* kScript = R"(#!/bin/sh
+i=0
+while [ $i -lt 40 ]; do
+    word=`/bin/expr "x$i" : 'x\(.*\)'`
+    /bin/echo "checking for $word" | /bin/sed -e 's/for/whether/' >/tmp/conftest
+    if /bin/grep whether /tmp/conftest >/dev/null; then /bin/mv /tmp/conftest /tmp/conftest.o; fi
+    /bin/cat /tmp/conftest.o >/dev/null
+    /bin/rm -f /tmp/conftest.o
+    /bin/uname -s >/dev/null
+    i=$((i + 1))
+done
+)";
+
+// A C project of 16 files, as make -j2 builds it.
+constexpr const char* kMakeScript = R"(#!/bin/sh
+set -e
+cd /tmp
+mkdir -p project && cd project
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+    printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint f%s(int n) { char b[64]; snprintf(b, sizeof b, "%%d", n); return (int)strlen(b) + atoi(b); }\n' $i >f$i.c
+done
+echo 'int f1(int); int main(void) { return f1(1) == 0; }' >main.c
+printf 'objects = $(patsubst %%.c,%%.o,$(wildcard *.c))\nprogram: $(objects)\n\t$(CC) -o $@ $^\n%%.o: %%.c\n\t$(CC) -O1 -c -o $@ $<\n' >Makefile
+make -j2 CC=gcc >/dev/null
+rm -rf /tmp/project
+)";
+
+void Bench::prepare_script(Bundle& bundle) {
+    bundle.file("/script.sh", kScript, 0755).file("/make.sh", kMakeScript, 0755);
+}
+
+using Groups = std::map<std::string, std::function<void(Bench&, int)>>;
+
+void each_setup(int rounds, const std::vector<std::string>& setups,
+                const std::function<void(const std::string&)>& measure) {
+    for (int round = 0; round < rounds; ++round) {
+        for (const std::string& setup : setups) {
+            measure(setup);
+        }
+        std::cerr << "." << std::flush;
+    }
+    std::cerr << "\n";
+}
+
+// kB of all processes whose command line has `program` in it.
+double pss_of(const std::string& program) {
+    double sum = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        if (!std::ifstream(entry.path() / "cmdline") ||
+            e2e::read_file(entry.path() / "cmdline").find(program) != 0) {
+            continue;
+        }
+        std::ifstream rollup(entry.path() / "smaps_rollup");
+        for (std::string line; std::getline(rollup, line);) {
+            if (line.starts_with("Pss:")) {
+                sum += std::stod(line.substr(4));
+            }
+        }
+    }
+    return sum;
+}
+
+void measure_memory(Bench& bench) {
+    constexpr int kMany = 100;
+    std::vector<std::unique_ptr<Container>> containers;
+    for (const int wanted : {1, kMany}) {
+        while (static_cast<int>(containers.size()) < wanted) {
+            containers.push_back(bench.keep(static_cast<int>(containers.size())));
+        }
+        (void)containers.front()->exec({"/bin/true"});
+        const double each = pss_of(bench.node().hook()) / wanted;
+        std::cout << "memory: " << wanted << " supervisor(s), PSS each " << each / 1024 << " MiB\n";
+        bench.measurements().add("pss_kib:" + std::to_string(wanted), kFreeze, {each, each});
+    }
+}
+
+const Groups& groups() {
+    static const Groups kGroups{
+        {"calls",
+         [](Bench& bench, int rounds) {
+             each_setup(rounds, kSetups, [&](const std::string& setup) {
+                 bench.run_load(setup, 300,
+                                {"fork_exit", "fork_exec", "vfork_exec", "spawn_path",
+                                 "failing_execvp", "thread_create", "syscall"});
+             });
+             each_setup(rounds, kGuarded, [&](const std::string& setup) {
+                 if (setup != kAudit) {
+                     bench.run_load(setup, 300, {"denied_exec"});
+                 }
+             });
+         }},
+        {"pause",
+         [](Bench& bench, int rounds) {
+             each_setup(rounds, kSetups,
+                        [&](const std::string& setup) { bench.run_load(setup, 200, {"pause"}); });
+         }},
+        {"threads",
+         [](Bench& bench, int rounds) {
+             each_setup(rounds, kSetups, [&](const std::string& setup) {
+                 bench.run_load(setup, 30,
+                                {"threads:0", "threads:10", "threads:100", "threads:1000",
+                                 "threads:4000", "peers:200"});
+             });
+         }},
+        {"parallel",
+         [](Bench& bench, int rounds) {
+             each_setup(rounds, kSetups, [&](const std::string& setup) {
+                 bench.run_load(setup, 400, {"parallel:1", "parallel:4", "parallel:16"});
+             });
+         }},
+        {"script",
+         [](Bench& bench, int rounds) {
+             each_setup(rounds, kSetups,
+                        [&](const std::string& setup) { bench.run_load(setup, 3, {"script"}); });
+         }},
+        {"make",
+         [](Bench& bench, int rounds) {
+             each_setup(rounds, kSetups, [&](const std::string& setup) {
+                 bench.run_load(setup, 2, {"make"}, e2e::RootFs::kHostUsr);
+             });
+         }},
+        {"start",
+         [](Bench& bench, int rounds) {
+             each_setup(rounds, {kBare, kFloor, kFreeze},
+                        [&](const std::string& setup) { bench.time_start(setup); });
+         }},
+        {"memory", [](Bench& bench, int) { measure_memory(bench); }},
+    };
+    return kGroups;
+}
+
+struct Target {
+    const char* workload;
+    const char* setup;
+    const char* floor;
+    double at_most;
+};
+
+constexpr Target kTargets[] = {
+    {"fork_exit", kFreeze, kFloor, 1.15}, {"thread_create", kFreeze, kBare, 1.05},
+    {"syscall", kFreeze, kBare, 1.05},    {"fork_exec", kVerify, kFloor, 1.10},
+    {"fork_exec", kFreeze, kFloor, 1.30}, {"script", kFreeze, kBare, 1.12},
+    {"make", kFreeze, kBare, 1.05},       {"make", kVerify, kBare, 1.03},
+};
+
+void print_targets(const Measurements& measurements) {
+    for (const Target& target : kTargets) {
+        if (const auto ratio = measurements.ratio(target.workload, target.setup, target.floor)) {
+            std::printf("%-14s %-14s %.3f x %-6s at most %.2f: %s\n", target.workload, target.setup,
+                        *ratio, target.floor, target.at_most,
+                        *ratio <= target.at_most ? "met" : "MISSED");
+        }
+    }
+}
+
+}  // namespace
+}  // namespace execseal::bench
+
+int main(int argc, char** argv) {
+    using namespace execseal::bench;
+    CLI::App app{
+        "What execseal costs, against no policy and against an agent that says yes to all"};
+    int rounds = 9;
+    std::vector<std::string> only;
+    std::string json;
+    std::string plot;
+    app.add_option("--rounds", rounds, "rounds a group")->check(CLI::PositiveNumber);
+    app.add_option("--only", only, "groups to run")->delimiter(',');
+    app.add_option("--json", json, "write the measurements to FILE");
+    app.add_option("--plot", plot, "write a gnuplot script to FILE");
+    CLI11_PARSE(app, argc, argv);
+    if (only.empty()) {
+        only = {"calls", "pause", "threads", "parallel", "script", "make", "start", "memory"};
+    }
+    Bench bench;
+    for (const std::string& name : only) {
+        const auto group = groups().find(name);
+        if (group == groups().end()) {
+            std::cerr << "cost_bench: unknown group " << name << "\n";
+            return 2;
+        }
+        std::cerr << name << " ";
+        group->second(bench, rounds);
+    }
+    std::cout << bench.measurements().table();
+    print_targets(bench.measurements());
+    if (!json.empty()) {
+        std::ofstream(json) << bench.measurements().json().dump(2) << "\n";
+    }
+    if (!plot.empty()) {
+        std::ofstream(plot) << bench.measurements().plot(plot);
+    }
+    return 0;
+}

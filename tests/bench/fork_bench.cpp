@@ -1,2 +1,0 @@
-// Filled by the next change.
-int main() { return 0; }

@@ -1,0 +1,4 @@
+// What the benchmarks exec: ends at once.
+int main(void) {
+    return 0;
+}
