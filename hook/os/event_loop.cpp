@@ -1,51 +1,23 @@
 #include "hook/os/event_loop.h"
 
-#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
 
 namespace execseal {
-namespace {
 
-constexpr int kBatch = 64;
-
-// The data of an epoll event carries fd and serial, so that an event of a descriptor that an
-// earlier callback of the same batch removed is not delivered to whoever got its number.
-std::uint64_t pack(int fd, std::uint64_t serial) {
-    return (serial << 32U) | static_cast<std::uint32_t>(fd);
-}
-
-}  // namespace
-
-Result<EventLoop> EventLoop::create() {
-    UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll.valid()) {
-        return Error{errno, "epoll_create1"};
-    }
-    return EventLoop(std::move(epoll));
-}
-
-Result<> EventLoop::add(int fd, std::uint32_t events, Callback callback) {
-    const std::uint64_t serial = next_serial_++ & 0xFFFFFFFFU;
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = pack(fd, serial);
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-        return Error{errno, "epoll_ctl EPOLL_CTL_ADD"};
-    }
-    watches_[fd] = Watch{serial, std::move(callback)};
-    return Ok{};
+void EventLoop::add(int fd, short events, Callback callback) {
+    watches_[fd] = Watch{next_serial_++, std::move(callback)};
+    polled_.push_back({fd, events, 0});
 }
 
 void EventLoop::remove(int fd) {
-    if (watches_.erase(fd) != 0) {
-        (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    }
+    watches_.erase(fd);
+    std::erase_if(polled_, [fd](const pollfd& entry) { return entry.fd == fd; });
 }
 
 Result<int> EventLoop::run_once(std::optional<Clock::time_point> deadline) {
@@ -56,25 +28,27 @@ Result<int> EventLoop::run_once(std::optional<Clock::time_point> deadline) {
         timeout.tv_sec = nanoseconds / 1'000'000'000;
         timeout.tv_nsec = nanoseconds % 1'000'000'000;
     }
-    std::array<epoll_event, kBatch> ready{};
-    // epoll_pwait2 (Linux 5.11): a fork's grace is well below the millisecond of epoll_wait.
     const int count =
-        ::epoll_pwait2(epoll_.get(), ready.data(), kBatch, deadline ? &timeout : nullptr, nullptr);
+        ::ppoll(polled_.data(), polled_.size(), deadline ? &timeout : nullptr, nullptr);
     if (count < 0) {
         if (errno == EINTR) {
             return 0;
         }
-        return Error{errno, "epoll_pwait2"};
+        return Error{errno, "ppoll"};
     }
-    for (int i = 0; i < count; ++i) {
-        const auto& event = ready.at(static_cast<std::size_t>(i));
-        const int fd = static_cast<int>(event.data.u64 & 0xFFFFFFFFU);
-        const auto watch = watches_.find(fd);
-        if (watch == watches_.end() || watch->second.serial != event.data.u64 >> 32U) {
+    ready_.clear();
+    for (const pollfd& entry : polled_) {
+        if (entry.revents != 0) {
+            ready_.push_back({entry.fd, watches_.at(entry.fd).serial, entry.revents});
+        }
+    }
+    for (const Ready& ready : ready_) {
+        const auto watch = watches_.find(ready.fd);
+        if (watch == watches_.end() || watch->second.serial != ready.serial) {
             continue;
         }
         const Callback callback = watch->second.callback;  // a copy: the callback may remove itself
-        callback(event.events);
+        callback(ready.events);
     }
     return count;
 }

@@ -1,14 +1,19 @@
-// EventLoop: epoll over descriptors, one thread, with a deadline to the nanosecond.
+// EventLoop: ppoll(2) over a handful of descriptors, one thread, with a deadline to the nanosecond.
 //
 // The supervisor blocks here and nowhere else. Callbacks must not block; they may add and remove
-// descriptors, their own too.
+// descriptors, their own too. Not epoll: a seccomp listener wakes its reader on the caller's own
+// CPU (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP), and that hint ends at an epoll's wait queue
+// (kernel: ep_poll_callback(), fs/eventpoll.c).
 #pragma once
+
+#include <poll.h>
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "hook/os/result.h"
 #include "hook/os/unique_fd.h"
@@ -18,13 +23,11 @@ namespace execseal {
 class EventLoop {
   public:
     using Clock = std::chrono::steady_clock;
-    // Takes the EPOLL* bits that are ready.
-    using Callback = std::function<void(std::uint32_t events)>;
-
-    static Result<EventLoop> create();
+    // Takes the POLL* bits that are ready.
+    using Callback = std::function<void(short events)>;
 
     // Level-triggered. The caller keeps the fd and must remove it before closing it.
-    Result<> add(int fd, std::uint32_t events, Callback callback);
+    void add(int fd, short events, Callback callback);
     void remove(int fd);
 
     // Waits until something is ready or `deadline` passes, then runs the callbacks. Returns how
@@ -37,11 +40,16 @@ class EventLoop {
         Callback callback;
     };
 
-    explicit EventLoop(UniqueFd epoll) : epoll_(std::move(epoll)) {}
+    struct Ready {
+        int fd = -1;
+        std::uint64_t serial = 0;
+        short events = 0;
+    };
 
-    UniqueFd epoll_;
     std::uint64_t next_serial_ = 1;
     std::unordered_map<int, Watch> watches_;
+    std::vector<pollfd> polled_;
+    std::vector<Ready> ready_;
 };
 
 // A signalfd of one blocked signal, non-blocking; the signal is blocked for the calling thread.

@@ -8,7 +8,7 @@
 
 namespace execseal {
 
-// Readable (EPOLLIN) once the process has ended. `pid` must be a process, not another thread.
+// Readable (POLLIN) once the process has ended. `pid` must be a process, not another thread.
 Result<UniqueFd> open_pidfd(pid_t pid);
 
 // To the process as a whole; ESRCH as the Error's code once it has ended.

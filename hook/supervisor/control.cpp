@@ -1,6 +1,6 @@
 #include "hook/supervisor/control.h"
 
-#include <sys/epoll.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -27,10 +27,7 @@ Result<std::unique_ptr<Control>> Control::open(EventLoop& loop, const std::strin
     const int fd = socket->get();
     std::unique_ptr<Control> control(new Control(loop, std::move(*socket), std::move(on_command)));
     auto* raw = control.get();
-    if (auto added = loop.add(fd, EPOLLIN, [raw](std::uint32_t) { raw->accept_connection(); });
-        !added) {
-        return added.error();
-    }
+    loop.add(fd, POLLIN, [raw](short) { raw->accept_connection(); });
     return control;
 }
 
@@ -56,20 +53,18 @@ void Control::accept_connection() {
         return;
     }
     const int fd = socket->get();
-    auto added = loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t events) { on_ready(fd, events); });
-    if (added) {
-        connections_[fd] = Connection{std::move(*socket), {}, {}, Clock::now() + kDeadline};
-    }
+    loop_.add(fd, POLLIN, [this, fd](short events) { on_ready(fd, events); });
+    connections_[fd] = Connection{std::move(*socket), {}, {}, Clock::now() + kDeadline};
 }
 
-void Control::on_ready(int fd, std::uint32_t events) {
+void Control::on_ready(int fd, short events) {
     const auto found = connections_.find(fd);
     if (found == connections_.end()) {
         return;
     }
     Connection& connection = found->second;
     const bool done =
-        (events & EPOLLOUT) != 0 ? write_answer(connection) : read_question(fd, connection);
+        (events & POLLOUT) != 0 ? write_answer(connection) : read_question(fd, connection);
     if (done) {
         drop(fd);
     }
@@ -97,7 +92,8 @@ bool Control::read_question(int fd, Connection& connection) {
         return true;
     }
     loop_.remove(fd);
-    return !loop_.add(fd, EPOLLOUT, [this, fd](std::uint32_t events) { on_ready(fd, events); });
+    loop_.add(fd, POLLOUT, [this, fd](short events) { on_ready(fd, events); });
+    return false;
 }
 
 bool Control::write_answer(Connection& connection) {

@@ -46,7 +46,7 @@ class Control {
     Control(EventLoop& loop, UniqueFd socket, OnCommand on_command);
 
     void accept_connection();
-    void on_ready(int fd, std::uint32_t events);
+    void on_ready(int fd, short events);
     // True when the connection is done with.
     bool read_question(int fd, Connection& connection);
     static bool write_answer(Connection& connection);

@@ -1,7 +1,7 @@
 #include "hook/supervisor/exec_gate.h"
 
 #include <linux/seccomp.h>
-#include <sys/epoll.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -136,18 +136,12 @@ void ExecGate::collect(Flow& flow, Clock::time_point until) {
     }
     // The page or the mount does not answer: others are served meanwhile.
     const int fd = flow.ticket.fd();
-    auto added = context_.loop.add(fd, EPOLLIN, [this, &flow, fd](std::uint32_t) {
+    context_.loop.add(fd, POLLIN, [this, &flow, fd](short) {
         context_.loop.remove(fd);
         flow.watched_fd = -1;
         collect(flow, Clock::now());
     });
-    if (added) {
-        flow.watched_fd = fd;
-        return;
-    }
-    log_warning("waiting for a read: " + added.error().text());
-    refuse(flow, EACCES, "unreadable", "the arguments cannot be read: " + added.error().text());
-    activate(reading_, flow, ExecInput::kRefused);
+    flow.watched_fd = fd;
 }
 
 void ExecGate::take_study(Flow& flow, ExecStudy study) {

@@ -1,6 +1,6 @@
 #include "hook/supervisor/listener.h"
 
-#include <sys/epoll.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,10 +29,7 @@ Result<std::unique_ptr<Listener>> Listener::open(EventLoop& loop, const std::str
     std::unique_ptr<Listener> listener(
         new Listener(loop, std::move(*socket), std::move(container_id), std::move(on_process)));
     auto* raw = listener.get();
-    if (auto added = loop.add(fd, EPOLLIN, [raw](std::uint32_t) { raw->accept_connections(); });
-        !added) {
-        return added.error();
-    }
+    loop.add(fd, POLLIN, [raw](short) { raw->accept_connections(); });
     return listener;
 }
 
@@ -70,11 +67,7 @@ void Listener::accept_connections() {
         return;
     }
     const int fd = socket->get();
-    if (auto added = loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t) { on_readable(fd); });
-        !added) {
-        log_warning("listener: " + added.error().text());
-        return;
-    }
+    loop_.add(fd, POLLIN, [this, fd](short) { on_readable(fd); });
     connections_[fd].socket = std::move(*socket);
 }
 

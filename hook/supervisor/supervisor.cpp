@@ -1,6 +1,6 @@
 #include "hook/supervisor/supervisor.h"
 
-#include <sys/epoll.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,9 +18,6 @@ namespace execseal {
 namespace {
 
 using nlohmann::ordered_json;
-
-// Notifications taken from one listener before the others get their turn.
-constexpr int kBatch = 16;
 
 // A pidfd each; below the common soft limit of 1,024 descriptors.
 constexpr std::size_t kWatchedProcesses = 512;
@@ -43,19 +40,15 @@ ordered_json protection_to_json(const Protection& protection) {
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(SupervisorLaunch launch) {
-    auto loop = EventLoop::create();
-    if (!loop) {
-        return loop.error();
-    }
-    std::unique_ptr<Supervisor> supervisor(new Supervisor(std::move(launch), std::move(*loop)));
+    std::unique_ptr<Supervisor> supervisor(new Supervisor(std::move(launch)));
     if (auto opened = supervisor->open(); !opened) {
         return opened.error();
     }
     return supervisor;
 }
 
-Supervisor::Supervisor(SupervisorLaunch launch, EventLoop loop)
-    : launch_(std::move(launch)), loop_(std::move(loop)), since_(utc_now_text()) {
+Supervisor::Supervisor(SupervisorLaunch launch)
+    : launch_(std::move(launch)), since_(utc_now_text()) {
     if (launch_.arrival) {
         arrival_deadline_ = EventLoop::Clock::now() + *launch_.arrival;
     }
@@ -94,18 +87,12 @@ Result<> Supervisor::open() {
         return sigchld.error();
     }
     sigchld_ = std::move(*sigchld);
-    if (auto added = loop_.add(sigchld_.get(), EPOLLIN, [this](std::uint32_t) { on_sigchld(); });
-        !added) {
-        return added.error();
-    }
+    loop_.add(sigchld_.get(), POLLIN, [this](short) { on_sigchld(); });
     const int creator = launch_.creator.get();
-    auto watched = loop_.add(creator, EPOLLIN, [this, creator](std::uint32_t) {
+    loop_.add(creator, POLLIN, [this, creator](short) {
         creator_ended_ = true;
         loop_.remove(creator);
     });
-    if (!watched) {
-        return watched.error();
-    }
     auto listener = Listener::open(loop_, plan.listener_path, plan.container_id,
                                    [this](const ContainerProcessState& state, UniqueFd notify_fd) {
                                        add_session(state, std::move(notify_fd));
@@ -168,12 +155,7 @@ void Supervisor::add_session(const ContainerProcessState& state, UniqueFd notify
         return;
     }
     (void)(*notify)->try_sync_wake_up();
-    auto added =
-        loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t events) { on_notify_ready(fd, events); });
-    if (!added) {
-        log_error("a listener of container " + state.state.id + ": " + added.error().text());
-        return;
-    }
+    loop_.add(fd, POLLIN, [this, fd](short events) { on_notify_ready(fd, events); });
     Session session;
     session.notify = std::move(*notify);
     session.kind = had_session_ ? Via::kExec : Via::kEntrypoint;
@@ -181,30 +163,23 @@ void Supervisor::add_session(const ContainerProcessState& state, UniqueFd notify
     had_session_ = true;
 }
 
-void Supervisor::on_notify_ready(int fd, std::uint32_t events) {
+void Supervisor::on_notify_ready(int fd, short events) {
     const auto found = sessions_.find(fd);
     if (found == sessions_.end()) {
         return;
     }
     Session& session = found->second;
-    if ((events & EPOLLIN) == 0) {
+    if ((events & POLLIN) == 0) {
         end_session(fd);
         return;
     }
-    for (int i = 0; i < kBatch; ++i) {
-        auto received = session.notify->receive();
-        if (!received) {
-            log_warning("receiving a notification: " + received.error().text());
-            return;
-        }
-        if (*received) {
-            on_notification(session, **received);
-        }
-        // RECV blocks when nothing waits, whatever O_NONBLOCK says: ask first.
-        const auto state = session.notify->poll(std::chrono::milliseconds(0));
-        if (!state || *state != ListenerState::kReadable) {
-            return;
-        }
+    // One a wake-up: RECV blocks when nothing waits, whatever O_NONBLOCK says, and the loop, which
+    // is level-triggered, comes back for more without another question.
+    auto received = session.notify->receive();
+    if (!received) {
+        log_warning("receiving a notification: " + received.error().text());
+    } else if (*received) {
+        on_notification(session, **received);
     }
 }
 

@@ -51,11 +51,11 @@ class Supervisor {
     int serve();
 
   private:
-    explicit Supervisor(SupervisorLaunch launch, EventLoop loop);
+    explicit Supervisor(SupervisorLaunch launch);
     Result<> open();
 
     void add_session(const ContainerProcessState& state, UniqueFd notify_fd);
-    void on_notify_ready(int fd, std::uint32_t events);
+    void on_notify_ready(int fd, short events);
     void end_session(int fd);
     void on_notification(Session& session, const Notification& notification);
     // Once the first task of the container is seen: its PID namespace's procfs, then fewer rights.

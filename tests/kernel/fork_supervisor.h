@@ -70,10 +70,10 @@ class ForkSupervisor {
     bool hung_up = false;
 
   private:
-    void receive(std::uint32_t events);
+    void receive(short events);
 
     ForkedContainer& container_;
-    EventLoop loop_ = EventLoop::create().value();
+    EventLoop loop_;
     UniqueFd sigchld_ = open_signal_fd(SIGCHLD).value();
 };
 

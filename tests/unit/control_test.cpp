@@ -24,9 +24,7 @@ class ControlTest : public testing::Test {
         char pattern[] = "/tmp/execseal-control-XXXXXX";
         ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
         directory_ = &pattern[0];
-        auto loop = EventLoop::create();
-        ASSERT_TRUE(loop.has_value());
-        loop_ = std::make_unique<EventLoop>(std::move(*loop));
+        loop_ = std::make_unique<EventLoop>();
         auto control = Control::open(*loop_, path(), [this](const std::string& command) {
             asked_.push_back(command);
             if (command == "big") {

@@ -22,9 +22,7 @@ class ListenerTest : public testing::Test {
         char pattern[] = "/tmp/execseal-listener-XXXXXX";
         ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
         directory_ = &pattern[0];
-        auto loop = EventLoop::create();
-        ASSERT_TRUE(loop.has_value());
-        loop_ = std::make_unique<EventLoop>(std::move(*loop));
+        loop_ = std::make_unique<EventLoop>();
         auto listener = Listener::open(*loop_, path(), "web",
                                        [this](const ContainerProcessState& state, UniqueFd fd) {
                                            states_.push_back(state);
