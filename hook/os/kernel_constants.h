@@ -17,6 +17,11 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
+// include/uapi/linux/stat.h, Linux 6.8: a mount id that no later mount gets again.
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000U
+#endif
+
 // include/uapi/linux/nsfs.h, Linux 6.11: a number of that PID namespace, as the caller sees it.
 #ifndef NS_GET_PID_FROM_PIDNS
 #define NS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)

@@ -15,6 +15,9 @@
 #include <cerrno>
 #include <climits>
 #include <cstdio>
+#include <optional>
+
+#include "hook/os/kernel_constants.h"
 
 namespace execseal {
 namespace {
@@ -41,12 +44,14 @@ Result<UniqueFd> open_path(int directory, const char* path, std::uint64_t flags,
 
 Result<FileStatus> status(int directory, const char* path, int flags) {
     struct statx found {};
-    if (::statx(directory, path, flags, STATX_BASIC_STATS | STATX_MNT_ID, &found) != 0) {
+    if (::statx(directory, path, flags, STATX_BASIC_STATS | STATX_MNT_ID | STATX_MNT_ID_UNIQUE,
+                &found) != 0) {
         return Error{errno, std::string("statx ") + path};
     }
     FileStatus result;
     result.id = {::makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino};
     result.mount = found.stx_mnt_id;
+    result.mount_is_unique = (found.stx_mask & STATX_MNT_ID_UNIQUE) != 0;
     result.mode = found.stx_mode;
     result.uid = found.stx_uid;
     result.gid = found.stx_gid;
@@ -68,9 +73,14 @@ Result<std::string> link_text(int directory, const char* path) {
     return std::string(text.data(), static_cast<std::size_t>(size));
 }
 
-Result<> read_rest(int fd, std::size_t limit, std::string& text) {
+Result<> read_rest(int fd, std::size_t limit, std::string& text,
+                   std::optional<std::size_t> expected = std::nullopt) {
     std::size_t used = 0;
     for (;;) {
+        if (used == expected && used < text.size()) {
+            text.resize(used);
+            return Ok{};
+        }
         if (used == text.size()) {
             if (used > limit) {
                 return Error{EFBIG, "read"};
@@ -216,13 +226,16 @@ Result<std::string> read_text_at(int directory, const std::string& path, std::si
     return text;
 }
 
-Result<> read_text_into(const std::string& path, std::size_t limit, std::string& text) {
+Result<> read_text_into(const std::string& path, std::size_t expected, std::size_t limit,
+                        std::string& text) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (!fd.valid()) {
         return Error{errno, "open " + path};
     }
-    text.resize(std::max<std::size_t>(text.size(), 4096));
-    if (auto read = read_rest(fd.get(), limit, text); !read) {
+    text.resize(std::min(limit, expected) + 1);
+    // Nothing read yet is no short read.
+    const auto whole = expected > 0 ? std::optional(expected) : std::nullopt;
+    if (auto read = read_rest(fd.get(), limit, text, whole); !read) {
         return add_context(path, read.error());
     }
     return Ok{};

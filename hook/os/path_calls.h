@@ -26,7 +26,8 @@ struct FileId {
 
 struct FileStatus {
     FileId id;
-    std::uint64_t mount = 0;  // of the descriptor: tells two binds of one directory apart
+    std::uint64_t mount = 0;       // of the descriptor: tells two binds of one directory apart
+    bool mount_is_unique = false;  // no mount before or after has that id (Linux 6.8)
     mode_t mode = 0;
     uid_t uid = 0;
     gid_t gid = 0;
@@ -70,8 +71,10 @@ Result<UniqueFd> open_regular(int fd);
 Result<std::size_t> read_file_at(int fd, std::span<std::byte> out, std::uint64_t offset);
 // All of a small file below `directory` (AT_FDCWD for an absolute path), procfs mostly.
 Result<std::string> read_text_at(int directory, const std::string& path, std::size_t limit);
-// The same into a buffer that is kept: `text` is resized to what was there. More than `limit` bytes
-// is an Error with code EFBIG.
-Result<> read_text_into(const std::string& path, std::size_t limit, std::string& text);
+// A procfs file into a buffer that is kept: `text` is resized to what was there. A read that falls
+// short at `expected` bytes is taken for the last one (anything else is read to its end). More than
+// `limit` bytes is an Error with code EFBIG.
+Result<> read_text_into(const std::string& path, std::size_t expected, std::size_t limit,
+                        std::string& text);
 
 }  // namespace execseal

@@ -22,6 +22,7 @@ void put_root(FlatWriter& out, const RootIdentity& root) {
     out.number(root.directory.inode);
     out.number(root.mount_namespace.device);
     out.number(root.mount_namespace.inode);
+    out.number(root.mount);
     out.string(root.prefix);
 }
 
@@ -31,6 +32,7 @@ RootIdentity get_root(FlatReader& in) {
     root.directory.inode = in.number();
     root.mount_namespace.device = in.number();
     root.mount_namespace.inode = in.number();
+    root.mount = in.number();
     root.prefix = in.string();
     return root;
 }

@@ -33,6 +33,14 @@ std::optional<std::string> below(const std::string& path, const std::string& pre
 FileNamer::FileNamer(const CallerView& view, const std::optional<RootIdentity>& container)
     : view_(view) {
     const auto status = status_of(view.root.get());
+    if (status && container && status->mount_is_unique && status->mount == container->mount &&
+        status->id == container->directory) {
+        // A mount is of one namespace, and so is its root's name.
+        root_status_ = *status;
+        caller_ = *container;
+        prefix_ = container->prefix;
+        return;
+    }
     const auto prefix = name_of(view.root.get());
     const auto mounts = status_at("/proc/" + std::to_string(view.numbers.tid.value) + "/ns/mnt");
     if (!status || !prefix || !mounts) {
@@ -40,12 +48,16 @@ FileNamer::FileNamer(const CallerView& view, const std::optional<RootIdentity>& 
         return;
     }
     root_status_ = *status;
-    caller_ = {status->id, mounts->id, *prefix};
+    caller_ = {status->id, mounts->id, status->mount_is_unique ? status->mount : 0, *prefix};
     foreign_ = container && container->mount_namespace != caller_.mount_namespace;
     prefix_ = container && !foreign_ ? container->prefix : caller_.prefix;
 }
 
 Result<std::string> FileNamer::name(int fd, const FileStatus& status, ReachedFrom from) const {
+    if (prefix_ == caller_.prefix && !foreign_ && status.id == root_status_.id &&
+        status.mount == root_status_.mount) {
+        return std::string("/");
+    }
     const auto raw = name_of(fd);
     if (!raw) {
         return raw.error();

@@ -193,6 +193,9 @@ class ProgramResolver::Pass {
         ViewRole role = ViewRole::kProgram;
         for (int depth = 0;; ++depth) {
             const std::size_t index = program_.files.size() - 1;
+            if (finish_known(index, argv, role)) {
+                return;
+            }
             std::string head;
             auto file = open_regular(program_.files[index].fd.get());
             if (!file || !read_head(file->get(), head)) {
@@ -225,6 +228,21 @@ class ProgramResolver::Pass {
                 return;
             }
         }
+    }
+
+    // A file seen before as a plain program is not opened again: not a script, no multi-call
+    // binary, no loader. Were it rewritten since without a new ctime (through a mapping), it would
+    // run as something else than this file, which the verification sees, or as itself.
+    bool finish_known(std::size_t index, const std::vector<std::string>& argv, ViewRole role) {
+        if (!resolver_.is_known_plain(statuses_[index])) {
+            return false;
+        }
+        program_.executed = index;
+        program_.final_argv = make_block(argv);
+        add_view(role, program_.files[index].path, argv, index);
+        program_.outcome = ProgramOutcome::kFound;
+        program_.reason.clear();
+        return true;
     }
 
     static bool read_head(int file, std::string& head) {
@@ -393,6 +411,12 @@ std::optional<ElfFacts> ProgramResolver::elf_facts(int file, const FileStatus& s
     }
     elf_cache_.emplace(key, facts);
     return facts;
+}
+
+bool ProgramResolver::is_known_plain(const FileStatus& status) const {
+    const auto known = elf_cache_.find(FileKey{status.id, status.size, status.ctime_ns});
+    return known != elf_cache_.end() && known->second &&
+           known->second->multi_call == MultiCall::kNo && !known->second->may_be_loader;
 }
 
 void ProgramResolver::resolve(const ExecSnapshot& request, const CallerView& view,

@@ -32,6 +32,7 @@ enum class ProgramOutcome { kUnresolved, kRefused, kFound };
 struct RootIdentity {
     FileId directory;
     FileId mount_namespace;
+    std::uint64_t mount = 0;   // of the directory, where no other mount ever has that id; else 0
     std::string prefix = "/";  // how the kernel names that directory in its mount namespace
     friend bool operator==(const RootIdentity&, const RootIdentity&) = default;
 };
@@ -73,6 +74,7 @@ class ProgramResolver {
     };
     class Pass;
     std::optional<ElfFacts> elf_facts(int file, const FileStatus& status);
+    [[nodiscard]] bool is_known_plain(const FileStatus& status) const;
 
     // What an ELF file is, as long as it does not change. Scripts are read each time.
     std::unordered_map<FileKey, std::optional<ElfFacts>, FileKeyHash> elf_cache_;

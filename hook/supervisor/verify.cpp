@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <optional>
 #include <string_view>
+#include <tuple>
 
 #include "hook/os/check.h"
 
@@ -113,9 +114,10 @@ Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged) {
         return failure(executable.error());
     }
     taken_.executable = *executable;
-    for (const auto& [file, text] :
-         {std::pair{"/cmdline", &taken_.argv}, std::pair{"/environ", &taken_.env}}) {
-        if (const auto read = read_text_into(proc + file, kMaxTaken, *text); !read) {
+    for (const auto& [file, expected, text] :
+         {std::tuple{"/cmdline", judged.argv.bytes.size(), &taken_.argv},
+          std::tuple{"/environ", judged.env.bytes.size(), &taken_.env}}) {
+        if (const auto read = read_text_into(proc + file, expected, kMaxTaken, *text); !read) {
             return failure(read.error());
         }
     }
