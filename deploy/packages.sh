@@ -10,7 +10,7 @@ runtime_packages=(runc crun busybox-static jq)
 # What the test suite adds: GoogleTest, 32-bit targets, io_uring and AIO for the attacks, JSON schema, the other entry points' programs.
 test_packages=(
     libgtest-dev libgmock-dev gcc-multilib liburing-dev libaio-dev libvalijson-dev libbenchmark-dev
-    libcap2-bin shellcheck clang-format-14
+    libcap2-bin shellcheck clang-format-14 groff-base
     podman containerd python3 libpython3.11-testsuite
     protobuf-compiler python3-protobuf python3-grpcio
 )

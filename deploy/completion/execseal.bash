@@ -1,0 +1,59 @@
+# bash completion of execseal(1).
+
+_execseal() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local command="" word words="" i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            --) return ;; # the command of policy explain
+            --config) ((i++)) ;;
+            -*) ;;
+            ps | events | doctor | install | uninstall | version)
+                [[ -n $command ]] || command=$word
+                ;;
+            policy)
+                [[ -n $command ]] || command=policy
+                ;;
+            check | explain)
+                [[ $command != policy ]] || command="policy $word"
+                ;;
+        esac
+    done
+    case $previous in
+        --format) words="table json" ;;
+        --verdict) words="allow audit deny kill" ;;
+        --via) words="entrypoint exec child" ;;
+        --outcome) words="executed refused failed killed gone checked" ;;
+        --mode) words="enforce audit learn" ;;
+        -t | --tasks | --container) words=$(execseal ps 2>/dev/null | awk 'NR > 1 {print $1}') ;;
+        --config | --file)
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return
+            ;;
+        --root | --rootfs | --share | --cwd)
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return
+            ;;
+        --since | --last | -n | --rule | --policy | --exe | --uid | --gid | --env) return ;;
+    esac
+    if [[ -z $words ]]; then
+        case $command in
+            "") words="ps events policy doctor install uninstall version --config --help --version" ;;
+            ps) words="--tasks --format --config --help" ;;
+            events) words="--follow --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
+            policy) words="check explain --config --help" ;;
+            "policy explain") words="--via --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
+            "policy check") words="--config --help" ;;
+            doctor) words="--root --share --format --config --help" ;;
+            install | uninstall) words="--containerd --crio --podman --docker --systemd --dry-run --root --share --config --help" ;;
+            version) words="--config --help" ;;
+        esac
+        if [[ $command == "policy "* && $current != -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return
+        fi
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -o filenames -F _execseal execseal
