@@ -48,6 +48,9 @@ class Condition {
     [[nodiscard]] virtual const std::vector<std::string>* needed_arguments() const {
         return nullptr;
     }
+    // The same with RE2 sources, where literals do not do: one of them must be found in an
+    // argument.
+    [[nodiscard]] virtual const std::vector<std::string>* needed_regexes() const { return nullptr; }
 
     // Whether it looks at what the caller's memory says (path, argv, environment) or at the cwd,
     // which others can change while an exec is decided.

@@ -49,6 +49,9 @@ class ListCondition final : public Condition {
     ListCondition(Order order, std::vector<Pattern> patterns)
         : order_(order), patterns_(std::move(patterns)) {
         needed_ = needed_of_patterns();
+        if (needed_.empty()) {
+            needed_regexes_ = searched_for();
+        }
     }
 
     [[nodiscard]] bool holds(const ProgramView& view, const ExecFacts& /*facts*/) const override {
@@ -114,6 +117,9 @@ class ListCondition final : public Condition {
     [[nodiscard]] const std::vector<std::string>* needed_arguments() const override {
         return needed_.empty() ? nullptr : &needed_;
     }
+    [[nodiscard]] const std::vector<std::string>* needed_regexes() const override {
+        return needed_regexes_.empty() ? nullptr : &needed_regexes_;
+    }
     [[nodiscard]] bool reads_memory() const override { return true; }
 
   private:
@@ -125,6 +131,21 @@ class ListCondition final : public Condition {
                           [](const Pattern& pattern, const std::string& argument) {
                               return pattern.matches(argument);
                           });
+    }
+
+    // Without a literal to look for: what the index may search the arguments for instead.
+    [[nodiscard]] std::vector<std::string> searched_for() const {
+        std::vector<std::string> sources;
+        if (order_ == Order::kNone || order_ == Order::kEvery) {
+            return sources;
+        }
+        for (const Pattern& pattern : patterns_) {
+            sources.push_back(pattern.search_source());
+            if (order_ != Order::kAny) {
+                break;  // all must be there: the first will do
+            }
+        }
+        return sources;
     }
 
     [[nodiscard]] bool is_listed(const std::string& argument) const {
@@ -154,6 +175,7 @@ class ListCondition final : public Condition {
     Order order_;
     std::vector<Pattern> patterns_;
     std::vector<std::string> needed_;
+    std::vector<std::string> needed_regexes_;
 };
 
 class PositionCondition final : public Condition {

@@ -117,6 +117,21 @@ const std::string* Pattern::literal() const {
     return kind_ == Kind::kLiteral ? &source_ : nullptr;
 }
 
+std::string Pattern::search_source() const {
+    const auto anchored = [](const std::string& source) { return "\\A(?:" + source + ")\\z"; };
+    switch (kind_) {
+        case Kind::kNothing:
+            return anchored("[^\\x00-\\xff]");
+        case Kind::kLiteral:
+            return anchored(RE2::QuoteMeta(source_));
+        case Kind::kGlob:
+            return anchored(glob_.regex_source());
+        case Kind::kRegex:
+            return leaning_ == Leaning::kLenient ? anchored(source_) : "(?:" + source_ + ")";
+    }
+    return "";
+}
+
 std::string Pattern::text() const {
     switch (kind_) {
         case Kind::kNothing:

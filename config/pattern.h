@@ -26,6 +26,8 @@ class Pattern {
     [[nodiscard]] bool matches(std::string_view bytes) const;
     // Null unless only these bytes match.
     [[nodiscard]] const std::string* literal() const;
+    // An RE2 source (Latin-1, dot matches newline) that is found in just the bytes that match.
+    [[nodiscard]] std::string search_source() const;
     [[nodiscard]] std::string text() const;
 
   private:

@@ -9,15 +9,14 @@
 
 namespace execseal {
 
-// Path globs of many rules, matched in one pass over the path.
-class GlobSet {
+// Patterns of many rules, matched in one pass over a text.
+class PatternSet {
   public:
-    GlobSet() : set_(options(), RE2::ANCHOR_BOTH) {}
+    explicit PatternSet(RE2::Anchor anchor) : set_(options(), anchor) {}
 
-    // False: the glob cannot be part of the set.
-    bool add(const Glob& glob, RuleIndex::RuleNumber rule) {
-        // RE2::Set takes the source only; a literal's is quoted.
-        const int place = set_.Add(glob.regex_source(), nullptr);
+    // False: the pattern (an RE2 source) cannot be part of the set.
+    bool add(const std::string& source, RuleIndex::RuleNumber rule) {
+        const int place = set_.Add(source, nullptr);
         if (place < 0) {
             return false;
         }
@@ -28,13 +27,13 @@ class GlobSet {
     void compile() { usable_ = rules_.empty() || set_.Compile(); }
     [[nodiscard]] bool empty() const { return rules_.empty(); }
 
-    // The rules of the globs that match, in order; all rules if RE2 gave up (out of its memory
+    // The rules of the patterns that match, in order; all rules if RE2 gave up (out of its memory
     // budget): too many candidates is slow, too few would be wrong.
-    [[nodiscard]] std::vector<RuleIndex::RuleNumber> match(std::string_view path) const {
+    [[nodiscard]] std::vector<RuleIndex::RuleNumber> match(std::string_view text) const {
         std::vector<int> places;
         RE2::Set::ErrorInfo error{RE2::Set::kNoError};
         const bool matched =
-            usable_ && set_.Match(re2::StringPiece(path.data(), path.size()), &places, &error);
+            usable_ && set_.Match(re2::StringPiece(text.data(), text.size()), &places, &error);
         if (!matched && (!usable_ || error.kind != RE2::Set::kNoError)) {
             return rules_;
         }
@@ -61,7 +60,9 @@ class GlobSet {
     bool usable_ = false;
 };
 
-RuleIndex::RuleIndex() : globs_(std::make_unique<GlobSet>()) {}
+RuleIndex::RuleIndex()
+    : exe_globs_(std::make_unique<PatternSet>(RE2::ANCHOR_BOTH)),
+      argument_regexes_(std::make_unique<PatternSet>(RE2::UNANCHORED)) {}
 RuleIndex::RuleIndex(RuleIndex&&) noexcept = default;
 RuleIndex& RuleIndex::operator=(RuleIndex&&) noexcept = default;
 RuleIndex::~RuleIndex() = default;
@@ -70,7 +71,8 @@ void RuleIndex::build(std::span<const CompiledRule> rules) {
     for (std::size_t i = 0; i < rules.size(); ++i) {
         add(rules[i], static_cast<RuleNumber>(i));
     }
-    globs_->compile();
+    exe_globs_->compile();
+    argument_regexes_->compile();
 }
 
 void RuleIndex::add(const CompiledRule& rule, RuleNumber number) {
@@ -91,34 +93,50 @@ void RuleIndex::add(const CompiledRule& rule, RuleNumber number) {
             return;
         }
     }
-    for (const Glob& glob : rule.exe) {
-        if (!globs_->add(glob, number)) {
+    if (!rule.exe.empty()) {
+        // RE2::Set takes the source only; a literal's is quoted.
+        if (!std::all_of(rule.exe.begin(), rule.exe.end(), [&](const Glob& glob) {
+                return exe_globs_->add(glob.regex_source(), number);
+            })) {
             always_.push_back(number);
+        }
+        return;
+    }
+    for (const auto& condition : rule.conditions) {
+        const std::vector<std::string>* const needed = condition->needed_regexes();
+        if (needed != nullptr &&
+            std::all_of(needed->begin(), needed->end(), [&](const std::string& source) {
+                return argument_regexes_->add(source, number);
+            })) {
             return;
         }
     }
-    if (rule.exe.empty()) {
-        always_.push_back(number);
-    }
+    always_.push_back(number);
 }
 
 RuleCandidates::RuleCandidates(const RuleIndex& index, const ExecFacts& facts) {
     lists_.reserve(8);
     add(index.always_);
+    std::vector<RuleIndex::RuleNumber> searched_out;
     for (const ProgramView& view : facts.views) {
         add(index.by_exe_, view.exe);
-        if (!index.globs_->empty()) {
-            owned_.push_back(index.globs_->match(view.exe));
+        if (!index.exe_globs_->empty()) {
+            owned_.push_back(index.exe_globs_->match(view.exe));
         }
-        if (index.by_argument_.empty()) {
-            continue;
-        }
+        const bool searched = !index.argument_regexes_->empty();
         for (std::size_t i = 1; i < view.argv.size(); ++i) {
             if (view.argv[i].size() <= index.longest_argument_) {
                 add(index.by_argument_, view.argv[i]);
             }
+            if (searched) {
+                const auto rules = index.argument_regexes_->match(view.argv[i]);
+                searched_out.insert(searched_out.end(), rules.begin(), rules.end());
+            }
         }
     }
+    std::sort(searched_out.begin(), searched_out.end());
+    searched_out.erase(std::unique(searched_out.begin(), searched_out.end()), searched_out.end());
+    owned_.push_back(std::move(searched_out));
     for (const auto& rules : owned_) {
         add(rules);
     }

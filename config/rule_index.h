@@ -1,9 +1,10 @@
 // RuleIndex: which rules can match an exec at all, found in a time that hardly grows with the
 // policy.
 //
-// A rule is found through its literal paths (a hash map), its path globs (one RE2::Set), an
-// argument that it cannot do without (a hash map), or else it is always a candidate. It only ever
-// leaves out rules that cannot match; the judge still asks the candidates all their conditions.
+// A rule is found through its literal paths (a hash map), an argument that it cannot do without (a
+// hash map), its path globs (one RE2::Set), a pattern that some argument must match (another), or
+// else it is always a candidate. It only ever leaves out rules that cannot match; the judge still
+// asks the candidates all their conditions.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ class RE2;
 namespace execseal {
 
 struct CompiledRule;
-class GlobSet;
+class PatternSet;
 
 class RuleIndex {
   public:
@@ -56,7 +57,8 @@ class RuleIndex {
     ByText by_argument_;
     std::size_t longest_argument_ = 0;
     std::vector<RuleNumber> always_;
-    std::unique_ptr<GlobSet> globs_;
+    std::unique_ptr<PatternSet> exe_globs_;
+    std::unique_ptr<PatternSet> argument_regexes_;
 };
 
 // The candidates of one exec, in the policy's order, each once.

@@ -80,9 +80,12 @@ std::optional<double> Measurements::ratio(const std::string& workload, const std
     }
     std::vector<double> ratios;
     for (std::size_t i = 0; i < std::min(over->rounds.size(), under->rounds.size()); ++i) {
-        ratios.push_back(over->rounds[i].median_us / under->rounds[i].median_us);
+        if (under->rounds[i].median_us > 0) {
+            ratios.push_back(over->rounds[i].median_us / under->rounds[i].median_us);
+        }
     }
-    return median(ratios);
+    // A pause that the floor does not make at all has no ratio.
+    return ratios.empty() ? std::nullopt : std::optional(median(ratios));
 }
 
 std::vector<std::string> Measurements::workloads() const {

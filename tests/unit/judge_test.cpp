@@ -157,6 +157,9 @@ class RandomPolicies {
         const std::string argv_part = pick(
             {"", R"(, "argv": {"contains": [")" + word() + R"(", {"regex": "p"}]})",
              R"(, "argv": {"any": [")" + word() + R"(", ")" + word() + R"("]})",
+             R"(, "argv": {"any": [{"regex": "^--f"}, {"glob": "p**"}]})",
+             R"(, "argv": {"prefix": [{"regex": ".*s"}]})",
+             R"(, "argv": {"contains": [{"glob": "-**"}, {"regex": "(?i)X"}]})",
              R"(, "argv": {"none": [")" + word() + R"("]})",
              R"(, "argv": {"subcommand": {"is": ["push", "x"], "flags_with_values": ["-C"]}})"});
         const std::string rest = exe_part.empty() && argv_part.empty() ? R"(, "uid": 0)" : "";
