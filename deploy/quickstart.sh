@@ -81,7 +81,7 @@ make_bundle() {
         .process.args = $ARGS.positional | .process.terminal = false
         | .root = {path: $rootfs, readonly: false}
         | .annotations["io.execseal.policy"] = $policy' \
-        "$work/bundle/config.json" --args "$@" >"$work/spec.json"
+        "$work/bundle/config.json" --args -- "$@" >"$work/spec.json"
     mv "$work/spec.json" "$work/bundle/config.json"
 }
 

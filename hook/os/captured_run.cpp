@@ -77,7 +77,7 @@ Result<CapturedRun> run_captured(const std::vector<std::string>& argv,
     pipe->write.reset();
     auto text = read_until(pipe->read.get(), Clock::now() + deadline);
     if (!text) {
-        (void)::kill(child, SIGKILL);
+        (void)::kill(child, SIGKILL);  // allowed: our own child, not waited for yet
     }
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {

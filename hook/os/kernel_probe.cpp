@@ -124,7 +124,7 @@ Result<NotifyProbe> probe_user_notification(std::chrono::milliseconds deadline) 
     }
     theirs.reset();
     ScopeExit undo{[child] {
-        (void)::kill(child, SIGKILL);
+        (void)::kill(child, SIGKILL);  // allowed: our own child, not waited for yet
         (void)wait_for(child);
     }};
     auto listener = receive_listener(ours.get());

@@ -40,20 +40,6 @@ class Create : public testing::TestWithParam<Engine> {
         bundle_.annotation("io.execseal.policy", "small").args(argv).write();
         return Container(node_.runtime(), bundle_, scratch_).run();
     }
-    // Events of execs whose program is `exe`.
-    [[nodiscard]] std::vector<json> events_of(const std::string& exe) const {
-        auto events = node_.events();
-        std::erase_if(events,
-                      [&](const json& event) { return event.value("exe", json()) != json(exe); });
-        return events;
-    }
-    // Supervisors remove their directory as the last thing they do.
-    [[nodiscard]] bool nothing_left() const {
-        return eventually([&] {
-            return !std::filesystem::exists(node_.run_dir()) ||
-                   std::filesystem::is_empty(node_.run_dir());
-        });
-    }
     // What the one supervisor that runs says of itself.
     [[nodiscard]] ordered_json status() const {
         for (const auto& entry : std::filesystem::directory_iterator(node_.run_dir())) {
@@ -74,7 +60,7 @@ TEST_P(Create, RunsWhatIsAllowedWithItsExitCodeAndOutput) {
     const Outcome outcome = run({"/bin/sh", "-c", "echo hello; exit 42"});
     EXPECT_EQ(outcome.exit_code, 42) << outcome.text();
     EXPECT_EQ(outcome.out, "hello\n");
-    const auto shells = events_of("/bin/sh");
+    const auto shells = node_.events_of("/bin/sh");
     ASSERT_EQ(shells.size(), 1U) << outcome.text();
     const json& event = shells[0];
     EXPECT_EQ(event["via"], "entrypoint");
@@ -87,20 +73,20 @@ TEST_P(Create, RunsWhatIsAllowedWithItsExitCodeAndOutput) {
     EXPECT_EQ(event["cwd"], "/");
     EXPECT_EQ(event["policy"], "small");
     EXPECT_GE(event["latency_us"], 0);
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(Create, ADeniedEntrypointNeverRuns) {
     const Outcome outcome = run({"/bin/wget", "http://127.0.0.1/"});
     EXPECT_NE(outcome.exit_code, 0);
     EXPECT_EQ(outcome.out, "");
-    const auto events = events_of("/bin/wget");
+    const auto events = node_.events_of("/bin/wget");
     ASSERT_FALSE(events.empty()) << outcome.text();
     EXPECT_EQ(events[0]["verdict"], "deny");
     EXPECT_EQ(events[0]["rule"], "no-wget");
     EXPECT_EQ(events[0]["via"], "entrypoint");
     EXPECT_EQ(events[0]["outcome"], "refused");
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(Create, JudgesEveryChildOnProgramAndArguments) {
@@ -115,12 +101,12 @@ TEST_P(Create, JudgesEveryChildOnProgramAndArguments) {
     EXPECT_NE(outcome.out.find("rmf=126\n"), std::string::npos) << outcome.out;
     EXPECT_NE(outcome.out.find("Operation not permitted"), std::string::npos) << outcome.out;
     EXPECT_NE(outcome.out.find("0\n/tmp/b\n"), std::string::npos) << outcome.out;
-    const auto ids = events_of("/bin/id");
+    const auto ids = node_.events_of("/bin/id");
     ASSERT_EQ(ids.size(), 1U);
     EXPECT_EQ(ids[0]["verdict"], "audit");
     EXPECT_EQ(ids[0]["outcome"], "executed");
     EXPECT_EQ(ids[0]["via"], "child");
-    const auto removals = events_of("/bin/rm");
+    const auto removals = node_.events_of("/bin/rm");
     ASSERT_EQ(removals.size(), 2U);
     EXPECT_EQ(removals[0]["verdict"], "allow");
     EXPECT_EQ(removals[1]["verdict"], "deny");
@@ -130,7 +116,7 @@ TEST_P(Create, JudgesEveryChildOnProgramAndArguments) {
 TEST_P(Create, VerdictKillEndsTheCaller) {
     const Outcome outcome = run({"/bin/sh", "-c", "(exec /bin/nc 127.0.0.1 1); echo $?"});
     EXPECT_EQ(outcome.out, "137\n") << outcome.text();
-    const auto events = events_of("/bin/nc");
+    const auto events = node_.events_of("/bin/nc");
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0]["outcome"], "killed");
 }
@@ -146,16 +132,16 @@ TEST_P(Create, LivesThroughCreateStartExecKillDelete) {
     const Outcome denied = container.exec({"/bin/sh", "-c", "echo never"});
     EXPECT_NE(denied.exit_code, 0);
     EXPECT_EQ(denied.out, "");
-    const auto echoes = events_of("/bin/echo");
+    const auto echoes = node_.events_of("/bin/echo");
     ASSERT_EQ(echoes.size(), 1U);
     EXPECT_EQ(echoes[0]["via"], "exec");
-    const auto shells = events_of("/bin/sh");
+    const auto shells = node_.events_of("/bin/sh");
     ASSERT_FALSE(shells.empty());
     EXPECT_EQ(shells[0]["rule"], "no-shell-by-exec");
     EXPECT_EQ(container.kill("KILL").exit_code, 0);
     EXPECT_TRUE(container.wait_until_stopped());
     EXPECT_EQ(container.remove().exit_code, 0);
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
     const auto events = node_.events();
     EXPECT_EQ(events.front()["event"], "start");
     EXPECT_EQ(events.back()["event"], "end");
@@ -169,7 +155,7 @@ TEST_P(Create, AContainerWithoutTheAnnotationPassesUntouched) {
         << "the control: wget itself runs: " << outcome.text();
     EXPECT_EQ(read_file(bundle_.path() / "config.json"), before);
     EXPECT_TRUE(node_.events().empty());
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(Create, ANodesDefaultAndFloorApplyWithoutAnAnnotation) {
@@ -182,7 +168,7 @@ TEST_P(Create, ANodesDefaultAndFloorApplyWithoutAnAnnotation) {
     bundle_.args({"/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"}).write();
     const Outcome outcome = Container(node_.runtime(), bundle_, scratch_).run();
     EXPECT_EQ(outcome.out, "126\n") << outcome.text();
-    const auto events = events_of("/bin/wget");
+    const auto events = node_.events_of("/bin/wget");
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0]["decided_by"], "small");
 }
@@ -193,7 +179,7 @@ TEST_P(Create, ModeAuditExecutesAndRecords) {
     bundle_.annotation("io.execseal.mode", "audit");
     const Outcome outcome = run({"/bin/sh", "-c", "/bin/rm -f /tmp/none; echo $?"});
     EXPECT_EQ(outcome.out, "0\n") << outcome.text();
-    const auto events = events_of("/bin/rm");
+    const auto events = node_.events_of("/bin/rm");
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0]["verdict"], "audit");
     EXPECT_EQ(events[0]["would_be"], "deny");
@@ -220,7 +206,7 @@ TEST_P(Create, APolicyThatCannotBeUsedFailsTheCreateWithOneLine) {
         EXPECT_NE(outcome.err.find(row.expected), std::string::npos) << outcome.err;
         EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
     }
-    EXPECT_TRUE(nothing_left());
+    EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(Create, ACreateThatFailsInTheRuntimeLeavesNothing) {
@@ -228,7 +214,7 @@ TEST_P(Create, ACreateThatFailsInTheRuntimeLeavesNothing) {
     const Outcome outcome = run({"/bin/echo", "never"});
     EXPECT_NE(outcome.exit_code, 0);
     EXPECT_EQ(outcome.out, "");
-    EXPECT_TRUE(nothing_left()) << read_file(node_.log_path());
+    EXPECT_TRUE(node_.nothing_left()) << read_file(node_.log_path());
 }
 
 TEST_P(Create, TwoContainersAtOnceDoNotMeet) {
@@ -248,7 +234,7 @@ TEST_P(Create, TwoContainersAtOnceDoNotMeet) {
     ASSERT_EQ(two.start().exit_code, 0);
     EXPECT_EQ(one.exec({"/bin/id", "-u"}).exit_code, 0);
     EXPECT_NE(two.exec({"/bin/id", "-u"}).exit_code, 0);
-    const auto events = events_of("/bin/id");
+    const auto events = node_.events_of("/bin/id");
     ASSERT_GE(events.size(), 2U);
     EXPECT_EQ(events[0]["container"]["id"], one.id());
     EXPECT_EQ(events[1]["container"]["id"], two.id());
@@ -259,7 +245,7 @@ TEST_P(Create, AWorkloadsBytesReachTheEventWithoutLoss) {
                                  "echo \"$(printf 'a\\377b')\" | cat; /bin/echo \"$(printf "
                                  "'\\377\\n\\\"')\" end >/dev/null"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
-    const auto events = events_of("/bin/echo");
+    const auto events = node_.events_of("/bin/echo");
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0]["argv"], (json{"/bin/echo", {{"hex", "ff0a5c22"}}, "end"}));
 }
@@ -276,7 +262,7 @@ TEST_P(Create, WithoutItsSupervisorAContainerCanNeitherForkNorExec) {
     ASSERT_EQ(container.create().exit_code, 0) << container.err();
     ASSERT_EQ(container.start().exit_code, 0);
     // `start` returns before the entrypoint's own exec.
-    ASSERT_TRUE(eventually([&] { return !events_of("/bin/sh").empty(); })) << container.err();
+    ASSERT_TRUE(eventually([&] { return !node_.events_of("/bin/sh").empty(); })) << container.err();
     auto supervisor = open_pidfd(status().value("supervisor_pid", -1));
     ASSERT_TRUE(supervisor.has_value());
     ASSERT_TRUE(send_signal(supervisor->get(), SIGKILL).has_value());
@@ -287,16 +273,16 @@ TEST_P(Create, WithoutItsSupervisorAContainerCanNeitherForkNorExec) {
     EXPECT_EQ(container.out(), "");
     EXPECT_NE(container.err().find("not implemented"), std::string::npos) << container.err();
     EXPECT_EQ(container.remove().exit_code, 0);
-    EXPECT_TRUE(nothing_left()) << "poststop clears what a killed supervisor left";
+    EXPECT_TRUE(node_.nothing_left()) << "poststop clears what a killed supervisor left";
 }
 
 TEST_P(Create, ScriptsLoadersAndAppletsAreJudgedAsWhatTheyRun) {
     bundle_.file("/script", "#!/bin/wget\n", 0755);
-    const Outcome outcome = run(
-        {"/bin/sh", "-c",
-         "/script 2>/dev/null; echo script=$?; /bin/busybox wget 2>/dev/null; echo applet=$?;"
-         "cd /bin; ./../bin/wget 2>/dev/null; echo dots=$?; mkdir /tmp/d; ln -s /bin/busybox "
-         "/tmp/d/wget; /tmp/d/wget 2>/dev/null; echo link=$?"});
+    const Outcome outcome =
+        run({"/bin/sh", "-c",
+             "/script 2>/dev/null; echo script=$?; /bin/busybox wget 2>/dev/null; echo applet=$?;"
+             "cd /bin; ./../bin/wget 2>/dev/null; echo dots=$?; mkdir /tmp/d; ln -s /bin/busybox "
+             "/tmp/d/wget; /tmp/d/wget 2>/dev/null; echo link=$?"});
     for (const char* expected : {"script=126", "applet=126", "dots=126", "link=126"}) {
         EXPECT_NE(outcome.out.find(expected), std::string::npos)
             << expected << " in " << outcome.text();
@@ -312,7 +298,38 @@ TEST_P(Create, ALargeStateAndNoNewPrivilegesBothWays) {
         const Outcome outcome = run({"/bin/echo", "large"});
         EXPECT_EQ(outcome.out, "large\n") << outcome.text();
     }
-    EXPECT_EQ(events_of("/bin/echo").size(), 2U);
+    EXPECT_EQ(node_.events_of("/bin/echo").size(), 2U);
+}
+
+// A bundle that carries the edit already, as "runc's seccomp agent configuration" would: the hook
+// starts the supervisor there. crun connects before any hook, so this way in is runc's alone.
+TEST(BareRunc, TheHookStartsTheSupervisorOfAnEditedBundle) {
+    const Scratch scratch;
+    Node node(scratch);
+    node.policy("small", policy()).settings()["runtimes"] = {"/bin/true"};
+    node.write();
+    Bundle bundle(scratch.path() / "bundle");
+    bundle.annotation("io.execseal.policy", "small")
+        .args({"/bin/sh", "-c", "/bin/echo ran; /bin/wget; /bin/rm -f /nothing"})
+        .write();
+    Runtime bare = node.runtime();
+    const std::string shim = std::exchange(bare.program, "");
+    Container container(bare, bundle, scratch);
+    const Outcome edited = e2e::run(
+        {.argv = {shim, "create", "--bundle", bundle.path(), container.id()}, .env = bare.env},
+        scratch.path());
+    ASSERT_EQ(edited.exit_code, 0) << edited.text();
+    ASSERT_TRUE(node.nothing_left()) << "the shim's own supervisor outlives the failed create";
+    node.settings()["runtimes"] = {"runc"};
+    node.write();
+
+    const Outcome outcome = container.run();
+    EXPECT_EQ(outcome.out, "ran\n") << outcome.text();
+    ASSERT_EQ(node.events_of("/bin/wget").size(), 1U);
+    EXPECT_EQ(node.events_of("/bin/wget")[0]["rule"], "no-wget");
+    ASSERT_EQ(node.events_of("/bin/rm").size(), 1U);
+    EXPECT_EQ(node.events_of("/bin/rm")[0]["outcome"], "refused");
+    EXPECT_TRUE(node.nothing_left());
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Create, testing::Values(Engine::kRunc, Engine::kCrun),
