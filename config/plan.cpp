@@ -197,6 +197,25 @@ std::optional<Choice> choose_policy(const Annotations& own, const std::string& n
     return std::nullopt;
 }
 
+Result<> load_policies(Plan& plan, const Choice& choice, const Settings& settings) {
+    const Result<LoadedRef> chosen = load_ref(choice.wanted, settings, choice.source);
+    if (!chosen) {
+        return chosen.error();
+    }
+    plan.policy = chosen->ref;
+    plan.track_forks = chosen->needs_binding;
+    if (settings.floor_policy) {
+        const Result<LoadedRef> floor =
+            load_ref(*settings.floor_policy, settings, settings.path + ": /floor_policy");
+        if (!floor) {
+            return floor.error();
+        }
+        plan.floor = floor->ref;
+        plan.track_forks = plan.track_forks || floor->needs_binding;
+    }
+    return Ok{};
+}
+
 // An author who could have left the policy off may weaken it; where the node's owner forces one,
 // only allow_mode_annotation lets the mode be weakened. The floor is enforced in any mode.
 Result<Mode> choose_mode(const Annotations& own, const Settings& settings,
@@ -222,7 +241,8 @@ Result<Mode> choose_mode(const Annotations& own, const Settings& settings,
                       "\": expected \"enforce\", \"audit\" or \"learn\"");
 }
 
-Result<> place(Plan& plan, const Settings& settings) {
+// `key`: what makes this container's directory its own, beside the id.
+Result<> place(Plan& plan, const Settings& settings, const std::string& key) {
     static constexpr std::string_view kIdBytes =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-";
     if (plan.container_id.empty() ||
@@ -230,10 +250,7 @@ Result<> place(Plan& plan, const Settings& settings) {
         return make_error("container id \"" + plan.container_id +
                           "\": expected letters, digits, \"_\", \".\", \"+\" and \"-\"");
     }
-    if (!plan.bundle.starts_with('/')) {
-        return make_error("bundle \"" + plan.bundle + "\": expected an absolute path");
-    }
-    const std::string digest = sha256_hex(plan.container_id + std::string(1, '\0') + plan.bundle);
+    const std::string digest = sha256_hex(plan.container_id + std::string(1, '\0') + key);
     plan.container_dir = settings.run_dir + "/" + plan.container_id.substr(0, kIdInDirectory) +
                          "-" + digest.substr(0, 8);
     plan.listener_path = plan.container_dir + "/seccomp.sock";
@@ -290,25 +307,52 @@ Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& 
         return mode.error();
     }
     plan.mode = mode.value();
-    if (Result<> placed = place(plan, settings); !placed) {
+    if (!bundle.starts_with('/')) {
+        return make_error("bundle \"" + bundle + "\": expected an absolute path");
+    }
+    if (Result<> placed = place(plan, settings, bundle); !placed) {
         return placed.error();
     }
-    const Result<LoadedRef> chosen = load_ref(choice->wanted, settings, choice->source);
-    if (!chosen) {
-        return chosen.error();
-    }
-    plan.policy = chosen->ref;
-    plan.track_forks = chosen->needs_binding;
-    if (settings.floor_policy) {
-        const Result<LoadedRef> floor =
-            load_ref(*settings.floor_policy, settings, settings.path + ": /floor_policy");
-        if (!floor) {
-            return floor.error();
-        }
-        plan.floor = floor->ref;
-        plan.track_forks = plan.track_forks || floor->needs_binding;
+    if (Result<> loaded = load_policies(plan, *choice, settings); !loaded) {
+        return loaded.error();
     }
     return std::optional<Plan>(std::move(plan));
+}
+
+Result<Plan> place_profile(const std::string& container_id, const Settings& settings) {
+    Plan plan;
+    plan.container_id = container_id;
+    // Not by the bundle: crun says "." for an exec.
+    if (Result<> placed = place(plan, settings, "agent"); !placed) {
+        return placed.error();
+    }
+    return plan;
+}
+
+Result<Plan> plan_profile(const ProfileContainer& container, const Settings& settings) {
+    Result<Plan> placed = place_profile(container.id, settings);
+    if (!placed) {
+        return placed;
+    }
+    Plan& plan = *placed;
+    plan.container_name = container_name(container.annotations);
+    plan.bundle = container.bundle;
+    plan.mode = settings.mode;
+    Choice choice{container.policy,
+                  "container " + container.id + ": /linux/seccomp/listenerMetadata", true};
+    if (container.policy.empty()) {
+        if (!settings.default_policy) {
+            return make_error(choice.source + ": \"\": expected a policy's name (" + settings.path +
+                              " has no default_policy)");
+        }
+        choice = {*settings.default_policy, settings.path + ": /default_policy", false};
+    } else if (Result<> allowed = check_allowed(choice.wanted, settings, choice.source); !allowed) {
+        return allowed.error();
+    }
+    if (Result<> loaded = load_policies(plan, choice, settings); !loaded) {
+        return loaded.error();
+    }
+    return placed;
 }
 
 Result<Policy> load_planned_policy(const PolicyRef& ref) {

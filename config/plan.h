@@ -51,6 +51,22 @@ Result<std::optional<Plan>> plan_container(const nlohmann::ordered_json& spec,
                                            const std::string& container_id,
                                            const std::string& bundle, const Settings& settings);
 
+// A container whose ready profile names the node agent's socket: no shim and no hook saw its
+// config.json, the agent learns of it when the runtime sends the listener.
+struct ProfileContainer {
+    std::string id;
+    std::string policy;                              // the profile's listenerMetadata
+    std::string bundle;                              // as the runtime says it, for the reader
+    std::map<std::string, std::string> annotations;  // of these only the container's name is used
+};
+
+// The policy is the profile's, the node's default where it names none; what a container may choose
+// and the floor hold as for an annotation.
+Result<Plan> plan_profile(const ProfileContainer& container, const Settings& settings);
+// The same without the policies: of the result only the id and the paths are set. For a container
+// that is served already, whatever has become of its policy's file.
+Result<Plan> place_profile(const std::string& container_id, const Settings& settings);
+
 // The policy of a plan, read again; an Error if the file is no longer the one the plan was made
 // with.
 Result<Policy> load_planned_policy(const PolicyRef& ref);

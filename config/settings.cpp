@@ -65,6 +65,20 @@ void read_log(const JsonNode& node, LogSettings& log) {
     }
 }
 
+void read_agent(const JsonNode& node, AgentSettings& agent) {
+    const JsonObject object = node.object({"socket", "metrics", "supervisors_cgroup"});
+    if (const auto socket = object.get("socket")) {
+        agent.socket = absolute_path(*socket);
+    }
+    if (const auto metrics = object.get("metrics")) {
+        agent.metrics =
+            metrics->non_empty_string("a socket's absolute path, 127.0.0.1:PORT or [::1]:PORT");
+    }
+    if (const auto cgroup = object.get("supervisors_cgroup")) {
+        agent.supervisors_cgroup = absolute_path(*cgroup);
+    }
+}
+
 void read_deadlines(const JsonNode& node, Deadlines& deadlines) {
     const JsonObject object =
         node.object({"fork_grace_us", "exec_grace_us", "supervisor_start_ms", "remote_read_ms"});
@@ -142,6 +156,7 @@ Result<Settings> load_settings(const std::string& path) {
     const Result<nlohmann::ordered_json> json = load_json(path);
     if (!json) {
         if (json.error().code == ENOENT) {
+            settings.agent.socket = settings.run_dir + "/agent.sock";
             return settings;
         }
         return json.error();
@@ -151,7 +166,7 @@ Result<Settings> load_settings(const std::string& path) {
         JsonNode(json.value(), problems)
             .object({"runtimes", "hook", "run_dir", "policies_dir", "default_policy",
                      "floor_policy", "allowed_policies", "mode", "allow_mode_annotation", "audit",
-                     "log", "deadlines"});
+                     "log", "agent", "deadlines"});
     read_paths(object, settings);
     read_choices(object, settings);
     if (const auto audit = object.get("audit")) {
@@ -160,8 +175,14 @@ Result<Settings> load_settings(const std::string& path) {
     if (const auto log = object.get("log")) {
         read_log(*log, settings.log);
     }
+    if (const auto agent = object.get("agent")) {
+        read_agent(*agent, settings.agent);
+    }
     if (const auto deadlines = object.get("deadlines")) {
         read_deadlines(*deadlines, settings.deadlines);
+    }
+    if (settings.agent.socket.empty()) {
+        settings.agent.socket = settings.run_dir + "/agent.sock";
     }
     if (problems.first()) {
         return *problems.first();

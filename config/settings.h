@@ -24,6 +24,15 @@ struct LogSettings {
     std::string file = "/var/log/execseal/execseal.log";
 };
 
+// `execseal-hook agent`.
+struct AgentSettings {
+    std::string socket;   // the profiles' listenerPath; empty: RUN_DIR/agent.sock
+    std::string metrics;  // a unix socket's path, 127.0.0.1:PORT or [::1]:PORT; empty: none
+    // A cgroup's directory that the supervisors move to, so that they outlive the agent where its
+    // own is cleared (a Kubernetes pod); empty: they stay in the agent's.
+    std::string supervisors_cgroup;
+};
+
 struct Deadlines {
     // How long a fork may take to show its event before the caller is interrupted (design: 500 us).
     std::chrono::microseconds fork_grace{500};
@@ -58,6 +67,7 @@ struct Settings {
     std::optional<bool> allow_mode_annotation;
     AuditSettings audit;
     LogSettings log;
+    AgentSettings agent;
     Deadlines deadlines;
 };
 

@@ -11,7 +11,7 @@ runtime_packages=(runc crun busybox-static jq)
 test_packages=(
     libgtest-dev libgmock-dev gcc-multilib liburing-dev libaio-dev libvalijson-dev libbenchmark-dev
     libcap2-bin shellcheck clang-format-14 groff-base
-    podman containerd python3 libpython3.11-testsuite
+    podman containerd systemd python3 libpython3.11-testsuite
     protobuf-compiler python3-protobuf python3-grpcio
 )
 

@@ -30,6 +30,12 @@ Result<> launch_supervisor(const Plan& plan, const Settings& settings, const Lau
     if (terms.arrival) {
         document["arrival_ms"] = terms.arrival->count();
     }
+    if (!terms.cgroup.empty()) {
+        document["cgroup"] = terms.cgroup;
+    }
+    if (terms.recover_from != 0) {
+        document["recover_from"] = terms.recover_from;
+    }
     auto handed = memfd_with("execseal-launch", document.dump());
     if (!handed) {
         return handed.error();

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "config/plan.h"
 #include "config/settings.h"
@@ -22,6 +23,11 @@ struct LaunchTerms {
     pid_t creator = 0;  // once this process (the runtime, or who calls it) has ended
     // Also after this time, for creators that outlive a failed create; absent: no bound.
     std::optional<std::chrono::milliseconds> arrival;
+    // A cgroup's directory that the supervisor moves to; empty: it stays in the launcher's.
+    std::string cgroup{};
+    // It follows one that died: a task of the container, whose calls in flight are to come again.
+    // 0: it is the first.
+    pid_t recover_from = 0;
 };
 
 // An idle supervisor of an earlier life of the same container is stopped first; one that serves a

@@ -1,10 +1,13 @@
-// execseal-hook: the OCI hook, and the supervisor that it starts.
+// execseal-hook: the OCI hook, the supervisor that it starts, and the node agent.
 
 #include <cstdio>
 #include <exception>
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "execseal_version.h"
+#include "hook/agent/agent.h"
+#include "hook/agent/profile.h"
 #include "hook/precreate.h"
 #include "hook/stages.h"
 #include "hook/supervisor/supervise.h"
@@ -21,12 +24,28 @@ constexpr const char* kUsage =
     "podman's stage, with config.json on stdin and the edited one on stdout:\n"
     "  precreate       edit config.json and start the supervisor\n"
     "\n"
+    "For ready seccomp profiles, whose listenerPath is one fixed socket:\n"
+    "  agent           serve that socket, one supervisor a container\n"
+    "  profile POLICY [--base FILE | --unconfined] [--cap CAP_NAME]...\n"
+    "                  print such a profile\n"
+    "\n"
     "Started by the above, not by hand:\n"
     "  supervise       serve one container\n"
     "\n"
     "  --version, --help\n";
 
-int run(std::string_view stage) {
+int run(const std::vector<std::string>& arguments) {
+    const std::string stage = arguments.empty() ? "" : arguments[0];
+    if (stage == "profile") {
+        return execseal::run_profile({arguments.begin() + 1, arguments.end()});
+    }
+    if (arguments.size() > 1) {
+        (void)std::fputs(kUsage, stderr);
+        return 2;
+    }
+    if (stage == "agent") {
+        return execseal::run_agent();
+    }
     if (stage == "createRuntime") {
         return execseal::run_create_runtime();
     }
@@ -52,7 +71,7 @@ int run(std::string_view stage) {
 
 int main(int argc, char** argv) {
     try {
-        return run(argc == 2 ? argv[1] : "");
+        return run({argv + (argc > 0 ? 1 : 0), argv + argc});
     } catch (const std::exception& failure) {
         (void)std::fprintf(stderr, "execseal-hook: %s\n", failure.what());
         return 1;

@@ -64,6 +64,14 @@ Result<OciState> state_from(const ordered_json& json, const std::string& where,
         return pid.error();
     }
     state.pid = *pid;
+    if (const auto* annotations = find(json, "annotations");
+        annotations != nullptr && annotations->is_object()) {
+        for (const auto& [key, value] : annotations->items()) {
+            if (value.is_string()) {
+                state.annotations[key] = value.get<std::string>();
+            }
+        }
+    }
     return state;
 }
 
@@ -99,6 +107,15 @@ Result<ContainerProcessState> parse_container_process_state(std::string_view tex
         return pid.error();
     }
     message.pid = *pid;
+    if (find(*json, "metadata") != nullptr) {
+        auto metadata = string_of(*json, "metadata", "", origin);
+        if (!metadata) {
+            return metadata.error();
+        }
+        message.metadata = std::move(*metadata);
+    }
+    const auto* resumed = find(*json, "resumed");
+    message.resumed = resumed != nullptr && resumed->is_boolean() && resumed->get<bool>();
     const auto* state = find(*json, "state");
     if (state == nullptr) {
         return wrong(origin, "/state", "an object");
@@ -109,6 +126,22 @@ Result<ContainerProcessState> parse_container_process_state(std::string_view tex
     }
     message.state = std::move(*parsed);
     return message;
+}
+
+std::string container_process_state_text(const ContainerProcessState& message) {
+    const OciState& state = message.state;
+    const ordered_json json{{"ociVersion", "1.0.2"},
+                            {"fds", {"seccompFd"}},
+                            {"pid", message.pid},
+                            {"metadata", message.metadata},
+                            {"resumed", message.resumed},
+                            {"state",
+                             {{"ociVersion", "1.0.2"},
+                              {"id", state.id},
+                              {"status", state.status},
+                              {"pid", state.pid},
+                              {"bundle", state.bundle}}}};
+    return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 JsonEnd::Status JsonEnd::feed(std::string_view chunk) {

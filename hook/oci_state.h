@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,15 @@ struct OciState {
     std::string bundle;  // crun says "." for an exec
     std::string status;
     pid_t pid = 0;  // 0 where the runtime does not know it (crun's exec, poststop)
+    std::map<std::string, std::string> annotations;
 };
 
 struct ContainerProcessState {
     std::vector<std::string> fds;  // names of the descriptors that came with it, in order
     pid_t pid = 0;
+    std::string metadata;  // the profile's listenerMetadata; empty when there is none
+    // Ours, from the agent: an earlier supervisor has served this listener.
+    bool resumed = false;
     OciState state;
 };
 
@@ -32,6 +37,8 @@ struct ContainerProcessState {
 Result<OciState> parse_oci_state(std::string_view text, const std::string& origin);
 Result<ContainerProcessState> parse_container_process_state(std::string_view text,
                                                             const std::string& origin);
+// What parse_container_process_state() reads, for handing a message on with one seccompFd.
+std::string container_process_state_text(const ContainerProcessState& message);
 
 // Finds the end of one JSON object in a stream that may stay open after it (runc run keeps its
 // socket until the container ends, so the end of the stream is no end of message). Feed it each

@@ -91,6 +91,14 @@ Result<std::string> read_line(int fd, std::chrono::steady_clock::time_point dead
     return line.substr(0, line.find('\n'));
 }
 
+Result<UniqueFd> open_for_write(const std::string& path) {
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd.valid()) {
+        return Error{errno, "open " + path};
+    }
+    return fd;
+}
+
 Result<> write_all(int fd, const std::string& text) {
     std::size_t done = 0;
     while (done < text.size()) {

@@ -27,6 +27,9 @@ Result<std::string> read_all(int fd, std::size_t limit);
 // the Error's code when the deadline passes first, code 0 when the stream ends with nothing in it.
 Result<std::string> read_line(int fd, std::chrono::steady_clock::time_point deadline);
 
+// A file that exists, for write_all(): a control file of cgroupfs and the like.
+Result<UniqueFd> open_for_write(const std::string& path);
+
 // Writes all of `text`.
 Result<> write_all(int fd, const std::string& text);
 

@@ -53,6 +53,11 @@ Result<int> EventLoop::run_once(std::optional<Clock::time_point> deadline) {
     return count;
 }
 
+bool has_hung_up(int fd) {
+    pollfd asked{fd, 0, 0};
+    return ::poll(&asked, 1, 0) == 1;
+}
+
 Result<UniqueFd> open_signal_fd(int signal) {
     sigset_t set;
     sigemptyset(&set);

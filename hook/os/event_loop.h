@@ -52,6 +52,10 @@ class EventLoop {
     std::vector<Ready> ready_;
 };
 
+// Has the other side gone (POLLHUP, POLLERR)? A seccomp listener's: no task has the filter any
+// more.
+bool has_hung_up(int fd);
+
 // A signalfd of one blocked signal, non-blocking; the signal is blocked for the calling thread.
 Result<UniqueFd> open_signal_fd(int signal);
 // Reads all that is queued; true if there was anything.

@@ -37,6 +37,22 @@ Result<FileFollow> FileFollow::open(const std::string& path) {
     return FileFollow(path, std::move(watch));
 }
 
+Result<> FileFollow::skip_to_end() {
+    auto opened = reopen();
+    if (!opened) {
+        return opened.error();
+    }
+    struct stat now {};
+    if (!file_.valid()) {
+        return Ok{};
+    }
+    if (::fstat(file_.get(), &now) != 0) {
+        return Error{errno, "stat " + path_};
+    }
+    offset_ = now.st_size;
+    return Ok{};
+}
+
 Result<std::string> FileFollow::read_some() {
     if (file_.valid()) {
         auto bytes = read_chunk();

@@ -20,6 +20,8 @@ class FileFollow {
     // The file need not exist yet, its directory must.
     static Result<FileFollow> open(const std::string& path);
 
+    // What stands in the file now is not read.
+    Result<> skip_to_end();
     // At most a chunk; empty when there is nothing new now.
     Result<std::string> read_some();
     // Blocks until the directory says that something may be new: inotify(7), so not for files on

@@ -1,5 +1,6 @@
 #include "hook/os/unix_socket.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -7,6 +8,8 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <cstddef>
 #include <cstring>
 
 namespace execseal {
@@ -25,8 +28,51 @@ Result<sockaddr_un> address_of(const std::string& path) {
     return address;
 }
 
-const sockaddr* as_sockaddr(const sockaddr_un& address) {
+template <class Address>
+const sockaddr* as_sockaddr(const Address& address) {
     return reinterpret_cast<const sockaddr*>(&address);
+}
+
+// Room for the descriptors of one message; must outlive the msghdr that points to it.
+class FdsControl {
+  public:
+    // At most kMaxFds.
+    void attach(msghdr& message, const std::vector<int>& fds) {
+        message.msg_control = bytes_.data();
+        message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+        std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
+    }
+
+  private:
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> bytes_{};
+};
+
+Result<> check_count(const std::vector<int>& fds) {
+    if (fds.size() > kMaxFds) {
+        return make_error("at most " + std::to_string(kMaxFds) + " descriptors a message");
+    }
+    return Ok{};
+}
+
+Result<UniqueFd> listen_inet(int family, const sockaddr* address, socklen_t size,
+                             const std::string& name) {
+    UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd.valid()) {
+        return Error{errno, "socket"};
+    }
+    const int reuse = 1;
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+    if (::bind(fd.get(), address, size) != 0) {
+        return Error{errno, "bind " + name};
+    }
+    if (::listen(fd.get(), 64) != 0) {
+        return Error{errno, "listen " + name};
+    }
+    return fd;
 }
 
 }  // namespace
@@ -144,10 +190,10 @@ Result<Received> receive_with_fds(int socket, std::size_t limit) {
 }
 
 Result<> send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds) {
-    if (fds.size() > kMaxFds) {
-        return make_error("at most " + std::to_string(kMaxFds) + " descriptors a message");
+    if (auto checked = check_count(fds); !checked) {
+        return checked;
     }
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> control{};
+    FdsControl control;
     bool attach = !fds.empty();
     while (!bytes.empty()) {
         iovec part{const_cast<char*>(bytes.data()), bytes.size()};
@@ -155,13 +201,7 @@ Result<> send_with_fds(int socket, std::string_view bytes, const std::vector<int
         message.msg_iov = &part;
         message.msg_iovlen = 1;
         if (attach) {
-            message.msg_control = control.data();
-            message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-            cmsghdr* header = CMSG_FIRSTHDR(&message);
-            header->cmsg_level = SOL_SOCKET;
-            header->cmsg_type = SCM_RIGHTS;
-            header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-            std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
+            control.attach(message, fds);
         }
         const ssize_t count = ::sendmsg(socket, &message, MSG_NOSIGNAL);
         if (count < 0) {
@@ -174,6 +214,65 @@ Result<> send_with_fds(int socket, std::string_view bytes, const std::vector<int
         bytes.remove_prefix(static_cast<std::size_t>(count));
     }
     return Ok{};
+}
+
+Result<> send_datagram(const std::string& path, std::string_view bytes,
+                       const std::vector<int>& fds) {
+    if (auto checked = check_count(fds); !checked) {
+        return checked;
+    }
+    auto address = address_of(path);
+    if (!address) {
+        return address.error();
+    }
+    auto size = static_cast<socklen_t>(sizeof *address);
+    if (path.front() == '@') {
+        address->sun_path[0] = '\0';
+        size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+    }
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket.valid()) {
+        return Error{errno, "socket"};
+    }
+    iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    msghdr message{};
+    message.msg_name = &*address;
+    message.msg_namelen = size;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    FdsControl control;
+    if (!fds.empty()) {
+        control.attach(message, fds);
+    }
+    if (::sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0) {
+        return Error{errno, "sendmsg " + path};
+    }
+    return Ok{};
+}
+
+Result<UniqueFd> listen_loopback(const std::string& address) {
+    constexpr std::string_view kV4 = "127.0.0.1:";
+    constexpr std::string_view kV6 = "[::1]:";
+    const std::string_view prefix = address.starts_with(kV4) ? kV4 : kV6;
+    std::uint16_t port = 0;
+    const char* const end = address.data() + address.size();
+    const auto parsed =
+        std::from_chars(address.data() + std::min(prefix.size(), address.size()), end, port);
+    if (!address.starts_with(prefix) || parsed.ec != std::errc{} || parsed.ptr != end) {
+        return make_error("address " + address + ": expected 127.0.0.1:PORT or [::1]:PORT");
+    }
+    if (prefix == kV4) {
+        sockaddr_in v4{};
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(port);
+        v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return listen_inet(AF_INET, as_sockaddr(v4), sizeof v4, address);
+    }
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    v6.sin6_addr = in6addr_loopback;
+    return listen_inet(AF_INET6, as_sockaddr(v6), sizeof v6, address);
 }
 
 Result<std::size_t> send_some(int socket, std::string_view bytes) {

@@ -1,4 +1,5 @@
-// AF_UNIX stream sockets: listen, connect, and messages with descriptors (SCM_RIGHTS).
+// AF_UNIX sockets: listen, connect, and messages with descriptors (SCM_RIGHTS); and the one other
+// kind that is needed, a listener on loopback.
 //
 // Everything is CLOEXEC from birth. Descriptors of a received message are owned before the message
 // is looked at.
@@ -47,6 +48,14 @@ Result<Received> receive_with_fds(int socket, std::size_t limit);
 
 // Writes all of `bytes` (MSG_NOSIGNAL), with `fds` attached to the first byte.
 Result<> send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {});
+
+// One datagram to the socket at `path` ("@NAME": in the abstract namespace, unix(7)), with `fds`
+// attached. Never blocks: a full receiver is an Error with code EAGAIN.
+Result<> send_datagram(const std::string& path, std::string_view bytes,
+                       const std::vector<int>& fds);
+
+// Listens on loopback, non-blocking: `address` is 127.0.0.1:PORT or [::1]:PORT; port 0 takes any.
+Result<UniqueFd> listen_loopback(const std::string& address);
 
 // One non-blocking send (MSG_NOSIGNAL); how many bytes the socket took, 0 when it is full.
 Result<std::size_t> send_some(int socket, std::string_view bytes);

@@ -25,15 +25,23 @@ Result<std::unique_ptr<Listener>> Listener::open(EventLoop& loop, const std::str
     if (!socket) {
         return socket.error();
     }
-    const int fd = socket->get();
-    std::unique_ptr<Listener> listener(
-        new Listener(loop, std::move(*socket), std::move(container_id), std::move(on_process)));
+    return watch(std::unique_ptr<Listener>(
+        new Listener(loop, std::move(*socket), std::move(container_id), std::move(on_process))));
+}
+
+std::unique_ptr<Listener> Listener::adopt(EventLoop& loop, UniqueFd socket, OnProcess on_process) {
+    return watch(std::unique_ptr<Listener>(
+        new Listener(loop, std::move(socket), std::nullopt, std::move(on_process))));
+}
+
+std::unique_ptr<Listener> Listener::watch(std::unique_ptr<Listener> listener) {
     auto* raw = listener.get();
-    loop.add(fd, POLLIN, [raw](short) { raw->accept_connections(); });
+    raw->loop_.add(raw->socket_.get(), POLLIN, [raw](short) { raw->accept_connections(); });
     return listener;
 }
 
-Listener::Listener(EventLoop& loop, UniqueFd socket, std::string container_id, OnProcess on_process)
+Listener::Listener(EventLoop& loop, UniqueFd socket, std::optional<std::string> container_id,
+                   OnProcess on_process)
     : loop_(loop),
       socket_(std::move(socket)),
       container_id_(std::move(container_id)),
@@ -124,9 +132,9 @@ void Listener::deliver(Connection& connection) {
         log_warning("listener: " + message.error().text());
         return;
     }
-    if (message->state.id != container_id_) {
+    if (container_id_ && message->state.id != *container_id_) {
         log_warning("listener: a message for container " + message->state.id + ", expected " +
-                    container_id_);
+                    *container_id_);
         return;
     }
     const auto named = std::count(message->fds.begin(), message->fds.end(), "seccompFd");

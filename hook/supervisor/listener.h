@@ -31,6 +31,8 @@ class Listener {
     // `container_id`: messages for another container are refused. `loop` must outlive this.
     static Result<std::unique_ptr<Listener>> open(EventLoop& loop, const std::string& path,
                                                   std::string container_id, OnProcess on_process);
+    // On a socket that listens already (non-blocking), for messages of any container.
+    static std::unique_ptr<Listener> adopt(EventLoop& loop, UniqueFd socket, OnProcess on_process);
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -52,7 +54,9 @@ class Listener {
         std::optional<Clock::time_point> deadline;
     };
 
-    Listener(EventLoop& loop, UniqueFd socket, std::string container_id, OnProcess on_process);
+    Listener(EventLoop& loop, UniqueFd socket, std::optional<std::string> container_id,
+             OnProcess on_process);
+    static std::unique_ptr<Listener> watch(std::unique_ptr<Listener> listener);
 
     void accept_connections();
     void on_readable(int fd);
@@ -63,7 +67,7 @@ class Listener {
 
     EventLoop& loop_;
     UniqueFd socket_;
-    std::string container_id_;
+    std::optional<std::string> container_id_;  // nullopt: any
     OnProcess on_process_;
     std::map<int, Connection> connections_;
 };

@@ -24,7 +24,32 @@ struct LaunchDocument {
     Plan plan;
     std::string settings_path;
     std::optional<std::chrono::milliseconds> arrival;
+    std::string cgroup;
+    std::optional<Tid> recover_from;
 };
+
+// Members that a launcher may leave out.
+Result<> read_terms(const nlohmann::ordered_json& json, LaunchDocument& document) {
+    if (const auto member = json.find("arrival_ms"); member != json.end()) {
+        if (!member->is_number_unsigned()) {
+            return make_error("launch document: /arrival_ms: expected milliseconds");
+        }
+        document.arrival = std::chrono::milliseconds(member->get<std::uint32_t>());
+    }
+    if (const auto member = json.find("cgroup"); member != json.end()) {
+        if (!member->is_string()) {
+            return make_error("launch document: /cgroup: expected a directory");
+        }
+        document.cgroup = member->get<std::string>();
+    }
+    if (const auto member = json.find("recover_from"); member != json.end()) {
+        if (!member->is_number_integer()) {
+            return make_error("launch document: /recover_from: expected a process id");
+        }
+        document.recover_from = Tid{member->get<pid_t>()};
+    }
+    return Ok{};
+}
 
 Result<LaunchDocument> read_launch_document() {
     auto text = read_all(kLaunchDocumentFd, kDocumentLimit);
@@ -39,18 +64,24 @@ Result<LaunchDocument> read_launch_document() {
         !(*json)["settings"].is_string()) {
         return make_error("launch document: expected {\"plan\": ..., \"settings\": PATH}");
     }
-    std::optional<std::chrono::milliseconds> arrival;
-    if (const auto member = json->find("arrival_ms"); member != json->end()) {
-        if (!member->is_number_unsigned()) {
-            return make_error("launch document: /arrival_ms: expected milliseconds");
-        }
-        arrival = std::chrono::milliseconds(member->get<std::uint32_t>());
-    }
     auto plan = plan_from_json((*json)["plan"], "launch document: /plan");
     if (!plan) {
         return plan.error();
     }
-    return LaunchDocument{std::move(*plan), (*json)["settings"].get<std::string>(), arrival};
+    LaunchDocument document{std::move(*plan), (*json)["settings"].get<std::string>(), {}, {}, {}};
+    if (auto read = read_terms(*json, document); !read) {
+        return read.error();
+    }
+    return document;
+}
+
+// cgroups(7): 0 is the writer itself.
+Result<> move_to_cgroup(const std::string& directory) {
+    auto procs = open_for_write(directory + "/cgroup.procs");
+    if (!procs) {
+        return procs.error();
+    }
+    return write_all(procs->get(), "0");
 }
 
 Result<std::unique_ptr<Supervisor>> set_up() {
@@ -59,6 +90,11 @@ Result<std::unique_ptr<Supervisor>> set_up() {
         return document.error();
     }
     Plan& plan = document->plan;
+    if (!document->cgroup.empty()) {
+        if (auto moved = move_to_cgroup(document->cgroup); !moved) {
+            return add_context("moving to its cgroup", moved.error());
+        }
+    }
     auto settings = load_settings(document->settings_path);
     if (!settings) {
         return settings.error();
@@ -90,7 +126,7 @@ Result<std::unique_ptr<Supervisor>> set_up() {
     UniqueFd creator(::fcntl(kCreatorPidFd, F_DUPFD_CLOEXEC, kCreatorPidFd + 1));
     return Supervisor::create({std::move(plan), std::move(*settings), std::move(*policy),
                                std::move(floor), std::move(creator), std::move(*lock),
-                               document->arrival});
+                               document->arrival, document->recover_from});
 }
 
 void say(const std::string& line) {

@@ -11,6 +11,7 @@
 #include "hook/os/log.h"
 #include "hook/os/privileges.h"
 #include "hook/os/state_dir.h"
+#include "hook/supervisor/freeze.h"
 #include "hook/supervisor/notified_call.h"
 #include "hook/supervisor/pidns_listing.h"
 
@@ -101,8 +102,8 @@ Result<> Supervisor::open() {
         return listener.error();
     }
     listener_ = std::move(*listener);
-    auto control = Control::open(loop_, plan.control_path,
-                                 [this](const std::string& command) { return answer(command); });
+    auto control = open_control(loop_, plan.control_path,
+                                [this](const std::string& command) { return answer(command); });
     if (!control) {
         return control.error();
     }
@@ -159,7 +160,12 @@ void Supervisor::add_session(const ContainerProcessState& state, UniqueFd notify
     Session session;
     session.notify = std::move(*notify);
     session.kind = had_session_ ? Via::kExec : Via::kEntrypoint;
+    // Whose first exec this would be was seen by the predecessor; nobody else gets that standing.
+    session.started = state.resumed;
     sessions_.emplace(fd, std::move(session));
+    if (launch_.recover_from && !had_session_) {
+        restart_calls_in_flight();
+    }
     had_session_ = true;
 }
 
@@ -219,6 +225,26 @@ void Supervisor::learn_domain(Tid first) {
     if (auto kept = keep_supervisor_capabilities(); !kept) {
         log_error("dropping capabilities: " + kept.error().text());
     }
+}
+
+// A stop cancels the wait for an answer, and the call notifies again when its task goes on
+// (seccomp_do_user_notification(), kernel/seccomp.c).
+void Supervisor::restart_calls_in_flight() {
+    learn_domain(*launch_.recover_from);
+    if (!lister_) {
+        return;
+    }
+    constexpr std::chrono::seconds kBound{1};
+    FreezeRequest request;
+    request.deadline = EventLoop::Clock::now() + kBound;
+    Freeze stop(*tracer_, *procfs_, *tasks_);
+    const FreezeReport report = stop.freeze(*lister_, request);
+    if (report.failure != FreezeFailure::kNone) {
+        log_warning("restarting the calls in flight: " + report.reason);
+        return;
+    }
+    stop.thaw();
+    forks_->on_sigchld(EventLoop::Clock::now());
 }
 
 void Supervisor::on_sigchld() {

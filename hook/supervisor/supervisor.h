@@ -40,6 +40,7 @@ struct SupervisorLaunch {
     UniqueFd creator;  // pidfd of the runtime that makes the container
     UniqueFd lock;     // of the container's directory
     std::optional<std::chrono::milliseconds> arrival;  // LaunchTerms::arrival
+    std::optional<Tid> recover_from;                   // LaunchTerms::recover_from
 };
 
 class Supervisor {
@@ -60,6 +61,8 @@ class Supervisor {
     void on_notification(Session& session, const Notification& notification);
     // Once the first task of the container is seen: its PID namespace's procfs, then fewer rights.
     void learn_domain(Tid first);
+    // After a predecessor's death: what it had received and not answered would wait for ever.
+    void restart_calls_in_flight();
     void on_sigchld();
     void run_deadlines();
     [[nodiscard]] std::optional<EventLoop::Clock::time_point> next_deadline();
@@ -89,7 +92,7 @@ class Supervisor {
     std::unique_ptr<ForkTracking> forks_;
     std::unique_ptr<ExecGate> gate_;
     std::unique_ptr<Listener> listener_;
-    std::unique_ptr<Control> control_;
+    std::unique_ptr<RequestServer> control_;
     std::map<int, Session> sessions_;  // by notify fd; std::map: references stay valid
 };
 

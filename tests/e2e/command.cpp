@@ -84,6 +84,15 @@ Running::Running(const Command& command, const fs::path& scratch)
     CHECK(posix_spawn_file_actions_addopen(&actions, 0, in_path.c_str(), O_RDONLY, 0) == 0);
     CHECK(posix_spawn_file_actions_addopen(&actions, 1, out_path_.c_str(), kWrite, 0600) == 0);
     CHECK(posix_spawn_file_actions_addopen(&actions, 2, err_path_.c_str(), kWrite, 0600) == 0);
+    // From numbers that no target is, so that none is overwritten before its turn.
+    std::vector<UniqueFd> sources;
+    for (const int fd : command.fds) {
+        constexpr int kAbove = 100;
+        sources.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, kAbove));
+        CHECK(sources.back().valid());
+        CHECK(posix_spawn_file_actions_adddup2(&actions, sources.back().get(),
+                                               2 + static_cast<int>(sources.size())) == 0);
+    }
     if (!command.cwd.empty()) {
         CHECK(posix_spawn_file_actions_addchdir_np(&actions, command.cwd.c_str()) == 0);
     }

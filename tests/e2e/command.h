@@ -33,6 +33,7 @@ struct Command {
     std::vector<std::pair<std::string, std::string>> env{};  // added to the test's own
     std::filesystem::path cwd{};                             // empty: the test's own
     std::string input{};                                     // stdin; /dev/null if empty
+    std::vector<int> fds{};                                  // become 3, 4, ... of the program
 };
 
 constexpr std::chrono::seconds kDeadline{60};

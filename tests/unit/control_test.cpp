@@ -25,7 +25,7 @@ class ControlTest : public testing::Test {
         ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
         directory_ = &pattern[0];
         loop_ = std::make_unique<EventLoop>();
-        auto control = Control::open(*loop_, path(), [this](const std::string& command) {
+        auto control = open_control(*loop_, path(), [this](const std::string& command) {
             asked_.push_back(command);
             if (command == "big") {
                 return ordered_json{{"big", std::string(std::size_t{3} << 20U, 'x')}};
@@ -89,7 +89,7 @@ class ControlTest : public testing::Test {
 
     std::string directory_;
     std::unique_ptr<EventLoop> loop_;
-    std::unique_ptr<Control> control_;
+    std::unique_ptr<RequestServer> control_;
     std::vector<std::string> asked_;
 };
 

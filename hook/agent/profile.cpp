@@ -1,0 +1,114 @@
+#include "hook/agent/profile.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "config/json_reader.h"
+#include "config/plan.h"
+#include "runtime-shim/seccomp_edit.h"
+
+namespace execseal {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// containers/common's, as podman uses it for containers that ask for nothing.
+constexpr const char* kEnginesProfile = "/usr/share/containers/seccomp.json";
+
+struct Words {
+    std::string policy;
+    std::string base = kEnginesProfile;
+    bool unconfined = false;
+    std::set<std::string> capabilities = default_capabilities();
+};
+
+Result<Words> read_words(const std::vector<std::string>& arguments) {
+    Words words;
+    for (std::size_t at = 0; at < arguments.size(); ++at) {
+        const std::string& word = arguments[at];
+        const bool has_value = at + 1 < arguments.size();
+        if (word == "--unconfined") {
+            words.unconfined = true;
+        } else if (word == "--base" && has_value) {
+            words.base = arguments[++at];
+        } else if (word == "--cap" && has_value) {
+            words.capabilities.insert(arguments[++at]);
+        } else if (!word.starts_with('-') && words.policy.empty()) {
+            words.policy = word;
+        } else {
+            return make_error(word + ": expected POLICY, --base FILE, --unconfined or --cap NAME");
+        }
+    }
+    if (words.policy.empty()) {
+        return make_error("expected a policy's name");
+    }
+    return words;
+}
+
+Result<std::string> profile_text(const std::vector<std::string>& arguments) {
+    const auto words = read_words(arguments);
+    if (!words) {
+        return words.error();
+    }
+    const auto settings = load_settings(settings_path());
+    if (!settings) {
+        return settings.error();
+    }
+    // The agent will ask the same when a container comes; better said now.
+    const auto plan = plan_profile({"profile", words->policy, "", {}}, *settings);
+    if (!plan) {
+        return plan.error();
+    }
+    Json base;
+    if (!words->unconfined) {
+        auto read = load_json(words->base);
+        if (!read) {
+            return add_context("base profile (--base FILE, or --unconfined for none)",
+                               read.error());
+        }
+        base = std::move(*read);
+    }
+    const auto profile =
+        make_profile(base, words->policy, *settings, target_here(words->capabilities));
+    if (!profile) {
+        return add_context(words->unconfined ? "profile" : words->base, profile.error());
+    }
+    return profile->dump(2) + "\n";
+}
+
+}  // namespace
+
+Result<Json> make_profile(const Json& base, const std::string& policy, const Settings& settings,
+                          const ProfileTarget& target) {
+    Json linux = Json::object();
+    if (!base.is_null()) {
+        auto resolved = resolve_profile(base, target);
+        if (!resolved) {
+            return resolved.error();
+        }
+        linux["seccomp"] = std::move(*resolved);
+    }
+    SeccompEdit edit;
+    edit.listener_path = settings.agent.socket;
+    edit.listener_metadata = policy;
+    edit.run_dir = settings.run_dir;
+    edit.tracking = ForkTracking::kTracked;
+    edit.native_architecture = target.native_architecture;
+    if (auto edited = edit_seccomp(linux, edit); !edited) {
+        return edited.error();
+    }
+    return std::move(linux["seccomp"]);
+}
+
+int run_profile(const std::vector<std::string>& arguments) {
+    const auto text = profile_text(arguments);
+    if (!text) {
+        (void)std::fprintf(stderr, "execseal-hook profile: %s\n", text.error().text().c_str());
+        return 1;
+    }
+    return std::fputs(text->c_str(), stdout) < 0 ? 1 : 0;
+}
+
+}  // namespace execseal

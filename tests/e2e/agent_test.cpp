@@ -1,0 +1,341 @@
+// Containers under a ready profile with the real podman and containerd: the node agent's socket,
+// its restart and the death of supervisors, the policies' reload, metrics.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "hook/os/unix_socket.h"
+#include "tests/e2e/cri.h"
+#include "tests/e2e/node_agent.h"
+#include "tests/e2e/podman.h"
+#include "tests/e2e/small_policy.h"
+
+namespace execseal::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+Node make_node(const Scratch& scratch, Engine engine) {
+    Node node(scratch, engine);
+    node.policy("small", small_policy()).write();
+    return node;
+}
+
+// Of run_dir only what is the agent's own is left.
+bool no_container_left(const Node& node) {
+    return eventually([&] {
+        for (const auto& entry : fs::directory_iterator(node.run_dir())) {
+            if (entry.path().filename() != "agent" && entry.path().filename() != "agent.sock") {
+                return false;
+            }
+        }
+        return true;
+    });
+}
+
+class AgentPodman : public testing::TestWithParam<Engine> {
+  protected:
+    [[nodiscard]] std::string seccomp(const fs::path& profile) const {
+        return "seccomp=" + profile.string();
+    }
+    // A container in the background under `profile`.
+    void start(const std::string& name, const fs::path& profile,
+               const std::vector<std::string>& argv) const {
+        std::vector<std::string> words{
+            "run", "--detach", "--name", name, "--security-opt", seccomp(profile), Podman::kImage};
+        words.insert(words.end(), argv.begin(), argv.end());
+        const Outcome started = podman_.call(words);
+        ASSERT_EQ(started.exit_code, 0) << started.text() << read_file(node_.log_path());
+    }
+    // Execs in it as children of a shell.
+    [[nodiscard]] std::string shell(const std::string& name, const std::string& script) const {
+        return podman_.call({"exec", name, "/bin/sh", "-c", script}).out;
+    }
+    void kill_supervisor() const {
+        std::vector<pid_t> pids;
+        ASSERT_TRUE(eventually([&] {
+            pids = supervisors_of(node_);
+            return pids.size() == 1;
+        }));
+        ASSERT_EQ(::kill(pids[0], SIGKILL), 0);
+    }
+
+    Scratch scratch_;
+    Node node_{make_node(scratch_, GetParam())};
+    Podman podman_{scratch_, node_, GetParam(), PodmanEntry::kNone};
+};
+
+TEST_P(AgentPodman, JudgesContainersUnderItsProfile) {
+    const NodeAgent agent(scratch_, node_);
+    const Outcome outcome = podman_.run(
+        {"--security-opt", seccomp(agent.profile({"small"}))},
+        {"/bin/sh", "-c", "/bin/echo hello; /bin/wget 2>/dev/null; echo $?; /bin/id -u; exit 42"});
+    EXPECT_EQ(outcome.exit_code, 42) << outcome.text() << read_file(node_.log_path());
+    EXPECT_EQ(outcome.out, "hello\n126\n0\n") << outcome.text();
+    EXPECT_EQ(node_.events_of("/bin/wget").at(0)["rule"], "no-wget");
+    EXPECT_EQ(node_.events_of("/bin/id").at(0)["via"], "child");
+    EXPECT_EQ(node_.events_of("/bin/sh").at(0)["via"], "entrypoint");
+    EXPECT_TRUE(no_container_left(node_));
+
+    EXPECT_EQ(agent.sample("execseal_decisions_total{policy=\"small\",verdict=\"deny\",reason=\"no-"
+                           "wget\",outcome=\"refused\"}"),
+              "1");
+    EXPECT_EQ(agent.sample("execseal_agent_listeners_total"), "1");
+    EXPECT_EQ(agent.sample("execseal_supervisors"), "0");
+    EXPECT_EQ(agent.sample("execseal_races_detected_total{policy=\"small\"}"), "");
+    EXPECT_NE(agent.sample("execseal_decision_duration_seconds_count"), "0");
+    EXPECT_NE(agent.sample("execseal_freeze_duration_seconds_count"), "0");
+    EXPECT_EQ(agent.sample("execseal_policy_valid{policy=\"small\"}"), "1");
+}
+
+TEST_P(AgentPodman, KeepsWhatTheBaseProfileForbids) {
+    const NodeAgent agent(scratch_, node_);
+    const std::vector<std::string> mount{"/bin/sh", "-c",
+                                         "/bin/mount -t tmpfs x /srv 2>/dev/null; echo $?"};
+    const std::vector<std::string> flags{"--cap-add", "SYS_ADMIN", "--security-opt"};
+    auto with = [&](const fs::path& profile) {
+        auto all = flags;
+        all.push_back(seccomp(profile));
+        return podman_.run(all, mount).out;
+    };
+    EXPECT_EQ(with(agent.profile({"small", "--unconfined"})), "0\n")
+        << "the control: the capability is enough without a base profile";
+    const fs::path base = scratch_.path() / "base.json";
+    write_file(base, R"({"defaultAction": "SCMP_ACT_ALLOW", "archMap": [{"architecture":
+        "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X32"]}],
+        "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]})");
+    EXPECT_NE(with(agent.profile({"small", "--base", base})), "0\n");
+}
+
+TEST_P(AgentPodman, JudgesContainersOfAnImageThatCarriesItsProfile) {
+    const NodeAgent agent(scratch_, node_);
+    write_file(scratch_.path() / "Containerfile", std::string("FROM ") + Podman::kImage + "\n");
+    const Outcome built = podman_.call(
+        {"build", "--pull=never", "--label",
+         "io.containers.seccomp.profile=" + read_file(agent.profile({"small"})), "--tag",
+         "localhost/labelled", "--file", scratch_.path() / "Containerfile", scratch_.path()});
+    ASSERT_EQ(built.exit_code, 0) << built.text();
+    const std::vector<std::string> tour{"/bin/sh", "-c", "/bin/wget >/dev/null 2>&1; echo $?"};
+    auto run_labelled = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {"run", "--rm"});
+        words.emplace_back("localhost/labelled");
+        words.insert(words.end(), tour.begin(), tour.end());
+        return podman_.call(words);
+    };
+    EXPECT_EQ(run_labelled({}).out, "1\n") << "the control: podman ignores the label by default";
+    const Outcome outcome = run_labelled({"--seccomp-policy=image"});
+    EXPECT_EQ(outcome.out, "126\n") << outcome.text() << read_file(node_.log_path());
+    EXPECT_TRUE(no_container_left(node_));
+}
+
+TEST_P(AgentPodman, ItsRestartLeavesContainersJudgedAndRunning) {
+    for (const int number : {SIGTERM, SIGKILL}) {
+        auto agent = std::make_unique<NodeAgent>(scratch_, node_);
+        const fs::path profile = agent->profile({"small"});
+        const std::string name = "long" + std::to_string(number);
+        // The container does one exec a line that it is given.
+        fs::create_directories(scratch_.path() / name);
+        const Outcome made =
+            run({.argv = {"mkfifo", scratch_.path() / name / "orders"}}, scratch_.path());
+        ASSERT_EQ(made.exit_code, 0);
+        std::vector<std::string> words{
+            "run",
+            "--detach",
+            "--name",
+            name,
+            "--security-opt",
+            seccomp(profile),
+            "--volume",
+            (scratch_.path() / name).string() + ":/srv",
+            Podman::kImage,
+            "/bin/sh",
+            "-c",
+            "while read order < /srv/orders; do $order > /srv/out 2>/dev/null; "
+            "echo $? > /srv/code.new; mv /srv/code.new /srv/code; done"};
+        ASSERT_EQ(podman_.call(words).exit_code, 0) << read_file(node_.log_path());
+        const auto order = [&](const std::string& command) {
+            fs::remove(scratch_.path() / name / "code");
+            write_file(scratch_.path() / name / "orders", command + "\n");
+            EXPECT_TRUE(eventually([&] { return fs::exists(scratch_.path() / name / "code"); }));
+            return read_file(scratch_.path() / name / "code");
+        };
+        EXPECT_EQ(order("/bin/wget"), "126\n");
+        agent->signal(number);
+        EXPECT_EQ(agent->wait().exit_code, number == SIGTERM ? 0 : 128 + SIGKILL);
+        EXPECT_EQ(order("/bin/echo x"), "0\n") << "without an agent";
+        EXPECT_EQ(order("/bin/wget"), "126\n");
+
+        agent = std::make_unique<NodeAgent>(scratch_, node_);
+        EXPECT_EQ(agent->sample("execseal_supervisors"), "1");
+        EXPECT_EQ(podman_.call({"exec", name, "/bin/echo", "x"}).out, "x\n");
+        EXPECT_NE(podman_.call({"exec", name, "/bin/id"}).exit_code, 0);
+        EXPECT_EQ(node_.events_of("/bin/id").back()["via"], "exec");
+        EXPECT_EQ(supervisors_of(node_).size(), 1U) << "still the same";
+        EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", name}).exit_code, 0);
+        EXPECT_TRUE(no_container_left(node_));
+        agent->signal(SIGTERM);
+        EXPECT_EQ(agent->wait().exit_code, 0);
+    }
+}
+
+TEST_P(AgentPodman, UnderAServiceManagerListenersOutliveBothAgentAndSupervisor) {
+    ServiceManagerDouble manager(scratch_, node_);
+    auto agent = std::make_unique<NodeAgent>(scratch_, node_, &manager);
+    EXPECT_TRUE(eventually([&] {
+        manager.receive();
+        return manager.said("READY=1") == 1 && manager.said("WATCHDOG=1") >= 2;
+    }));
+    start("kept", agent->profile({"small"}),
+          {"/bin/sh", "-c", "while :; do /bin/touch /tmp/alive; done"});
+    EXPECT_TRUE(eventually([&] {
+        manager.receive();
+        return manager.stored() == 1;
+    }));
+    ASSERT_TRUE(eventually([&] { return !node_.events_of("/bin/touch").empty(); }));
+    agent->signal(SIGKILL);
+    (void)agent->wait();
+    kill_supervisor();
+
+    agent = std::make_unique<NodeAgent>(scratch_, node_, &manager);
+    EXPECT_EQ(agent->sample("execseal_agent_supervisor_restarts_total"), "1");
+    EXPECT_EQ(agent->sample("execseal_agent_containers"), "1");
+    const auto alive = node_.events_of("/bin/touch").size();
+    EXPECT_TRUE(eventually([&] { return node_.events_of("/bin/touch").size() > alive + 5; }))
+        << "what was in flight goes on";
+    EXPECT_EQ(shell("kept", "/bin/wget >/dev/null 2>&1; echo $?"), "126\n");
+    EXPECT_NE(podman_.call({"exec", "kept", "/bin/id"}).exit_code, 0);
+    EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "kept"}).exit_code, 0);
+    EXPECT_TRUE(no_container_left(node_));
+    EXPECT_TRUE(eventually([&] {
+        manager.receive();
+        return manager.stored() == 0;
+    }));
+    agent->signal(SIGTERM);
+    EXPECT_EQ(agent->wait().exit_code, 0);
+    manager.receive();
+    EXPECT_EQ(manager.said("STOPPING=1"), 1);
+}
+
+TEST_P(AgentPodman, AProfileWithAPolicyThatCannotBeUsedStartsNothing) {
+    const NodeAgent agent(scratch_, node_);
+    const fs::path profile = agent.profile({"small"});
+    fs::remove(scratch_.path() / "policies.d/small.json");
+    const Outcome outcome =
+        podman_.run({"--security-opt", seccomp(profile)}, {"/bin/echo", "never"});
+    EXPECT_NE(outcome.exit_code, 0) << outcome.text();
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(agent.sample("execseal_agent_refused_total"), "1");
+    EXPECT_NE(
+        read_file(node_.log_path()).find("listenerMetadata: \"small\": expected a policy file"),
+        std::string::npos)
+        << read_file(node_.log_path());
+    EXPECT_TRUE(no_container_left(node_));
+}
+
+// As the kubelet does it: the files are links through ..data, which is renamed over.
+TEST_P(AgentPodman, NewContainersGetThePolicyAsItIsNow) {
+    const fs::path mounted = scratch_.path() / "configmap";
+    const auto write_map = [&](const std::string& version, const std::string& text) {
+        fs::create_directories(mounted / version);
+        write_file(mounted / version / "small.json", text);
+        fs::create_directory_symlink(version, mounted / "..data_tmp");
+        fs::rename(mounted / "..data_tmp", mounted / "..data");
+    };
+    ordered_json stricter = small_policy();
+    stricter["rules"].push_back({{"id", "no-cat"}, {"verdict", "deny"}, {"exe", "/bin/cat"}});
+    write_map("..2026_01", small_policy().dump());
+    fs::create_symlink("..data/small.json", mounted / "small.json");
+    node_.settings()["policies_dir"] = mounted;
+    node_.write();
+
+    const NodeAgent agent(scratch_, node_);
+    const fs::path profile = agent.profile({"small"});
+    const std::string cat = "/bin/cat /etc/group >/dev/null 2>&1; echo $?";
+    start("old", profile, {"/bin/sleep", "1000"});
+    EXPECT_EQ(shell("old", cat), "0\n");
+
+    write_map("..2026_02", stricter.dump());
+    EXPECT_TRUE(eventually([&] { return agent.sample("execseal_policy_reloads_total") != "0"; }));
+    start("new", profile, {"/bin/sleep", "1000"});
+    EXPECT_EQ(shell("new", cat), "126\n");
+    EXPECT_EQ(shell("old", cat), "0\n") << "what runs keeps the policy that it was started with";
+
+    write_map("..2026_03", "{");
+    EXPECT_TRUE(
+        eventually([&] { return agent.sample("execseal_policy_valid{policy=\"small\"}") == "0"; }));
+    EXPECT_NE(podman_.run({"--security-opt", seccomp(profile)}, {"/bin/true"}).exit_code, 0);
+    EXPECT_EQ(shell("new", cat), "126\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, AgentPodman, testing::Values(Engine::kRunc, Engine::kCrun),
+                         [](const auto& row) { return std::string(engine_name(row.param)); });
+
+// seccompProfile: {type: Localhost}, without a RuntimeClass.
+TEST(AgentCri, JudgesAPodWithALocalhostProfile) {
+    const Scratch scratch;
+    Node node = make_node(scratch, Engine::kRunc);
+    const Containerd containerd(scratch, node, Engine::kRunc);
+    const NodeAgent agent(scratch, node);
+    CriPod pod(scratch, containerd, "web", {.handler = "runc"});
+    const Outcome started = pod.start(
+        "app", {.command = {"/bin/sh", "-c",
+                            "/bin/echo x; /bin/wget 2>/dev/null; echo $?; exec /bin/sleep 1000"},
+                .seccomp_profile = agent.profile({"small"})});
+    ASSERT_EQ(started.exit_code, 0) << started.text();
+    EXPECT_EQ(pod.exec("app", {"/bin/echo", "x"}).out, "x\n");
+    EXPECT_NE(pod.exec("app", {"/bin/id"}).exit_code, 0);
+    EXPECT_EQ(node.events_of("/bin/id").back()["via"], "exec");
+    EXPECT_TRUE(eventually([&] { return pod.log("app") == "x\n126\n"; })) << pod.log("app");
+    EXPECT_EQ(node.events_of("/bin/wget").at(0)["container"]["name"], "app");
+    pod.remove();
+    EXPECT_TRUE(no_container_left(node));
+}
+
+// The real other side of LISTEN_FDS.
+TEST(AgentActivation, StartsWithTheFirstContainer) {
+    const Scratch scratch;
+    Node node = make_node(scratch, Engine::kRunc);
+    const Podman podman(scratch, node, Engine::kRunc, PodmanEntry::kNone);
+    fs::path profile;
+    {
+        NodeAgent agent(scratch, node);
+        profile = agent.profile({"small"});
+        agent.signal(SIGTERM);
+        EXPECT_EQ(agent.wait().exit_code, 0);
+    }
+    fs::remove(scratch.path() / "metrics.sock");
+    Running activator(
+        {.argv = {"systemd-socket-activate", "--listen", (node.run_dir() / "agent.sock").string(),
+                  "--setenv=EXECSEAL_CONFIG=" + node.settings_path().string(), node.hook(),
+                  "agent"}},
+        scratch.path());
+    ASSERT_TRUE(eventually([&] {
+        return activator.err().find("Listening on") != std::string::npos;
+    })) << activator.err();
+    EXPECT_FALSE(fs::exists(scratch.path() / "metrics.sock")) << "nothing runs before it is needed";
+    const Outcome outcome = podman.run({"--security-opt", "seccomp=" + profile.string()},
+                                       {"/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"});
+    EXPECT_EQ(outcome.out, "126\n") << outcome.text() << activator.err();
+    EXPECT_TRUE(fs::exists(scratch.path() / "metrics.sock"));
+    activator.signal(SIGTERM);
+    EXPECT_EQ(activator.wait().exit_code, 0);
+}
+
+TEST(AgentMetrics, AreServedOnLoopbackToo) {
+    const Scratch scratch;
+    Node node = make_node(scratch, Engine::kRunc);
+    node.settings()["agent"]["metrics"] = "0.0.0.0:9464";
+    node.write();
+    const auto start_agent = [&] {
+        return run(
+            {.argv = {node.hook(), "agent"}, .env = {{"EXECSEAL_CONFIG", node.settings_path()}}},
+            scratch.path());
+    };
+    const Outcome refused = start_agent();
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("expected 127.0.0.1:PORT or [::1]:PORT"), std::string::npos)
+        << refused.err;
+}
+
+}  // namespace
+}  // namespace execseal::e2e
