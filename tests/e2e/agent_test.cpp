@@ -232,6 +232,28 @@ TEST_P(AgentPodman, AProfileWithAPolicyThatCannotBeUsedStartsNothing) {
     EXPECT_TRUE(no_container_left(node_));
 }
 
+// A pod's end clears its cgroup: the supervisors that the agent started in it must not be there.
+TEST_P(AgentPodman, ItsSupervisorsMoveToACgroupOfTheirOwn) {
+    const bool hybrid = fs::exists("/sys/fs/cgroup/unified/cgroup.procs");
+    const fs::path cgroup =
+        fs::path(hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup") / scratch_.path().filename();
+    node_.settings()["agent"] = {{"metrics", scratch_.path() / "metrics.sock"},
+                                 {"supervisors_cgroup", cgroup}};
+    node_.write();
+    const NodeAgent agent(scratch_, node_);
+    start("app", agent.profile({"small"}), {"/bin/sleep", "1000"});
+    EXPECT_TRUE(eventually([&] { return supervisors_of(node_).size() == 1; }));
+    const std::string line = "0::/" + cgroup.filename().string() + "\n";
+    for (const pid_t pid : supervisors_of(node_)) {
+        const std::string own = read_file(fs::path("/proc") / std::to_string(pid) / "cgroup");
+        EXPECT_NE(own.find(line), std::string::npos) << own;
+    }
+    EXPECT_EQ(shell("app", "/bin/wget >/dev/null 2>&1; echo $?"), "126\n");
+    EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "app"}).exit_code, 0);
+    EXPECT_TRUE(no_container_left(node_));
+    EXPECT_TRUE(eventually([&] { return fs::remove(cgroup); }));
+}
+
 // As the kubelet does it: the files are links through ..data, which is renamed over.
 TEST_P(AgentPodman, NewContainersGetThePolicyAsItIsNow) {
     const fs::path mounted = scratch_.path() / "configmap";
