@@ -72,7 +72,9 @@ void forget_start_up_pages() noexcept {
                 const std::uintptr_t start = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
                 const std::uintptr_t end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
                 // Private and never written: nothing is lost (madvise(2), MADV_DONTNEED).
-                (void)::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+                // NOLINTNEXTLINE(performance-no-int-to-ptr): ELF gives addresses as numbers
+                auto* const address = reinterpret_cast<void*>(start);
+                (void)::madvise(address, end - start, MADV_DONTNEED);
             }
             return 1;
         },

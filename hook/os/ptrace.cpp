@@ -104,14 +104,16 @@ class RealPtrace final : public Ptrace {
     static Result<std::optional<std::int64_t>> decode(const void* registers, std::size_t length) {
         const auto* bytes = static_cast<const unsigned char*>(registers);
 #if defined(__x86_64__)
-        constexpr std::size_t kNativeLength = 27 * 8;
-        constexpr std::size_t kNativeOffset = 10 * 8;  // rax of struct user_regs_struct
-        constexpr std::size_t kCompatLength = 17 * 4;
-        constexpr std::size_t kCompatOffset = 6 * 4;  // eax of struct user_regs_struct32
+        constexpr std::size_t kNativeLength = std::size_t{27} * 8;
+        constexpr std::size_t kNativeOffset =
+            std::size_t{10} * 8;  // rax of struct user_regs_struct
+        constexpr std::size_t kCompatLength = std::size_t{17} * 4;
+        constexpr std::size_t kCompatOffset =
+            std::size_t{6} * 4;  // eax of struct user_regs_struct32
 #elif defined(__aarch64__)
-        constexpr std::size_t kNativeLength = 34 * 8;
+        constexpr std::size_t kNativeLength = std::size_t{34} * 8;
         constexpr std::size_t kNativeOffset = 0;  // x0
-        constexpr std::size_t kCompatLength = 18 * 4;
+        constexpr std::size_t kCompatLength = std::size_t{18} * 4;
         constexpr std::size_t kCompatOffset = 0;  // r0
 #else
 #error "the register that holds a system call's result is not known for this architecture"
@@ -137,6 +139,8 @@ class RealTraceeWait final : public TraceeWait {
     RealTraceeWait() = default;
     RealTraceeWait(const RealTraceeWait&) = delete;
     RealTraceeWait& operator=(const RealTraceeWait&) = delete;
+    RealTraceeWait(RealTraceeWait&&) = delete;
+    RealTraceeWait& operator=(RealTraceeWait&&) = delete;
     ~RealTraceeWait() override {
         if (have_timer_) {
             (void)::timer_delete(timer_);

@@ -64,7 +64,7 @@ void reset_signals() {
     }
     sigset_t none;
     sigemptyset(&none);
-    (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+    (void)::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
 [[noreturn]] void become(char** argv, char** environment, int* fds, int count, int report_fd) {
