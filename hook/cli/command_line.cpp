@@ -117,6 +117,7 @@ struct Typed {
 template <class Value>
 CLI::Validator one_of(const std::map<std::string, Value>& names) {
     std::vector<std::string> words;
+    words.reserve(names.size());
     for (const auto& [name, value] : names) {
         words.push_back(name);
     }

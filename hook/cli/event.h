@@ -14,6 +14,7 @@
 
 namespace execseal {
 
+// NOLINTNEXTLINE(bugprone-exception-escape): nlohmann declares no move noexcept; none throws
 struct Event {
     nlohmann::ordered_json json;
     std::string time;  // RFC 3339

@@ -43,7 +43,7 @@ Result<BlockPlace> find_block(std::string_view text) {
 }
 
 int indentation_of(std::string_view text) {
-    const auto line = text.find("\n");
+    const auto line = text.find('\n');
     const auto first = text.find_first_not_of(" \n", line);
     if (line == std::string_view::npos || first == std::string_view::npos) {
         return 4;

@@ -57,6 +57,7 @@ Result<CapturedRun> run_captured(const std::vector<std::string>& argv,
         return pipe.error();
     }
     std::vector<char*> words;
+    words.reserve(argv.size() + 1);
     for (const std::string& word : argv) {
         words.push_back(const_cast<char*>(word.c_str()));
     }

@@ -11,6 +11,8 @@ class [[nodiscard]] ScopeExit {
     explicit ScopeExit(F undo) : undo_(std::move(undo)) {}
     ScopeExit(const ScopeExit&) = delete;
     ScopeExit& operator=(const ScopeExit&) = delete;
+    ScopeExit(ScopeExit&&) = delete;
+    ScopeExit& operator=(ScopeExit&&) = delete;
     ~ScopeExit() {
         if (armed_) {
             undo_();

@@ -38,17 +38,17 @@ class Install : public testing::Test {
                  fs::copy_options::recursive);
     }
 
-    Outcome cli(std::vector<std::string> words) const {
+    [[nodiscard]] Outcome cli(std::vector<std::string> words) const {
         words.insert(words.begin(), prefix_ / "bin/execseal");
         words.insert(words.end(), {"--root", root_});
         return run({.argv = std::move(words)}, scratch_.path());
     }
-    fs::path in_root(const std::string& path) const { return root_.string() + path; }
+    [[nodiscard]] fs::path in_root(const std::string& path) const { return root_.string() + path; }
     void put(const std::string& path, const std::string& text) const {
         fs::create_directories(in_root(path).parent_path());
         write_file(in_root(path), text);
     }
-    std::map<std::string, std::string> files() const {
+    [[nodiscard]] std::map<std::string, std::string> files() const {
         std::map<std::string, std::string> files;
         for (const auto& entry : fs::recursive_directory_iterator(root_)) {
             if (entry.is_regular_file()) {

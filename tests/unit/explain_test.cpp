@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "tests/unit/policy_facts.h"
@@ -77,20 +78,11 @@ TEST(Explain, AgreesWithTheJudgeWhateverTheIndexLeavesOut) {
     std::string rules = "[";
     for (int i = 0; i < 300; ++i) {
         const std::string n = std::to_string(i);
-        const std::string id = "{\"id\": \"r" + n + "\", \"verdict\": \"deny\", ";
-        switch (i % 4) {
-            case 0:
-                rules += id + "\"exe\": \"/bin/p" + n + "\"},";
-                break;
-            case 1:
-                rules += id + "\"exe\": \"/srv/" + n + "/*\"},";
-                break;
-            case 2:
-                rules += id + "\"argv\": {\"contains\": [\"word" + n + "\"]}},";
-                break;
-            default:
-                rules += id + "\"uid\": " + n + "},";
-        }
+        const std::array<std::string, 4> conditions{
+            R"("exe": "/bin/p)" + n + "\"", R"("exe": "/srv/)" + n + "/*\"",
+            R"("argv": {"contains": ["word)" + n + "\"]}", R"("uid": )" + n};
+        rules.append(R"({"id": "r)").append(n).append(R"(", "verdict": "deny", )");
+        rules.append(conditions.at(static_cast<std::size_t>(i) % 4)).append("},");
     }
     rules.back() = ']';
     const Policy many = policy(rules);

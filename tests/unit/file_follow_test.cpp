@@ -22,7 +22,7 @@ class FileFollowTest : public testing::Test {
 
     [[nodiscard]] std::string path() const { return directory_ + "/audit.jsonl"; }
     void append(const std::string& text) const { std::ofstream(path(), std::ios::app) << text; }
-    FileFollow follow() const {
+    [[nodiscard]] FileFollow follow() const {
         auto file = FileFollow::open(path());
         EXPECT_TRUE(file.has_value());
         return std::move(file).value();
