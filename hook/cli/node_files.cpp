@@ -55,7 +55,10 @@ Result<std::vector<DropIn>> units_of(const NodePlace& place) {
     std::error_code code;
     for (const auto& entry : std::filesystem::directory_iterator(place.share + "/systemd", code)) {
         const std::string name = entry.path().filename();
-        units.push_back({"systemd/" + name, "/etc/systemd/system/" + name});
+        const std::string target = entry.path().extension() == ".tmpfiles"
+                                       ? "/etc/tmpfiles.d/" + entry.path().stem().string() + ".conf"
+                                       : "/etc/systemd/system/" + name;
+        units.push_back({"systemd/" + name, target});
     }
     if (code) {
         return Error{code.value(), place.share + "/systemd"};
@@ -295,7 +298,8 @@ const char* reload_advice(NodeProgram program) {
         case NodeProgram::kDocker:
             return "systemctl reload docker";
         case NodeProgram::kSystemd:
-            return "systemctl daemon-reload";
+            return "systemd-tmpfiles --create && systemctl daemon-reload && "
+                   "systemctl enable --now execseal-agent.socket";
     }
     return "";
 }

@@ -172,6 +172,19 @@ TEST_F(Install, ContainerdsCgroupDriverIsTheOtherRuntimes) {
               std::string::npos);
 }
 
+TEST_F(Install, SystemdGetsTheAgentsUnitsWithThisPrefixesHook) {
+    ASSERT_EQ(cli({"install", "--systemd"}).exit_code, 0);
+    const std::string service = read_file(in_root("/etc/systemd/system/execseal-agent.service"));
+    EXPECT_NE(service.find((prefix_ / "libexec/execseal/execseal-hook").string() + " agent"),
+              std::string::npos)
+        << service;
+    EXPECT_TRUE(fs::exists(in_root("/etc/systemd/system/execseal-agent.socket")));
+    EXPECT_TRUE(fs::exists(in_root("/etc/tmpfiles.d/execseal.conf")));
+    EXPECT_EQ(files().size(), 3U);
+    ASSERT_EQ(cli({"uninstall", "--systemd"}).exit_code, 0);
+    EXPECT_TRUE(files().empty());
+}
+
 TEST_F(Install, PodmanKnowsTheRuntimeByName) {
     ASSERT_EQ(cli({"install", "--podman"}).exit_code, 0);
     const auto hook = ordered_json::parse(
