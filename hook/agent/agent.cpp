@@ -91,7 +91,7 @@ class Agent {
             return Error{failed.value(), "mkdir"};
         }
         // Two agents would take each other's socket away.
-        auto lock = occupy_state_dir(settings_.run_dir + "/agent");
+        auto lock = occupy_state_dir(settings_.run_dir + "/" + kAgentStateDir);
         if (!lock) {
             return add_context("another agent runs on this node", lock.error());
         }
@@ -175,13 +175,10 @@ class Agent {
     // Those of the shim and the hooks too: whoever holds the lock of a container's directory.
     [[nodiscard]] std::size_t count_supervisors() const {
         std::size_t count = 0;
-        std::error_code failed;
-        for (fs::directory_iterator entry(settings_.run_dir, failed), end; !failed && entry != end;
-             entry.increment(failed)) {
-            if (entry->path().filename() == "agent" || !entry->is_directory(failed)) {
-                continue;
-            }
-            const auto occupied = state_dir_is_occupied(entry->path());
+        const auto directories = list_state_dirs(settings_.run_dir);
+        for (const std::string& directory :
+             directories ? *directories : std::vector<std::string>{}) {
+            const auto occupied = state_dir_is_occupied(directory);
             count += occupied && *occupied ? 1U : 0U;
         }
         return count;

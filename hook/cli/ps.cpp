@@ -1,6 +1,5 @@
 #include "hook/cli/ps.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -47,19 +46,12 @@ std::optional<std::string> trouble_with(const std::string& directory, const Erro
 }
 
 Result<Survey> survey(const std::string& run_dir) {
+    const auto directories = list_state_dirs(run_dir);
+    if (!directories) {
+        return directories.error();
+    }
     Survey survey;
-    std::error_code code;
-    std::vector<std::string> directories;
-    for (const auto& entry : std::filesystem::directory_iterator(run_dir, code)) {
-        if (entry.is_directory(code)) {
-            directories.push_back(entry.path());
-        }
-    }
-    if (code && code != std::errc::no_such_file_or_directory) {
-        return Error{code.value(), run_dir};
-    }
-    std::sort(directories.begin(), directories.end());
-    for (const std::string& directory : directories) {
+    for (const std::string& directory : *directories) {
         auto status = ask_supervisor(control_of(directory), "status", kDeadline);
         if (status) {
             survey.statuses.push_back(std::move(*status));

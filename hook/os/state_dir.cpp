@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
@@ -86,6 +87,23 @@ Result<> wait_until_state_dir_is_free(const std::string& directory,
         while (::read(watch.get(), &events[0], sizeof events) > 0) {
         }
     }
+}
+
+Result<std::vector<std::string>> list_state_dirs(const std::string& run_dir) {
+    std::error_code failed;
+    std::vector<std::string> directories;
+    for (std::filesystem::directory_iterator entry(run_dir, failed), end; !failed && entry != end;
+         entry.increment(failed)) {
+        std::error_code gone;
+        if (entry->path().filename() != kAgentStateDir && entry->is_directory(gone)) {
+            directories.push_back(entry->path());
+        }
+    }
+    if (failed && failed != std::errc::no_such_file_or_directory) {
+        return Error{failed.value(), run_dir};
+    }
+    std::sort(directories.begin(), directories.end());
+    return directories;
 }
 
 Result<> remove_state_dir(const std::string& directory) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "hook/os/result.h"
 #include "hook/os/unique_fd.h"
@@ -22,6 +23,12 @@ Result<bool> state_dir_is_occupied(const std::string& directory);
 // Waits for the holder to let go (blocking flock with a bound); ETIMEDOUT as the Error's code.
 Result<> wait_until_state_dir_is_free(const std::string& directory,
                                       std::chrono::steady_clock::time_point deadline);
+
+// The node agent's own directory below run_dir, held in the same way.
+inline constexpr const char* kAgentStateDir = "agent";
+
+// The containers' directories below run_dir, sorted by name; none when there is no run_dir.
+Result<std::vector<std::string>> list_state_dirs(const std::string& run_dir);
 
 // Removes the files a supervisor makes, then the directory; what is not there is fine.
 Result<> remove_state_dir(const std::string& directory);

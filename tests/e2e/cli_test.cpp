@@ -107,6 +107,14 @@ TEST_F(Cli, PsSaysThatASupervisorHasDied) {
         << shown.text();
 }
 
+TEST_F(Cli, PsDoesNotTakeTheNodeAgentForAContainer) {
+    std::filesystem::create_directories(node_.run_dir() / "agent");
+    write_file(node_.run_dir() / "agent/lock", "");
+    const Outcome shown = cli({"ps", "--format", "json"});
+    EXPECT_EQ(shown.exit_code, 0) << shown.text();
+    EXPECT_EQ(parse(shown), ordered_json::array());
+}
+
 TEST_F(Cli, EventsAreFilteredAndExplainTheDenial) {
     bundle_.annotation("io.execseal.policy", "small")
         .args({"/bin/sh", "-c", "/bin/wget http://127.0.0.1/ 2>/dev/null; /bin/true"})
