@@ -33,9 +33,9 @@ struct Protection {
     FreezeScope freeze = FreezeScope::kPidns;
     bool verify = true;
     OnFreezeFailure on_freeze_failure = OnFreezeFailure::kDeny;
-    // The longest that bystanders may be paused for one exec; past it they are thawed and the
-    // verification decides.
-    std::chrono::milliseconds freeze_budget{100};
+    // The longest that bystanders may be paused for one exec. Past it a freeze in the making has
+    // failed; one that stands is thawed, and the verification decides.
+    std::chrono::milliseconds freeze_budget{500};
 };
 
 // Letters, digits, ".", "_" and "-", the first a letter or digit: a name is also a file's name.

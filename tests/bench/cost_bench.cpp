@@ -45,7 +45,7 @@ ordered_json policy(const std::string& name, const char* freeze) {
     return {{"apiVersion", "execseal/v1"},
             {"name", name},
             {"default", "deny"},
-            {"protect", {{"freeze", freeze}, {"verify", true}}},
+            {"protect", {{"freeze", freeze}, {"verify", true}, {"freeze_budget_ms", 10000}}},
             {"rules",
              {{{"id", "denied"}, {"verdict", "deny"}, {"exe", {"/bin/bench_denied"}}},
               {{"id", "no-preload"}, {"verdict", "deny"}, {"env", {{"LD_*", true}}}},
