@@ -131,7 +131,7 @@ Result<> CgroupLister::list(std::vector<ListedTask>& tasks) {
     while (!directories.empty()) {
         const std::string directory = std::move(directories.back());
         directories.pop_back();
-        if (const Result<> listed = append_tasks(directory + "/" + file_, tasks); !listed) {
+        if (Result<> listed = append_tasks(directory + "/" + file_, tasks); !listed) {
             return listed;
         }
         std::error_code error;

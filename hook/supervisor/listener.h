@@ -36,6 +36,8 @@ class Listener {
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
+    Listener(Listener&&) = delete;
+    Listener& operator=(Listener&&) = delete;
 
     // Connections that have not sent their message yet (crun under no_new_privs sends it only at
     // `start`).

@@ -50,6 +50,8 @@ class Tracer {
     Tracer(Ptrace& ptrace, TraceeWait& wait, Procfs& procfs);
     Tracer(const Tracer&) = delete;
     Tracer& operator=(const Tracer&) = delete;
+    Tracer(Tracer&&) = delete;
+    Tracer& operator=(Tracer&&) = delete;
     // Tells of what is still attached. The kernel detaches it when this thread ends, but drops the
     // signals that stopped tasks owe.
     ~Tracer();
