@@ -290,28 +290,32 @@ void ForkTracking::forget_child(Tid child) {
 }
 
 void ForkTracking::on_sigchld(Clock::time_point now) {
-    if (tracer_.may_have_strays() || in_flight() >= limits_.many) {
-        scratch_ = tracer_.sweep();
-        for (const Tid tid : scratch_) {
-            poll_flow(tid, now);
-            poll_birth(tid, now);
-        }
-        // Children that this very sweep met before their creators' events.
-        adopt_strays(now);
-    } else {
-        scratch_.clear();
-        for (const auto& [caller, flow] : flows_) {
+    const bool swept = tracer_.may_have_strays() || in_flight() >= limits_.many;
+    if (swept) {
+        (void)tracer_.sweep();
+    }
+    // After a sweep only those are asked that it, or an earlier one of a freeze, has met: that
+    // costs no system call.
+    const auto may_have_news = [&](Tid tid) {
+        return !swept || !tracer_.is_attached(tid) || tracer_.is_stopped(tid);
+    };
+    scratch_.clear();
+    for (const auto& [caller, flow] : flows_) {
+        if (may_have_news(caller)) {
             scratch_.push_back(caller);
         }
-        const std::size_t callers = scratch_.size();
-        for (const auto& [child, flow] : births_) {
+    }
+    const std::size_t callers = scratch_.size();
+    for (const auto& [child, flow] : births_) {
+        if (may_have_news(child)) {
             scratch_.push_back(child);
         }
-        for (std::size_t i = 0; i < scratch_.size(); ++i) {
-            i < callers ? poll_flow(scratch_[i], now) : poll_birth(scratch_[i], now);
-        }
+    }
+    for (std::size_t i = 0; i < scratch_.size(); ++i) {
+        i < callers ? poll_flow(scratch_[i], now) : poll_birth(scratch_[i], now);
     }
     tracer_.reap_leaving();
+    // Children that this very sweep met before their creators' events are among them.
     adopt_strays(now);
 }
 

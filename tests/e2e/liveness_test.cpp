@@ -47,6 +47,7 @@ constexpr Program kPrograms[] = {
     {"bad_pointers"},
     {"spawn"},
     {"concurrent"},
+    {"parallel"},
     {"signals"},
     {"job_control"},
     {"bystander"},
