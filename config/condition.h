@@ -21,6 +21,10 @@ inline Leaning opposite(Leaning leaning) {
     return leaning == Leaning::kStrict ? Leaning::kLenient : Leaning::kStrict;
 }
 
+// What a decision looks at that has to be bound to the exec, the least first. kFile: the program
+// only, which the kernel itself names when it has opened it. kArguments: argv, environment, cwd.
+enum class Binding { kNone, kFile, kArguments };
+
 class Condition {
   public:
     Condition() = default;
@@ -52,9 +56,8 @@ class Condition {
     // argument.
     [[nodiscard]] virtual const std::vector<std::string>* needed_regexes() const { return nullptr; }
 
-    // Whether it looks at what the caller's memory says (path, argv, environment) or at the cwd,
-    // which others can change while an exec is decided.
-    [[nodiscard]] virtual bool reads_memory() const = 0;
+    // What others could change while an exec is decided.
+    [[nodiscard]] virtual Binding binding() const = 0;
 };
 
 using Conditions = std::vector<std::unique_ptr<const Condition>>;

@@ -120,7 +120,7 @@ class ListCondition final : public Condition {
     [[nodiscard]] const std::vector<std::string>* needed_regexes() const override {
         return needed_regexes_.empty() ? nullptr : &needed_regexes_;
     }
-    [[nodiscard]] bool reads_memory() const override { return true; }
+    [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:
     static constexpr std::size_t kListed = 8;
@@ -197,7 +197,7 @@ class PositionCondition final : public Condition {
                                     const ExecFacts& /*facts*/) const override {
         return argv_text(view);
     }
-    [[nodiscard]] bool reads_memory() const override { return true; }
+    [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:
     int position_;
@@ -222,7 +222,7 @@ class CountCondition final : public Condition {
                                     const ExecFacts& /*facts*/) const override {
         return "argv has " + std::to_string(arguments_of(view).size()) + " arguments";
     }
-    [[nodiscard]] bool reads_memory() const override { return true; }
+    [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:
     std::int64_t least_;

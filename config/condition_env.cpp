@@ -81,7 +81,7 @@ class EnvCondition final : public Condition {
         }
         return text.empty() ? "env has no " + name_.pattern() : text;
     }
-    [[nodiscard]] bool reads_memory() const override { return true; }
+    [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:
     Glob name_;

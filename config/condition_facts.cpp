@@ -56,7 +56,9 @@ class PathCondition final : public Condition {
                                     const ExecFacts& facts) const override {
         return name() + " is " + quoted(subject(view, facts));
     }
-    [[nodiscard]] bool reads_memory() const override { return true; }
+    [[nodiscard]] Binding binding() const override {
+        return kind_ == PathKind::kExe ? Binding::kFile : Binding::kArguments;
+    }
 
   private:
     [[nodiscard]] std::string name() const { return kind_ == PathKind::kExe ? "exe" : "cwd"; }
@@ -120,7 +122,7 @@ class IdCondition final : public Condition {
                                     const ExecFacts& facts) const override {
         return name() + " is " + std::to_string(subject(facts));
     }
-    [[nodiscard]] bool reads_memory() const override { return false; }
+    [[nodiscard]] Binding binding() const override { return Binding::kNone; }
 
   private:
     [[nodiscard]] std::string name() const { return kind_ == IdKind::kUid ? "uid" : "gid"; }
@@ -150,7 +152,7 @@ class ViaCondition final : public Condition {
                                     const ExecFacts& facts) const override {
         return std::string("via is ") + via_name(facts.via);
     }
-    [[nodiscard]] bool reads_memory() const override { return false; }
+    [[nodiscard]] Binding binding() const override { return Binding::kNone; }
 
   private:
     std::vector<Via> ways_;
@@ -179,9 +181,12 @@ class NotCondition final : public Condition {
         }
         return text;
     }
-    [[nodiscard]] bool reads_memory() const override {
-        return std::any_of(conditions_.begin(), conditions_.end(),
-                           [](const auto& condition) { return condition->reads_memory(); });
+    [[nodiscard]] Binding binding() const override {
+        Binding most = Binding::kNone;
+        for (const auto& condition : conditions_) {
+            most = std::max(most, condition->binding());
+        }
+        return most;
     }
 
   private:

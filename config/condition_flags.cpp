@@ -49,7 +49,7 @@ class FlagCondition final : public Condition {
                                     const ExecFacts& /*facts*/) const override {
         return argv_text(view);
     }
-    [[nodiscard]] bool reads_memory() const override { return true; }
+    [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:
     [[nodiscard]] const std::string* given(const ProgramView& view) const {
@@ -113,7 +113,7 @@ class SubcommandCondition final : public Condition {
     [[nodiscard]] const std::vector<std::string>* needed_arguments() const override {
         return &names_;
     }
-    [[nodiscard]] bool reads_memory() const override { return true; }
+    [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:
     struct Place {

@@ -117,7 +117,7 @@ bool is_clean_path(std::string_view path) {
 
 struct LoadedRef {
     PolicyRef ref;
-    bool needs_binding = true;
+    Policy policy;
 };
 
 // `source` names who asked for it in errors: the annotation, or the settings' key.
@@ -152,7 +152,7 @@ Result<LoadedRef> load_ref(const std::string& wanted, const Settings& settings,
                           "\", got \"" + ref.name + "\"");
     }
     ref.sha256 = sha256_hex(text.value());
-    return LoadedRef{std::move(ref), policy->needs_binding()};
+    return LoadedRef{std::move(ref), *policy};
 }
 
 Result<> check_allowed(const std::string& wanted, const Settings& settings,
@@ -197,13 +197,14 @@ std::optional<Choice> choose_policy(const Annotations& own, const std::string& n
     return std::nullopt;
 }
 
+// The plan's mode must be chosen by then.
 Result<> load_policies(Plan& plan, const Choice& choice, const Settings& settings) {
     const Result<LoadedRef> chosen = load_ref(choice.wanted, settings, choice.source);
     if (!chosen) {
         return chosen.error();
     }
     plan.policy = chosen->ref;
-    plan.track_forks = chosen->needs_binding;
+    plan.track_forks = tracks_forks(plan.mode, chosen->policy, nullptr);
     if (settings.floor_policy) {
         const Result<LoadedRef> floor =
             load_ref(*settings.floor_policy, settings, settings.path + ": /floor_policy");
@@ -211,7 +212,7 @@ Result<> load_policies(Plan& plan, const Choice& choice, const Settings& setting
             return floor.error();
         }
         plan.floor = floor->ref;
-        plan.track_forks = plan.track_forks || floor->needs_binding;
+        plan.track_forks = tracks_forks(plan.mode, chosen->policy, &floor->policy);
     }
     return Ok{};
 }
@@ -265,6 +266,11 @@ Result<> place(Plan& plan, const Settings& settings, const std::string& key) {
 }
 
 }  // namespace
+
+bool tracks_forks(Mode mode, const Policy& policy, const Policy* floor) {
+    return (mode == Mode::kEnforce && policy.needs_fork_tracking()) ||
+           (floor != nullptr && floor->needs_fork_tracking());
+}
 
 Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& container_id,
                                            const std::string& bundle, const Settings& settings) {

@@ -37,11 +37,14 @@ struct Plan {
     std::string
         listener_path;  // <container_dir>/seccomp.sock; the runtime sends the listener fds there
     std::string
-        control_path;  // <container_dir>/control.sock; hook and CLI ask the supervisor there
-    bool track_forks =
-        true;  // false: fork-class calls are not in the filter (Policy::needs_binding)
+        control_path;         // <container_dir>/control.sock; hook and CLI ask the supervisor there
+    bool track_forks = true;  // see tracks_forks()
     friend bool operator==(const Plan&, const Plan&) = default;
 };
+
+// Whether the fork-class calls of a container are in its filter at all. What only observes (the
+// modes audit and learn) binds nothing; a floor is enforced in every mode. `floor` may be null.
+bool tracks_forks(Mode mode, const Policy& policy, const Policy* floor);
 
 // nullopt: the container is not ours (no annotation and no default; a sandbox container, one whose
 // annotations say "sandbox" and its own id as the sandbox's) and passes untouched. `spec` is the

@@ -47,11 +47,14 @@ Protection read_protection(const JsonNode& node) {
     return protection;
 }
 
-bool reads_memory(const std::vector<CompiledRule>& rules) {
-    return std::any_of(rules.begin(), rules.end(), [](const CompiledRule& rule) {
-        return std::any_of(rule.conditions.begin(), rule.conditions.end(),
-                           [](const auto& condition) { return condition->reads_memory(); });
-    });
+Binding binding_of(const std::vector<CompiledRule>& rules) {
+    Binding most = Binding::kNone;
+    for (const CompiledRule& rule : rules) {
+        for (const auto& condition : rule.conditions) {
+            most = std::max(most, condition->binding());
+        }
+    }
+    return most;
 }
 
 }  // namespace
@@ -146,7 +149,7 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& origin) {
     if (problems.first()) {
         return *problems.first();
     }
-    compiled->needs_binding = reads_memory(compiled->rules);
+    compiled->binding = binding_of(compiled->rules);
     compiled->index.build(compiled->rules);
     Policy policy;
     policy.compiled_ = std::move(compiled);
@@ -169,8 +172,9 @@ const Protection& Policy::protection() const {
     return compiled_->protection;
 }
 
-bool Policy::needs_binding() const {
-    return compiled_->needs_binding;
+bool Policy::needs_fork_tracking() const {
+    return compiled_->binding == Binding::kArguments ||
+           (compiled_->binding == Binding::kFile && !compiled_->protection.verify);
 }
 
 }  // namespace execseal

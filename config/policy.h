@@ -56,11 +56,11 @@ class Policy {
 
     [[nodiscard]] const std::string& name() const;
     [[nodiscard]] const Protection& protection() const;
-    // False when nothing this policy decides depends on what others can change while the exec is
-    // decided: then forks need not be tracked. Only uid, gid and via qualify. exe does not: the
-    // path is a string in the caller's memory like argv, and for `ld.so prog` and busybox it is
-    // argv that says which program it is.
-    [[nodiscard]] bool needs_binding() const;
+    // False when nothing that this policy decides depends on what other tasks can change while an
+    // exec is decided: uid, gid and via do not, and exe does not where the exec is verified, since
+    // the verification sees the file that the kernel opened and the arguments that name an applet
+    // or a loader's program.
+    [[nodiscard]] bool needs_fork_tracking() const;
     [[nodiscard]] const CompiledPolicy& compiled() const { return *compiled_; }
 
   private:

@@ -33,7 +33,7 @@ struct CompiledPolicy {
     Verdict default_verdict = Verdict::kDeny;
     int default_errno = EACCES;
     Protection protection;
-    bool needs_binding = true;
+    Binding binding = Binding::kArguments;
     std::vector<CompiledRule> rules;
     RuleIndex index;
 };

@@ -184,6 +184,35 @@ TEST_F(PlanContainer, PathsAndNamesAreChosenOnlyAsTheOwnerAllows) {
     EXPECT_EQ(result.value()->floor->name, "strict");
 }
 
+TEST_F(PlanContainer, TracksForksOnlyWhereSomethingIsEnforcedThatOthersCanChange) {
+    const auto rule = [](const std::string& name, const std::string& condition) {
+        return R"({"apiVersion": "execseal/v1", "name": ")" + name +
+               R"(", "default": "allow", "rules": [{"id": "r", "verdict": "deny", )" + condition +
+               "}]}";
+    };
+    write("argv.json", rule("argv", R"("argv": {"contains": ["x"]})"));
+    write("files.json", rule("files", R"("exe": "/bin/sh")"));
+    struct Row {
+        const char* policy;
+        const char* mode;
+        const char* floor;
+        bool tracked;
+    };
+    for (const Row& row :
+         {Row{"argv", "enforce", "", true}, Row{"argv", "audit", "", false},
+          Row{"argv", "learn", "", false}, Row{"files", "enforce", "", false},
+          Row{"files", "enforce", "argv", true}, Row{"files", "audit", "argv", true},
+          Row{"argv", "audit", "files", false}, Row{"argv", "enforce", "files", true}}) {
+        settings_.floor_policy =
+            *row.floor == '\0' ? std::nullopt : std::optional<std::string>(row.floor);
+        const auto made =
+            plan({{"io.execseal.policy", row.policy}, {"io.execseal.mode", row.mode}});
+        ASSERT_TRUE(made.has_value()) << made.error().text();
+        EXPECT_EQ(made.value()->track_forks, row.tracked)
+            << row.policy << ", " << row.mode << ", floor " << row.floor;
+    }
+}
+
 TEST_F(PlanContainer, AFloorThatCannotBeHadFailsTheCreate) {
     settings_.floor_policy = "nosuch";
     EXPECT_NE(outcome({{"io.execseal.policy", "web"}}).find("/floor_policy: \"nosuch\""),

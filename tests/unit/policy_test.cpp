@@ -410,15 +410,23 @@ TEST(PolicyNot, HoldsIfOneOfItsConditionsDoesNot) {
     EXPECT_NE(refusal(R"("not": {"not": {"uid": 0}})"), "(accepted)");
 }
 
-TEST(Policy, NeedsBindingForAllThatOthersCanChange) {
-    const auto needs = [](const std::string& conditions) {
-        return policy_of(R"([{"id": "r", "verdict": "deny", )" + conditions + "}]")
-            ->needs_binding();
+TEST(Policy, NeedsForkTrackingForArgumentsAndForFilesThatAreNotVerified) {
+    const auto needs = [](const std::string& conditions, const std::string& protect = "{}") {
+        const auto policy = Policy::parse(
+            R"({"apiVersion": "execseal/v1", "name": "p", "default": "allow",
+                              "protect": )" +
+                protect + R"(, "rules": [{"id": "r", "verdict": "deny", )" + conditions + "}]}",
+            "p.json");
+        EXPECT_TRUE(policy.has_value()) << (policy ? "" : policy.error().text());
+        return policy->needs_fork_tracking();
     };
-    EXPECT_FALSE(policy_of("[]")->needs_binding());
+    EXPECT_FALSE(policy_of("[]")->needs_fork_tracking());
     EXPECT_FALSE(needs(R"("uid": 0)"));
     EXPECT_FALSE(needs(R"("via": "exec", "gid": 0, "not": {"uid": 0})"));
-    EXPECT_TRUE(needs(R"("exe": "/bin/sh")"));
+    EXPECT_FALSE(needs(R"("exe": "/bin/sh")"));
+    EXPECT_FALSE(needs(R"("exe": "/bin/sh", "not": {"exe": "/bin/x", "uid": 0})"));
+    EXPECT_TRUE(needs(R"("exe": "/bin/sh")", R"({"verify": false})"));
+    EXPECT_FALSE(needs(R"("uid": 0)", R"({"verify": false})"));
     EXPECT_TRUE(needs(R"("cwd": "/")"));
     EXPECT_TRUE(needs(R"("env": {"A": null})"));
     EXPECT_TRUE(needs(R"("uid": 0, "not": {"argv": {"contains": ["x"]}})"));
