@@ -40,7 +40,7 @@ Containers::~Containers() {
 
 TaskKey Containers::key_of(pid_t process) const {
     const auto stat = process > 0 ? procfs_.stat(Tid{process}) : std::optional<TaskStat>();
-    return stat && *stat ? TaskKey{Tid{process}, (*stat)->start_time} : TaskKey{};
+    return stat && *stat ? TaskKey{Tid{process}, (*stat)->birth} : TaskKey{};
 }
 
 Containers::Container& Containers::container_of(const StoredListener& stored) {

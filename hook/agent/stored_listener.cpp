@@ -38,7 +38,7 @@ std::optional<std::string> name_of_stored(const StoredListener& listener) {
     }
     std::string name = listener.container_id + kSeparator + listener.policy + kSeparator +
                        std::to_string(listener.init.tid.value) + kSeparator +
-                       std::to_string(listener.init.start_time);
+                       std::to_string(listener.init.birth);
     if (listener.container_id.empty() || name.size() > kNameLimit) {
         return std::nullopt;
     }
@@ -50,7 +50,7 @@ std::optional<StoredListener> parse_stored(const std::string& name) {
     StoredListener listener;
     if (fields.size() != 4 || fields[0].empty() ||
         !read_number(fields[2], listener.init.tid.value) ||
-        !read_number(fields[3], listener.init.start_time)) {
+        !read_number(fields[3], listener.init.birth)) {
         return std::nullopt;
     }
     listener.container_id = fields[0];

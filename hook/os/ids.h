@@ -23,11 +23,11 @@ using Tgid = StrongId<struct TgidTag, pid_t>;
 using NotifyId = StrongId<struct NotifyTag, std::uint64_t>;
 using RemoteAddr = StrongId<struct AddrTag, std::uint64_t>;
 
-// Tids recycle; a task that is kept longer than one call is named by tid and start time
-// (field 22 of /proc/PID/stat, in clock ticks since boot, see proc(5)).
+// Tids recycle; a task that is kept longer than one call is named by its tid and what tells it from
+// others that had the number (TaskStat::birth).
 struct TaskKey {
     Tid tid;
-    std::uint64_t start_time = 0;
+    std::uint64_t birth = 0;
     friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
 };
 

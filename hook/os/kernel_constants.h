@@ -37,6 +37,11 @@ constexpr int kErestartnointr = 513;
 // clone(2) flags as they stand in the register, for code that must not include <sched.h>'s.
 constexpr std::uint64_t kCloneThread = 0x00010000;
 
+// include/uapi/linux/pidfd.h, Linux 6.9: of a thread, not only of a thread group's leader.
+constexpr unsigned kPidfdThread = 0200;  // O_EXCL
+// include/uapi/linux/magic.h, PID_FS_MAGIC, Linux 6.9.
+constexpr long kPidfsMagic = 0x50494446;
+
 // include/uapi/linux/fcntl.h, Linux 6.14: execveat(2) only asks whether the file may be executed.
 constexpr unsigned kAtExecveCheck = 0x10000;
 

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +11,8 @@
 #include <charconv>
 #include <climits>
 #include <cstring>
+
+#include "hook/os/kernel_constants.h"
 
 namespace execseal {
 namespace {
@@ -57,25 +61,19 @@ std::string_view take_field(std::string_view& line, char divider) {
     return field;
 }
 
+// Linux 6.9: pidfds are files of pidfs, with inodes that never come again (fs/pidfs.c).
+bool pidfds_have_inodes() {
+    const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+    struct statfs info {};
+    return self.valid() && ::fstatfs(self.get(), &info) == 0 && info.f_type == kPidfsMagic;
+}
+
 class RealProcfs final : public Procfs {
   public:
     explicit RealProcfs(UniqueFd root) : root_(std::move(root)) {}
 
     Result<std::optional<TaskStat>> stat(Tid tid) override {
-        std::array<char, 1024> buffer;  // NOLINT(cppcoreguidelines-init-variables): read fills it
-        const Result<std::optional<std::size_t>> length =
-            read_file(tid, "stat", buffer.data(), buffer.size());
-        if (!length) {
-            return length.error();
-        }
-        if (!*length) {
-            return std::optional<TaskStat>();
-        }
-        std::optional<TaskStat> parsed = parse_task_stat({buffer.data(), **length});
-        if (!parsed) {
-            return make_error("/proc/TID/stat: not of the form that proc(5) tells");
-        }
-        return parsed;
+        return has_pidfs_ ? stat_by_pidfd(tid) : stat_by_file(tid);
     }
 
     Result<std::optional<TaskStatus>> status(Tid tid) override {
@@ -126,22 +124,46 @@ class RealProcfs final : public Procfs {
         return std::optional(std::string(buffer.data(), static_cast<std::size_t>(length)));
     }
 
-    Result<std::optional<int>> blocked_syscall(Tid tid) override {
-        std::array<char, 256> buffer;  // NOLINT(cppcoreguidelines-init-variables): see above
+  private:
+    Result<std::optional<TaskStat>> stat_by_pidfd(Tid tid) {
+        const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, tid.value, kPidfdThread)));
+        struct stat info {};
+        if (!pidfd.valid() || ::fstat(pidfd.get(), &info) != 0) {
+            if (means_gone(errno)) {
+                return std::optional<TaskStat>();
+            }
+            return Error{errno, "pidfd_open"};
+        }
+        const Result<std::optional<TaskStatus>> status = this->status(tid);
+        if (!status) {
+            return status.error();
+        }
+        // Still there: what was read in between is of the same task.
+        if (!*status || (::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) != 0 &&
+                         means_gone(errno))) {
+            return std::optional<TaskStat>();
+        }
+        return std::optional(TaskStat{(*status)->state, (*status)->parent, info.st_ino});
+    }
+
+    // FIXME(kernel >= 6.9): remove. It does not wait on those (see Procfs).
+    Result<std::optional<TaskStat>> stat_by_file(Tid tid) {
+        std::array<char, 1024> buffer;  // NOLINT(cppcoreguidelines-init-variables): read fills it
         const Result<std::optional<std::size_t>> length =
-            read_file(tid, "syscall", buffer.data(), buffer.size());
+            read_file(tid, "stat", buffer.data(), buffer.size());
         if (!length) {
             return length.error();
         }
         if (!*length) {
-            return std::optional<int>();
+            return std::optional<TaskStat>();
         }
-        // "running", or the number ("-1": blocked outside of any system call) and the arguments.
-        const std::optional<int> nr = number<int>({buffer.data(), **length});
-        return nr && *nr >= 0 ? nr : std::optional<int>();
+        std::optional<TaskStat> parsed = parse_task_stat({buffer.data(), **length});
+        if (!parsed) {
+            return make_error("/proc/TID/stat: not of the form that proc(5) tells");
+        }
+        return parsed;
     }
 
-  private:
     Result<std::optional<std::size_t>> read_file(Tid tid, const char* name, char* buffer,
                                                  std::size_t size) {
         const UniqueFd file(
@@ -174,6 +196,7 @@ class RealProcfs final : public Procfs {
     }
 
     UniqueFd root_;
+    bool has_pidfs_ = pidfds_have_inodes();
 };
 
 }  // namespace
@@ -200,7 +223,7 @@ std::optional<TaskStat> parse_task_stat(std::string_view text) {
             if (!start) {
                 return std::nullopt;
             }
-            stat.start_time = *start;
+            stat.birth = *start;
         }
     }
     return stat;
@@ -227,6 +250,8 @@ std::optional<TaskStatus> parse_task_status(std::string_view text) {
             const auto tgid = number<pid_t>(value);
             have_tgid = tgid.has_value();
             status.tgid = Tgid{tgid.value_or(0)};
+        } else if (key == "PPid") {
+            status.parent = Tgid{number<pid_t>(value).value_or(0)};
         } else if (key == "TracerPid") {
             status.tracer = Tid{number<pid_t>(value).value_or(0)};
         } else if (key == "Uid") {

@@ -19,17 +19,20 @@
 
 namespace execseal {
 
-// Of /proc/TID/stat (proc(5)).
 struct TaskStat {
     char state = '?';
-    Tgid parent;                   // 0: none that this procfs can name
-    std::uint64_t start_time = 0;  // field 22
+    Tgid parent;  // 0: none that this procfs can name
+    // Tells the tasks that have had one number apart: the inode of its pidfd, which no other task
+    // gets until the next boot, or, before Linux 6.9, the start time in ticks (field 22 of
+    // /proc/TID/stat). Never 0.
+    std::uint64_t birth = 0;
 };
 
 // Of /proc/TID/status.
 struct TaskStatus {
     char state = '?';
     Tgid tgid;
+    Tgid parent;
     Tid tracer;                        // 0: not traced
     std::vector<pid_t> namespace_ids;  // NSpid: from our namespace to the task's own
     uid_t effective_uid = 0;
@@ -49,15 +52,14 @@ std::optional<TaskStatus> parse_task_status(std::string_view text);
 class Procfs {
   public:
     virtual ~Procfs() = default;
-    // nullopt: no such task (any more).
+    // nullopt: no such task (any more). None of these waits for the task: /proc/TID/stat and
+    // /proc/TID/syscall do while it is in an execve that has got past its point of no return
+    // (exec_update_lock), which a FUSE server that does not answer can make last for ever.
     virtual Result<std::optional<TaskStat>> stat(Tid tid) = 0;
     virtual Result<std::optional<TaskStatus>> status(Tid tid) = 0;
     virtual Result<std::optional<NamespaceId>> pid_namespace(Tid tid) = 0;
     // The link text of /proc/TID/exe; bytes, also "... (deleted)".
     virtual Result<std::optional<std::string>> exe(Tid tid) = 0;
-    // The system call that a sleeping task is in, from /proc/TID/syscall; nullopt: running, or
-    // none.
-    virtual Result<std::optional<int>> blocked_syscall(Tid tid) = 0;
 };
 
 Result<std::unique_ptr<Procfs>> open_procfs(const char* path = "/proc");

@@ -6,12 +6,20 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <limits>
 
 #include "hook/os/check.h"
+#include "hook/os/file_read.h"
 
 namespace execseal {
+namespace {
+
+// vm.max_map_count is 65,530 by default and a line about 100 bytes; more than this is doubt.
+constexpr std::size_t kMapsLimit = std::size_t{32} << 20;
+
+}  // namespace
 
 const char* read_outcome_name(ReadOutcome outcome) {
     switch (outcome) {
@@ -27,7 +35,7 @@ const char* read_outcome_name(ReadOutcome outcome) {
     return "unknown";
 }
 
-ProcessMemory::ProcessMemory(Tid tid) {
+ProcessMemory::ProcessMemory(Tid tid) : tid_(tid) {
     char path[32];
     (void)std::snprintf(path, sizeof path, "/proc/%d/mem", tid.value);
     fd_.reset(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
@@ -60,6 +68,34 @@ ReadResult ProcessMemory::read(RemoteAddr address, std::span<std::byte> out) {
         }
     }
     return result;
+}
+
+// proc_pid_maps(5): "START-END ..." in hexadecimal, a line a mapping.
+bool ProcessMemory::is_mapped(RemoteAddr address) {
+    if (address.value > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
+        return false;  // the kernel's half
+    }
+    const auto maps = read_file("/proc/" + std::to_string(tid_.value) + "/maps", kMapsLimit);
+    if (!maps) {
+        return true;
+    }
+    const char* next = maps->data();
+    const char* const end = next + maps->size();
+    while (next < end) {
+        std::uint64_t first = 0;
+        std::uint64_t last = 0;
+        const auto from = std::from_chars(next, end, first, 16);
+        if (from.ec != std::errc{} || from.ptr == end ||
+            std::from_chars(from.ptr + 1, end, last, 16).ec != std::errc{}) {
+            return true;
+        }
+        if (address.value >= first && address.value < last) {
+            return true;
+        }
+        const char* const newline = std::find(from.ptr, end, '\n');
+        next = newline == end ? end : newline + 1;
+    }
+    return false;
 }
 
 std::optional<std::uint64_t> stack_limit_of(Tid tid) {
@@ -142,6 +178,7 @@ std::span<const std::byte> PageCache::bytes_at(std::uint64_t address) {
     CHECK(page != nullptr);
     if (page->outcome != ReadOutcome::kComplete) {
         outcome_ = page->outcome;
+        failed_at_ = RemoteAddr{address};
         return {};
     }
     const std::size_t offset = address % kRemotePage;

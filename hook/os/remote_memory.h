@@ -42,6 +42,9 @@ class RemoteMemory {
     virtual ~RemoteMemory() = default;
     // Reads out.size() bytes from `address`, stopping at the first page that cannot be read.
     virtual ReadResult read(RemoteAddr address, std::span<std::byte> out) = 0;
+    // Whether anything lies there: to tell an address at which the kernel fails too (EFAULT) from
+    // one that only we cannot read (memfd_secret, a page behind userfaultfd). Slow. True in doubt.
+    virtual bool is_mapped(RemoteAddr address) = 0;
 };
 
 class ProcessMemory final : public RemoteMemory {
@@ -49,8 +52,10 @@ class ProcessMemory final : public RemoteMemory {
     // A task that is gone shows at the first read.
     explicit ProcessMemory(Tid tid);
     ReadResult read(RemoteAddr address, std::span<std::byte> out) override;
+    bool is_mapped(RemoteAddr address) override;
 
   private:
+    Tid tid_;
     UniqueFd fd_;
     ReadOutcome open_outcome_ = ReadOutcome::kComplete;
 };
@@ -74,6 +79,8 @@ class PageCache {
     // outcome() then says why. Valid until the next call.
     std::span<const std::byte> bytes_at(std::uint64_t address);
     [[nodiscard]] ReadOutcome outcome() const { return outcome_; }
+    // Of the last bytes_at() that was empty.
+    [[nodiscard]] RemoteAddr failed_at() const { return failed_at_; }
 
   private:
     struct Page {
@@ -90,6 +97,7 @@ class PageCache {
     std::vector<std::byte> slots_;
     std::size_t used_ = 0;
     ReadOutcome outcome_ = ReadOutcome::kComplete;
+    RemoteAddr failed_at_;
 };
 
 }  // namespace execseal

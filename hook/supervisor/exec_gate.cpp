@@ -74,6 +74,7 @@ struct ExecGate::Flow {
     Tid tid;
     Tgid process;
     ExecState state = ExecState::kJudging;
+    ExecInput verdict = ExecInput::kRefused;  // of the first read, while it waits for its turn
     ExecTraits traits;
     ExecReader::Ticket ticket;  // while it is being read
     ExecStudy study;            // what was judged last
@@ -85,8 +86,9 @@ struct ExecGate::Flow {
     Clock::time_point frozen_at;
     int watched_fd = -1;  // of the ticket, while the loop waits for it
     bool owns_freeze = false;
-    bool answered = false;   // the answer reached the caller, who did not back out after it
-    bool exec_seen = false;  // its exec event came: the task has the leader's number
+    bool answered = false;      // the answer reached the caller, who did not back out after it
+    bool exec_seen = false;     // its exec event came: the task has the leader's number
+    bool expects_exec = false;  // Tracer::expect_exec() was called
 };
 
 ExecGate::ExecGate(const GateContext& context)
@@ -154,13 +156,16 @@ void ExecGate::take_study(Flow& flow, ExecStudy study) {
         flow.event.ppid = caller.parent.value;
         if (!flow.session->leader) {
             flow.session->leader = caller.tgid;
+            (void)context_.tasks.add(caller.tgid, TaskOrigin::kSession, Clock::now());
         }
     }
     const ExecInput verdict = judge_study(flow);
-    if (verdict != ExecInput::kAllowed || !traits_.freeze) {
+    // While the domain is frozen nobody is answered, not even with a refusal: it would run.
+    if (!traits_.freeze || (verdict != ExecInput::kAllowed && freeze_ == nullptr)) {
         activate(reading_, flow, verdict);
         return;
     }
+    flow.verdict = verdict;
     move_flow(reading_, waiting_, flow);
     advance();
 }
@@ -187,8 +192,11 @@ void ExecGate::on_fork(Session& session, const Notification& notification) {
 }
 
 void ExecGate::advance() {
-    while (freeze_ == nullptr && !waiting_.empty()) {
-        activate(waiting_, *waiting_.front(), ExecInput::kAllowed);
+    while (std::exchange(look_again_, false) || (freeze_ == nullptr && !waiting_.empty())) {
+        look_at_active();
+        if (freeze_ == nullptr && !waiting_.empty()) {
+            activate(waiting_, *waiting_.front(), waiting_.front()->verdict);
+        }
     }
     while (freeze_ == nullptr && waiting_.empty() && !deferred_forks_.empty()) {
         const DeferredFork fork = deferred_forks_.front();
@@ -215,6 +223,9 @@ void ExecGate::drive(Flow& flow, ExecInput input) {
                 inputs.push_back(*produced);
             }
         }
+    }
+    if (flow.state == ExecState::kDone && std::exchange(flow.expects_exec, false)) {
+        context_.tracer.exec_over(flow.process);
     }
 }
 
@@ -269,7 +280,7 @@ ExecInput ExecGate::judge_study(Flow& flow) {
         case SnapshotOutcome::kGone:
             return ExecInput::kGone;
         case SnapshotOutcome::kUnreadable:
-            refuse(flow, EFAULT, "unreadable", snapshot.reason);
+            refuse(flow, EACCES, "unreadable", snapshot.reason);
             return ExecInput::kRefused;
         case SnapshotOutcome::kBlocked:
             refuse(flow, EACCES, "blocked", snapshot.reason);
@@ -386,13 +397,14 @@ std::vector<QuietCaller> ExecGate::quiet_callers() const {
     // will need.
     std::vector<QuietCaller> quiet;
     for (const auto& flow : reading_) {
-        quiet.push_back({flow->tid, kArmedOptions});
+        quiet.push_back({flow->tid, kArmedOptions, flow->session->notify.get(), flow->id});
     }
     for (const auto& flow : waiting_) {
-        quiet.push_back({flow->tid, kArmedOptions});
+        quiet.push_back({flow->tid, kArmedOptions, flow->session->notify.get(), flow->id});
     }
     for (const auto& fork : deferred_forks_) {
-        quiet.push_back({fork.notification.tid, kForkOptions});
+        quiet.push_back({fork.notification.tid, kForkOptions, fork.session->notify.get(),
+                         fork.notification.id});
     }
     return quiet;
 }
@@ -453,6 +465,8 @@ std::optional<ExecInput> ExecGate::arm(Flow& flow) {
             refuse(flow, EPERM, "arm", "the caller cannot be traced");
             return ExecInput::kArmFailed;
     }
+    context_.tracer.expect_exec(flow.process);
+    flow.expects_exec = true;
     flow.event.latency = Clock::now() - flow.received;
     if (!answer(flow, Answer::go_on())) {
         return ExecInput::kAnswerStale;
@@ -556,6 +570,7 @@ void ExecGate::thaw(Flow& flow) {
     freeze_.reset();
     flow.budget_end.reset();
     context_.forks.on_sigchld(Clock::now());
+    look_again_ = true;
 }
 
 void ExecGate::report(Flow& flow) {
@@ -578,6 +593,7 @@ std::optional<ExecInput> ExecGate::look_at(Flow& flow) {
     }
     if (is_end(*stop)) {
         flow.event.outcome = Outcome::kGone;
+        end_unverified(flow);
         return ExecInput::kGone;
     }
     const auto* event = std::get_if<stop::Event>(&*stop);
@@ -597,18 +613,40 @@ std::optional<ExecInput> ExecGate::look_at(Flow& flow) {
     return ExecInput::kReturnStop;
 }
 
-void ExecGate::on_sigchld() {
-    if (freeze_ != nullptr) {
-        // The siblings of a successful exec are killed by the kernel, which waits in de_thread()
-        // until their tracer has reaped them.
-        freeze_->reap_siblings(freezer_->process);
+// A thread in execve(2) does not end alone: its process ends, goes on as another thread's exec, or,
+// which must not be, as this very exec without its verification.
+void ExecGate::end_unverified(const Flow& flow) {
+    const bool other_exec = std::any_of(active_.begin(), active_.end(), [&](const auto& other) {
+        return other.get() != &flow && other->process == flow.process;
+    });
+    if (flow.tid.value == flow.process.value || !flow.traits.verify || other_exec) {
+        return;
     }
+    const auto status = context_.procfs.status(Tid{flow.process.value});
+    const auto pidfd = open_pidfd(flow.process.value);
+    if (status && *status && (*status)->state != 'Z' && (*status)->state != 'X' && pidfd) {
+        log_info("process " + std::to_string(flow.process.value) +
+                 " lives on without the thread whose exec was awaited; it is killed");
+        (void)send_signal(pidfd->get(), SIGKILL);
+    }
+}
+
+void ExecGate::look_at_active() {
     for (const auto& flow : active_) {
         while (const auto input = look_at(*flow)) {
             drive(*flow, *input);
         }
     }
     drop_done();
+}
+
+void ExecGate::on_sigchld() {
+    if (freeze_ != nullptr) {
+        // The siblings of a successful exec are killed by the kernel, which waits in de_thread()
+        // until their tracer has reaped them.
+        freeze_->reap_siblings(freezer_->process);
+    }
+    look_at_active();
     advance();
 }
 

@@ -68,6 +68,9 @@ class ExecGate {
     ExecGate(const ExecGate&) = delete;
     ExecGate& operator=(const ExecGate&) = delete;
 
+    // Starts what the first exec would have to wait for.
+    Result<> warm_up() { return reader_.warm_up(); }
+
     // Who the domain is; until it is known every freeze fails.
     void set_lister(TaskLister* lister) { lister_ = lister; }
 
@@ -117,6 +120,8 @@ class ExecGate {
     void report(Flow& flow);
     static void refuse(Flow& flow, int error, const char* rule, std::string reason);
     std::optional<ExecInput> look_at(Flow& flow);
+    void look_at_active();
+    void end_unverified(const Flow& flow);
     void drop_done();
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Flow& flow);
@@ -141,6 +146,7 @@ class ExecGate {
     };
     std::deque<DeferredFork> deferred_forks_;
     Flow* freezer_ = nullptr;
+    bool look_again_ = false;  // after a thaw: the stops of other armed callers were held back
     std::unique_ptr<Freeze> freeze_;  // of the one flow that has frozen the domain
     GateCounters counters_;
 };

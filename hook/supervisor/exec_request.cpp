@@ -111,6 +111,11 @@ void ExecRequestReader::refuse(int error, std::string reason) {
 
 void ExecRequestReader::fault(const char* what, std::uint64_t address) {
     snapshot_->outcome = from_read(pages_.outcome());
+    if (snapshot_->outcome == SnapshotOutcome::kUnreadable &&
+        !memory_->is_mapped(pages_.failed_at())) {
+        refuse(EFAULT, std::string(what) + " lies where nothing is mapped");
+        return;
+    }
     std::array<char, 96> text{};
     (void)std::snprintf(text.data(), text.size(), "%s at 0x%llx is %s", what,
                         static_cast<unsigned long long>(address),
@@ -127,6 +132,7 @@ void ExecRequestReader::read(const ExecCall& call, RemoteMemory& memory, ExecSna
     snapshot.path.clear();
     snapshot.argv.clear();
     snapshot.env.clear();
+    memory_ = &memory;
     pages_.reset(memory);
     const std::array<std::uint64_t, 3> first{call.path.value, call.argv.value, call.envp.value};
     pages_.fetch(first);

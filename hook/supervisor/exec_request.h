@@ -83,6 +83,7 @@ class ExecRequestReader {
 
     StackLimit stack_limit_;
     PageCache pages_;
+    RemoteMemory* memory_ = nullptr;
     ExecSnapshot* snapshot_ = nullptr;
     std::vector<std::uint64_t> argv_pointers_;
     std::vector<std::uint64_t> env_pointers_;

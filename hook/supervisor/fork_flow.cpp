@@ -67,9 +67,7 @@ ForkStep from_seized(Input input) {
 ForkStep from_answered(Input input) {
     switch (input) {
         case Input::kBorn:
-            // The caller first: it need not wait while we look at the child, which stands still
-            // until it is registered.
-            return {State::kBirth, {Action::kReleaseCaller, Action::kRegisterChild}};
+            return {State::kBirth, {Action::kRegisterChild}};
         case Input::kOtherStop:
             return {State::kDone, {Action::kReleaseCaller}};
         case Input::kNotifiedAnew:
@@ -94,9 +92,9 @@ ForkStep from_answered(Input input) {
 ForkStep from_birth(Input input) {
     switch (input) {
         case Input::kChildStop:
-            return {State::kDone, {Action::kReleaseChild}};
+            return {State::kDone, {Action::kReleaseChild, Action::kReleaseCaller}};
         case Input::kChildGone:
-            return {State::kDone, {Action::kForgetChild}};
+            return {State::kDone, {Action::kReleaseCaller, Action::kForgetChild}};
         case Input::kDeadline:
         case Input::kYield:
             return {State::kBirth, {}};

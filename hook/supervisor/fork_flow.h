@@ -2,9 +2,10 @@
 // machine.
 //
 // Takes what happened (ForkInput), gives what to do next (actions, in order); fork_tracking.cpp
-// performs them. The promise: no child is released before it was registered. The caller never waits
-// for us longer than until its event was seen, is never sent a signal, and no state waits for ever:
-// where the kernel owes no event, a deadline interrupts, and an interrupt always ends in a stop.
+// performs them. The promise: no child is released before it was registered. The caller is never
+// sent a signal, and no state waits for ever: where the kernel owes no event, a deadline
+// interrupts, and an interrupt always ends in a stop. The child is let go first, so that a caller
+// that attaches to it at once (a debugger) finds it untraced.
 //
 //   state      input          what it is                     next          actions
 //   kReceived  kSeizeDone     attached                       kSeized       continue
@@ -14,16 +15,17 @@
 //              kAnswerGone    stale: a signal, or its death  kInterrupted  interrupt, grace
 //              kAnswerFailed  our own failure                kInterrupted  errno, then as above
 //              kGone          the caller has died            kDone
-//   kAnswered  kBorn          fork, vfork or clone event     kBirth        release caller,
-//                                                                          register child
+//   kAnswered  kBorn          fork, vfork or clone event     kBirth        register child
 //              kOtherStop     a signal made it back out      kDone         release caller
 //              kNotifiedAnew  the call failed, here is more  kSeized       continue
 //              kDeadline      no event: failed, or slow      kInterrupted  interrupt, grace
 //              kYield         somebody needs the caller      kInterrupted  interrupt, grace
 //              kGone          the caller has died            kDone
 //   kInterrupted: as kAnswered; an interrupt more does nothing in the kernel
-//   kBirth     kChildStop     the child's first stop         kDone         release child
-//              kChildGone     killed before it ever ran      kDone         forget child
+//   kBirth     kChildStop     the child's first stop         kDone         release child,
+//                                                                          release caller
+//              kChildGone     killed before it ever ran      kDone         release caller,
+//                                                                          forget child
 //
 // Elsewhere kDeadline and kYield change nothing: kReceived and kSeized do not wait, and a child in
 // kBirth owes its first stop to the kernel alone. Anything else is impossible: the flow ends, the

@@ -17,15 +17,16 @@ constexpr std::size_t kNobody = static_cast<std::size_t>(-1);
 // each death calls again.
 constexpr int kSiblingMisses = 16;
 
-// The calls in which a vfork parent sleeps; of the other architecture of a 64-bit machine too,
-// since /proc/TID/syscall does not tell them apart. A number that means another call there is
-// harmless: none of them writes to the caller's memory from uninterruptible sleep.
-bool makes_children(int nr) {
-#if defined(__x86_64__)
-    return nr == 56 || nr == 58 || nr == 120 || nr == 190 || nr == 435;
-#else
-    return nr == 220 || nr == 120 || nr == 190 || nr == 435;
-#endif
+// So many of the youngest tasks are asked for their parent.
+constexpr std::size_t kParentsAsked = 256;
+
+// Still in the notify queue, now that it is seized: a signal can only make it stop.
+bool still_waits(const QuietCaller& caller) {
+    if (caller.listener == nullptr) {
+        return true;
+    }
+    const Result<NotifyReach> reach = caller.listener->id_valid(caller.id);
+    return reach && *reach == NotifyReach::kDone;
 }
 
 std::string name_of(Tid tid) {
@@ -214,7 +215,8 @@ bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeRe
             return false;
     }
     held.serial = seized->serial;
-    held.state = quiet != request.quiet.end() ? State::kQuiet : State::kPending;
+    const bool waits = quiet != request.quiet.end() && still_waits(*quiet);
+    held.state = waits ? State::kQuiet : State::kPending;
     tracer_.hold(task.tid);
     add(held);
     return true;
@@ -236,13 +238,13 @@ bool Freeze::interrupt_all(FreezeReport& report) {
 
 bool Freeze::wait_for_all(const FreezeRequest& request, FreezeReport& report) {
     // The usual vfork parent is the caller's: it is asked for at once, not after a tick.
-    const Result<std::optional<TaskStat>> caller = procfs_.stat(request.caller);
+    const Result<std::optional<TaskStatus>> caller = procfs_.status(request.caller);
     if (caller && *caller) {
         const auto parent = known_.find(Tid{(*caller)->parent.value});
         if (parent != known_.end() && parent->second != kNobody) {
             Held& held = held_[parent->second];
             if (held.state == State::kPending && tracer_.look(held.tid) == Awaited::kTick &&
-                is_kernel_held(held.tid, false)) {
+                is_kernel_held(held.tid, true)) {
                 held.state = State::kInKernel;
                 report.in_kernel.push_back(held.tid);
             }
@@ -290,17 +292,32 @@ bool Freeze::wait_for(std::size_t index, const FreezeRequest& request, FreezeRep
 }
 
 // Will not stop before the kernel lets it go, and cannot run its program before it stops: the
-// interrupt is pending.
+// interrupt is pending. A parent is most likely the vfork parent of somebody who stands still and
+// is not waited for; /proc/TID/syscall would tell, but may block (see Procfs).
 bool Freeze::is_kernel_held(Tid tid, bool patience_over) {
-    const Result<std::optional<TaskStat>> stat = procfs_.stat(tid);
-    if (!stat || !*stat || (*stat)->state != 'D') {
+    const Result<std::optional<TaskStatus>> status = procfs_.status(tid);
+    if (!status || !*status || (*status)->state != 'D') {
         return false;
     }
-    if (patience_over) {
-        return true;
+    return patience_over || is_a_parent((*status)->tgid);
+}
+
+bool Freeze::is_a_parent(Tgid process) {
+    if (!parents_) {
+        parents_.emplace();
+        std::size_t left = kParentsAsked;
+        for (auto held = held_.rbegin(); held != held_.rend() && left > 0; ++held) {
+            // Threads have their process's parent.
+            if (held->process == Tgid{} || held->process.value == held->tid.value) {
+                const Result<std::optional<TaskStatus>> status = procfs_.status(held->tid);
+                if (status && *status) {
+                    parents_->insert((*status)->parent);
+                }
+                --left;
+            }
+        }
     }
-    const Result<std::optional<int>> nr = procfs_.blocked_syscall(tid);
-    return nr && *nr && makes_children(**nr);
+    return parents_->contains(process);
 }
 
 void Freeze::adopt_birth(std::size_t creator, FreezeReport& report) {
@@ -368,12 +385,20 @@ void Freeze::thaw() {
         return;
     }
     active_ = false;
+    // Who is in a job-control stop first: the kernel wakes it to stop again, and whoever looks at
+    // it after the thaw should find it stopped.
+    const auto in_group_stop = [this](const Held& held) {
+        const Stop* stop = tracer_.stop_of(held.tid);
+        return stop != nullptr && std::holds_alternative<stop::Group>(*stop);
+    };
+    std::stable_partition(held_.begin(), held_.end(), in_group_stop);
     for (const Held& held : held_) {
         release(held);
     }
     held_.clear();
     known_.clear();
     processes_.clear();
+    parents_.reset();
 }
 
 }  // namespace execseal

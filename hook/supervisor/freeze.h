@@ -13,12 +13,15 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "hook/os/procfs.h"
+#include "hook/os/seccomp_notify.h"
 #include "hook/supervisor/task_lister.h"
 #include "hook/supervisor/task_table.h"
 #include "hook/supervisor/tracer.h"
@@ -33,6 +36,10 @@ struct QuietCaller {
     Tid tid;
     // What its own flow will need: births, and for an exec also exec and exit_kill.
     PtraceOptions options;
+    // Its notification. One that a signal has made stale meanwhile is no reason to leave its caller
+    // running. Null: it waits for certain.
+    SeccompNotify* listener = nullptr;
+    NotifyId id{};
 };
 
 struct FreezeRequest {
@@ -100,6 +107,8 @@ class Freeze {
     // Waits for one until it is not pending any more; false as above.
     bool wait_for(std::size_t index, const FreezeRequest& request, FreezeReport& report);
     bool is_kernel_held(Tid tid, bool patience_over);
+    // Whether a task of the domain has this process as its parent.
+    bool is_a_parent(Tgid process);
     void adopt_birth(std::size_t creator, FreezeReport& report);
     void add(const Held& held);
     static void fail(FreezeReport& report, FreezeFailure failure, Tid culprit, std::string reason);
@@ -114,6 +123,7 @@ class Freeze {
     std::size_t first_sibling_ = 0;
     std::unordered_map<Tid, std::size_t> known_;  // index into held_
     std::unordered_map<Tgid, Process> processes_;
+    std::optional<std::unordered_set<Tgid>> parents_;  // once somebody has asked
     std::vector<ListedTask> listed_;
     std::vector<ListedTask> threads_;
 };

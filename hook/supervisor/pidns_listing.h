@@ -54,6 +54,7 @@ class CgroupLister final : public TaskLister {
     Result<> list(std::vector<ListedTask>& tasks) override;
     Result<std::size_t> count_threads(const ListedTask& leader) override;
     Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) override;
+    [[nodiscard]] bool is_cgroup() const override { return true; }
     [[nodiscard]] std::string name() const override { return name_; }
 
   private:

@@ -108,6 +108,10 @@ Result<> Supervisor::open() {
         return control.error();
     }
     control_ = std::move(*control);
+    // A runtime's own first exec does not wait long (Go's preemption signal cancels it).
+    if (auto warm = gate_->warm_up(); !warm) {
+        log_warning("the first reader process: " + warm.error().text());
+    }
     return Ok{};
 }
 
@@ -221,6 +225,12 @@ void Supervisor::learn_domain(Tid first) {
     } else {
         lister_ = std::move(*lister);
         gate_->set_lister(lister_.get());
+        if (lister_->is_cgroup()) {
+            log_warning("container " + launch_.plan.container_id +
+                        " shares the host's PID namespace: its tasks are those of " +
+                        lister_->name());
+            audit_->note("domain", ordered_json{{"domain", lister_->name()}});
+        }
     }
     if (auto kept = keep_supervisor_capabilities(); !kept) {
         log_error("dropping capabilities: " + kept.error().text());

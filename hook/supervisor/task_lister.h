@@ -26,6 +26,9 @@ class TaskLister {
     // is one of them); 0: it is gone, or list() has told all.
     virtual Result<std::size_t> count_threads(const ListedTask& leader) = 0;
     virtual Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) = 0;
+    // The container shares our PID namespace, so its cgroup is the domain: what leaves the cgroup
+    // or comes into it from outside is told apart by it alone.
+    [[nodiscard]] virtual bool is_cgroup() const { return false; }
     // For people: what the domain is ("PID namespace of 4711", "cgroup /x of 4711").
     [[nodiscard]] virtual std::string name() const = 0;
 };

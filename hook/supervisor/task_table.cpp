@@ -20,6 +20,8 @@ const char* task_origin_name(TaskOrigin origin) {
     switch (origin) {
         case TaskOrigin::kListing:
             return "listing";
+        case TaskOrigin::kSession:
+            return "session";
         case TaskOrigin::kForkEvent:
             return "fork";
         case TaskOrigin::kStray:
@@ -44,7 +46,7 @@ bool TaskTable::add(Tgid process, TaskOrigin origin, Clock::time_point now) {
     // Unreadable for a lack of descriptors, say: it is registered all the same, and settle() reads
     // again.
     if (stat) {
-        entry.key.start_time = (*stat)->start_time;
+        entry.key.birth = (*stat)->birth;
         entry.parent.tid = first_thread((*stat)->parent);
         if (const TaskEntry* parent = find((*stat)->parent)) {
             entry.parent = parent->key;
@@ -109,7 +111,7 @@ void TaskTable::heal(std::span<const ListedTask> tasks, Clock::time_point now) {
     // Born after the listing, or gone: each is asked for itself.
     for (const TaskKey& key : absent) {
         const Result<std::optional<TaskStat>> stat = procfs_.stat(key.tid);
-        if (stat && (!*stat || (*stat)->start_time != key.start_time)) {
+        if (stat && (!*stat || (*stat)->birth != key.birth)) {
             remove(process_of(key));
         }
     }
@@ -121,7 +123,7 @@ void TaskTable::settle(const TaskKey& key, Clock::time_point now) {
     if (known == entries_.end() || known->second.key != key) {
         return;  // removed or replaced meanwhile
     }
-    // The pidfd first, the start time after it: then the pidfd is of the process that was seen.
+    // The pidfd first, the birth after it: then the pidfd is of the process that was seen.
     const Result<WatchReach> watched = exits_.watch(process);
     if (watched && *watched == WatchReach::kGone) {
         remove(process);
@@ -129,12 +131,12 @@ void TaskTable::settle(const TaskKey& key, Clock::time_point now) {
     }
     const Result<std::optional<TaskStat>> stat = procfs_.stat(key.tid);
     const bool gone = stat && (!*stat || (*stat)->state == 'Z' || (*stat)->state == 'X');
-    if (gone || (stat && key.start_time != 0 && (*stat)->start_time != key.start_time)) {
+    if (gone || (stat && key.birth != 0 && (*stat)->birth != key.birth)) {
         remove(process);
         return;
     }
     if (stat) {
-        known->second.key.start_time = (*stat)->start_time;
+        known->second.key.birth = (*stat)->birth;
     }
     if (!watched || *watched != WatchReach::kDone) {
         settling_.push_back({known->second.key, now + limits_.slow_look});
@@ -194,7 +196,7 @@ std::vector<TaskRow> TaskTable::rows() const {
         const auto stat = procfs_.stat(tid);
         // Read last: what was read before it is of the same process.
         if (!stat || !*stat || (*stat)->state == 'Z' ||
-            (entry.key.start_time != 0 && (*stat)->start_time != entry.key.start_time)) {
+            (entry.key.birth != 0 && (*stat)->birth != entry.key.birth)) {
             continue;
         }
         if (status && *status) {
@@ -206,9 +208,8 @@ std::vector<TaskRow> TaskTable::rows() const {
         rows.push_back(std::move(row));
     }
     std::sort(rows.begin(), rows.end(), [](const TaskRow& a, const TaskRow& b) {
-        return a.entry.key.start_time != b.entry.key.start_time
-                   ? a.entry.key.start_time < b.entry.key.start_time
-                   : a.entry.key.tid < b.entry.key.tid;
+        return a.entry.key.birth != b.entry.key.birth ? a.entry.key.birth < b.entry.key.birth
+                                                      : a.entry.key.tid < b.entry.key.tid;
     });
     return rows;
 }

@@ -2,7 +2,7 @@
 //
 // Takes births from the fork tracking and listings of the domain; gives entries by TaskKey and rows
 // for `execseal ps`. Exits are noticed late (tend()), but an entry never stands for another process
-// that got its number: it is found by number and start time. Bounded in entries and descriptors.
+// that got its number: it is found by number and birth. Bounded in entries and descriptors.
 #pragma once
 
 #include <chrono>
@@ -19,12 +19,13 @@
 
 namespace execseal {
 
-// How a process got into the table. kStray: its creator died before telling of it.
-enum class TaskOrigin { kListing, kForkEvent, kStray };
+// How a process got into the table. kSession: the first one of a listener, that is the container's
+// init or the command of a `runc exec`. kStray: its creator died before telling of it.
+enum class TaskOrigin { kListing, kSession, kForkEvent, kStray };
 const char* task_origin_name(TaskOrigin origin);
 
 struct TaskEntry {
-    TaskKey key;     // of its first thread; start time 0: could not be read yet
+    TaskKey key;     // of its first thread; birth 0: could not be read yet
     TaskKey parent;  // tid 0: unknown, or outside
     TaskOrigin origin = TaskOrigin::kListing;
     std::chrono::system_clock::time_point since;
@@ -50,7 +51,7 @@ class TaskTable {
 
     TaskTable(Procfs& procfs, ExitWatch& exits, TaskTableLimits limits = {});
 
-    // A process that is held stopped by us, or of a listing. Reads its start time and parent.
+    // A process that is held stopped by us, or of a listing. Reads its birth and parent.
     // False: it is gone already.
     bool add(Tgid process, TaskOrigin origin, Clock::time_point now);
     void remove(Tgid process);

@@ -9,6 +9,14 @@
 namespace execseal {
 namespace {
 
+constexpr PtraceOptions kBornOptions{.births = true};
+constexpr PtraceOptions kExecOptions{.births = true, .exec = true, .exit_kill = true};
+
+bool is_exec(const Stop& stop) {
+    const auto* event = std::get_if<stop::Event>(&stop);
+    return event != nullptr && event->kind == stop::EventKind::kExec;
+}
+
 bool covers(const PtraceOptions& have, const PtraceOptions& want) {
     return (have.births || !want.births) && (have.exec || !want.exec) &&
            (have.exit_kill || !want.exit_kill);
@@ -77,14 +85,22 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
         return SeizeOutcome{Seized::kZombie, Tid{}, 0, false, false};
     }
     if ((*status)->tracer == self_) {
-        Attachment& born = attach(tid, PtraceOptions{.births = true});
-        born.told = true;
-        return SeizeOutcome{Seized::kAlready, Tid{}, born.serial, false, true};
+        const bool renamed = execs_.contains(tid);
+        Attachment& ours = attach(tid, renamed ? kExecOptions : kBornOptions);
+        ours.told = true;
+        return SeizeOutcome{Seized::kAlready, Tid{}, ours.serial, false, !renamed};
     }
     if ((*status)->tracer != Tid{}) {
         return SeizeOutcome{Seized::kTracedByOther, (*status)->tracer, 0, false, false};
     }
     return SeizeOutcome{Seized::kRefused, Tid{}, 0, false, false};
+}
+
+void Tracer::exec_over(Tgid process) {
+    const auto found = execs_.find(Tid{process.value});
+    if (found != execs_.end() && --found->second == 0) {
+        execs_.erase(found);
+    }
 }
 
 Result<> Tracer::interrupt(Tid tid) {
@@ -173,7 +189,7 @@ Stop Tracer::take_news(Tid tid, Stop stop) {
     const PtraceOptions options = attachment->options;
     attachment->told = true;
     auto* event = std::get_if<stop::Event>(&stop);
-    const bool exec = event != nullptr && event->kind == stop::EventKind::kExec;
+    const bool exec = is_exec(stop);
     if (is_birth(stop) || exec) {
         const Result<std::optional<std::uint64_t>> message = ptrace_.event_message(tid);
         if (!message || !*message) {
@@ -252,6 +268,21 @@ Result<Released> Tracer::release(Tid tid) {
         return Released::kGone;
     }
     CHECK(attachment->stop.has_value());
+    if (execs_.contains(tid) && !is_exec(*attachment->stop)) {
+        // The leader that stopped may be dead by now, and its number be that of the thread that
+        // executes: then this is the stop of another task, which is not ours to let go.
+        if (std::optional<Stop> news = try_wait(tid)) {
+            const Stop taken = take_news(tid, *std::move(news));
+            if (is_end(taken)) {
+                return Released::kGone;
+            }
+            attachment = find(tid);
+            if (is_exec(taken)) {
+                attachment->leaving = false;
+                return Released::kDying;
+            }
+        }
+    }
     const auto* owed = std::get_if<stop::Signal>(&*attachment->stop);
     const Result<PtraceReach> reach = ptrace_.detach(tid, owed != nullptr ? owed->signal : 0);
     if (!reach) {
@@ -359,8 +390,12 @@ const std::vector<Tid>& Tracer::sweep() {
             swept_.push_back(news->tid);
         } else if (is_end(news->what)) {
             continue;  // a child that was killed before anybody knew it
+        } else if (execs_.contains(news->tid) || is_exec(news->what)) {
+            // Not a child: a thread that has taken its leader's number in its exec, and must not
+            // run before its caller's flow has verified it.
+            attach(news->tid, kExecOptions).told = true;
         } else {
-            attach(news->tid, PtraceOptions{.births = true}).told = true;
+            attach(news->tid, kBornOptions).told = true;
             strays_.push_back(news->tid);
         }
         (void)take_news(news->tid, news->what);

@@ -38,7 +38,8 @@ struct SeizeOutcome {
     bool untold_birth = false;
 };
 
-// kDying: killed while it was stopped; stays owned until it is reaped.
+// kDying: killed while it was stopped; stays owned until it is reaped, or, if it was the leader of
+// a process that executes, until the flow of that exec lets it go.
 enum class Released { kGone, kDying, kDetached };
 
 enum class Awaited { kTick, kStopped, kEnded };
@@ -70,6 +71,11 @@ class Tracer {
     // For the caller of an execve: as poll(), but after an exec from a thread that is not the
     // leader the task goes on under the leader's number (ptrace(2), "execve(2) under ptrace").
     std::optional<Stop> poll_exec(Tid caller, Tgid process);
+
+    // Between these the exec of a thread of this process is followed: whoever turns up under the
+    // leader's number is that thread, and belongs to the poll_exec() of its caller. Nested.
+    void expect_exec(Tgid process) { ++execs_[Tid{process.value}]; }
+    void exec_over(Tgid process);
 
     // True if a task that was stopped has ended since (SIGKILL, or an exec of its process); it is
     // reaped then.
@@ -143,6 +149,7 @@ class Tracer {
     Tid self_;  // what TracerPid says of our tracees
     std::uint64_t next_serial_ = 1;
     std::unordered_map<Tid, Attachment> attachments_;
+    std::unordered_map<Tid, int> execs_;  // by leader, see expect_exec()
     std::vector<Tid> leaving_;
     std::vector<Tid> strays_;
     std::vector<Tid> swept_;

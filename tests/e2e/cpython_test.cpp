@@ -63,8 +63,6 @@ TEST_F(CPython, SubprocessAndPosixTestsPassBare) {
     }
 }
 
-#if EXECSEAL_TEST_GATE
-
 class CPythonSealed : public CPython {
   protected:
     void expect_the_same(const char* freeze) {
@@ -97,8 +95,6 @@ TEST_F(CPythonSealed, SubprocessAndPosixTestsGiveTheSameWithTheFreeze) {
 TEST_F(CPythonSealed, SubprocessAndPosixTestsGiveTheSameWithVerificationAlone) {
     expect_the_same("off");
 }
-
-#endif  // EXECSEAL_TEST_GATE
 
 }  // namespace
 }  // namespace execseal::e2e

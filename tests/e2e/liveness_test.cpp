@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iostream>
 
 #include "tests/e2e/agents.h"
 #include "tests/e2e/bundle.h"
@@ -88,8 +89,6 @@ TEST_P(Liveness, TheProgramSucceedsBare) {
 INSTANTIATE_TEST_SUITE_P(All, Liveness, testing::ValuesIn(kPrograms),
                          [](const auto& program) { return std::string(program.param.name); });
 
-#if EXECSEAL_TEST_GATE
-
 nlohmann::ordered_json allow_all(const nlohmann::ordered_json& protect) {
     return {{"apiVersion", "execseal/v1"},
             {"name", "live"},
@@ -123,7 +122,14 @@ class LivenessSealed : public Liveness {
         EXPECT_EQ(sealed.exit_code, bare.exit_code) << sealed.text();
         EXPECT_EQ(sealed.out, bare.out);
         EXPECT_EQ(sealed.err, bare.err);
-        EXPECT_FALSE(node_.events().empty()) << "nobody judged anything";
+        const auto events = node_.events();
+        EXPECT_FALSE(events.empty()) << "nobody judged anything";
+        for (const auto& event : events) {
+            EXPECT_FALSE(event.contains("race_detected")) << event;
+            if (sealed.out != bare.out && event.value("outcome", "") == "refused") {
+                std::cerr << event << "\n";
+            }
+        }
     }
 
     // The exec events whose requested path is `path`.
@@ -218,8 +224,6 @@ TEST_F(NeverAnswered, AFusePageUnderArgvStallsNobody) {
     bundle.rights(Rights::kPrivileged).device("/dev/fuse");
     expect_refusal("attack_fuse", bundle);
 }
-
-#endif  // EXECSEAL_TEST_GATE
 
 }  // namespace
 }  // namespace execseal::e2e

@@ -226,7 +226,7 @@ TEST_F(FreezeKernel, ATaskInTheNotifyQueueIsAttachedButNotDisturbed) {
     ASSERT_EQ(container.listener().poll(10s).value(), ListenerState::kReadable);
     const Notification notification = container.listener().receive().value().value();
     const auto lister = PidnsLister::open(container.init()).value();
-    const QuietCaller quiet{notification.tid, {.births = true}};
+    const QuietCaller quiet{.tid = notification.tid, .options = {.births = true}};
     const FreezeReport report = freeze_all(*lister, Tid{1}, {&quiet, 1});
     ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
     EXPECT_EQ(report.quiet, 1U);
@@ -263,7 +263,7 @@ TEST_F(FreezeKernel, AQuietTaskThatASignalWakesIsLetGoAfterTheThaw) {
     ASSERT_EQ(container.listener().poll(10s).value(), ListenerState::kReadable);
     const Notification first = container.listener().receive().value().value();
     const auto lister = PidnsLister::open(container.init()).value();
-    const QuietCaller quiet{first.tid, {.births = true}};
+    const QuietCaller quiet{.tid = first.tid, .options = {.births = true}};
     ASSERT_EQ(freeze_all(*lister, Tid{1}, {&quiet, 1}).failure, FreezeFailure::kNone);
     kill(first.tid.value, SIGUSR1);
     ASSERT_TRUE(eventually([&] { return state_of(first.tid.value) == 't'; }));
@@ -279,6 +279,42 @@ TEST_F(FreezeKernel, AQuietTaskThatASignalWakesIsLetGoAfterTheThaw) {
               NotifyReach::kDone);
     EXPECT_EQ(container.wait_end(), 0);
     EXPECT_EQ(page.done, EAGAIN);
+}
+
+// Its signal handler runs: to take it for quiet would leave a writer running.
+TEST_F(FreezeKernel, ACallerWhoseNotificationASignalHasEndedIsStoppedAsAnyOther) {
+    static Page* shared = nullptr;
+    shared = &page;
+    ForkedContainer container(NotifiedCalls::kForks, [this](const Inside& inside) {
+        struct sigaction action {};
+        action.sa_handler = [](int) {
+            while (true) {
+                shared->signals.fetch_add(1);
+            }
+        };
+        sigaction(SIGUSR1, &action, nullptr);
+        inside.say('r');
+        (void)syscall(SYS_fork);
+        return 0;
+    });
+    ASSERT_EQ(container.hear(), 'r');
+    ASSERT_EQ(container.listener().poll(10s).value(), ListenerState::kReadable);
+    const Notification notification = container.listener().receive().value().value();
+    kill(notification.tid.value, SIGUSR1);
+    ASSERT_TRUE(eventually([&] { return page.signals > 0; }));
+    const auto lister = PidnsLister::open(container.init()).value();
+    const QuietCaller stale{
+        notification.tid, {.births = true}, &container.listener(), notification.id};
+    const FreezeReport report = freeze_all(*lister, Tid{1}, {&stale, 1});
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.quiet, 0U);
+    EXPECT_EQ(report.held, 1U);
+    const int signals = page.signals;
+    usleep(5000);
+    EXPECT_EQ(page.signals, signals);
+    freeze.thaw();
+    EXPECT_TRUE(drained());
+    EXPECT_TRUE(eventually([&] { return page.signals > signals; }));
 }
 
 TEST_F(FreezeKernel, AVforkParentIsNotWaitedFor) {

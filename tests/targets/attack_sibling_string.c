@@ -1,5 +1,6 @@
 // A sibling thread of the caller flips the bytes of argv[1]. Also built with -m32: a compat
-// caller's argv is an array of 32-bit pointers.
+// caller's argv is an array of 32-bit pointers. And with EXEC_FROM_THREAD: then the leader flips,
+// and another thread executes, which goes on under the leader's number.
 #include "race.h"
 
 static char* word;
@@ -13,6 +14,24 @@ static void* flip(void* started) {
     race_flip_forever(word);
 }
 
+#ifdef EXEC_FROM_THREAD
+#define NAME "thread_exec"
+
+static void* exec_it(void* unused) {
+    (void)unused;
+    race_pin(kCallers);
+    race_exec(WITNESS, word);
+}
+
+static void child(void) {
+    (void)flip;
+    race_thread(exec_it, NULL);
+    race_pin(kWriters);
+    race_flip_forever(word);
+}
+#else
+#define NAME (sizeof(void*) == 4 ? "i386_string" : "sibling_string")
+
 static void child(void) {
     static volatile bool started;
     race_thread(flip, (void*)&started);
@@ -20,11 +39,10 @@ static void child(void) {
     }
     race_exec(WITNESS, word);
 }
+#endif
 
 int main(int argc, char** argv) {
-    return race_run(argc, argv,
-                    &(struct race){.name = sizeof(void*) == 4 ? "i386_string" : "sibling_string",
-                                   .start = kFork,
-                                   .prepare = prepare,
-                                   .child = child});
+    return race_run(
+        argc, argv,
+        &(struct race){.name = NAME, .start = kFork, .prepare = prepare, .child = child});
 }

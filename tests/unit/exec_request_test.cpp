@@ -135,6 +135,14 @@ TEST_F(ExecRequest, AStringThatRunsOffTheMappedPagesIsAFaultNotAShorterString) {
     EXPECT_NE(snapshot_.reason.find("0x6ffc"), std::string::npos) << snapshot_.reason;
 }
 
+// EFAULT is the kernel's own answer only where it would fail, too.
+TEST_F(ExecRequest, WhereNothingIsMappedTheKernelRefuses) {
+    memory_.unreadable_is_mapped = false;
+    const auto& refused = read(call());
+    EXPECT_EQ(refused.outcome, SnapshotOutcome::kRefused);
+    EXPECT_EQ(refused.error, EFAULT);
+}
+
 TEST_F(ExecRequest, TellsAGoneTaskFromAnUnreadablePage) {
     memory_.failure = ReadOutcome::kGone;
     EXPECT_EQ(read(call()).outcome, SnapshotOutcome::kGone);

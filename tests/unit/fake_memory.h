@@ -52,6 +52,11 @@ class FakeMemory final : public RemoteMemory {
         return result;
     }
 
+    bool is_mapped(RemoteAddr address) override {
+        return unreadable_is_mapped || pages_.contains(address.value / kRemotePage);
+    }
+
+    bool unreadable_is_mapped = true;  // what is_mapped() says of a page that is not there
     ReadOutcome failure = ReadOutcome::kUnreadable;  // what a page that is not there says
     int reads = 0;
 

@@ -17,7 +17,7 @@ TEST(ParseTaskStat, ReadsStateParentAndStartTime) {
     ASSERT_TRUE(stat.has_value());
     EXPECT_EQ(stat->state, 'S');
     EXPECT_EQ(stat->parent, Tgid{7});
-    EXPECT_EQ(stat->start_time, 998877U);
+    EXPECT_EQ(stat->birth, 998877U);
 }
 
 TEST(ParseTaskStat, IsNotFooledByTheNameOfAProgram) {
@@ -25,7 +25,7 @@ TEST(ParseTaskStat, IsNotFooledByTheNameOfAProgram) {
         const auto stat = parse_task_stat(std::string("12 (") + name + ")" + kAfterName);
         ASSERT_TRUE(stat.has_value()) << name;
         EXPECT_EQ(stat->state, 'S') << name;
-        EXPECT_EQ(stat->start_time, 998877U) << name;
+        EXPECT_EQ(stat->birth, 998877U) << name;
     }
 }
 
@@ -39,11 +39,12 @@ TEST(ParseTaskStat, RefusesWhatIsCutShort) {
 TEST(ParseTaskStatus, ReadsIdsAndTheNumbersOfEachNamespace) {
     const auto status = parse_task_status(
         "Name:\tTgid:\\n\t\nUmask:\t0022\nState:\tt (tracing stop)\nTgid:\t40\nPid:\t41\n"
-        "PPid:\t1\nTracerPid:\t9\nUid:\t0\t1000\t0\t0\nGid:\t0\t1001\t0\t0\nGroups:\t1 2 \n"
+        "PPid:\t12\nTracerPid:\t9\nUid:\t0\t1000\t0\t0\nGid:\t0\t1001\t0\t0\nGroups:\t1 2 \n"
         "NSpid:\t41\t3\t2\nSeccomp:\t2\n");
     ASSERT_TRUE(status.has_value());
     EXPECT_EQ(status->state, 't');
     EXPECT_EQ(status->tgid, Tgid{40});
+    EXPECT_EQ(status->parent, Tgid{12});
     EXPECT_EQ(status->tracer, Tid{9});
     EXPECT_EQ(status->effective_uid, 1000U);
     EXPECT_EQ(status->effective_gid, 1001U);
@@ -66,7 +67,7 @@ TEST(Procfs, ReadsThisProcessWhateverItIsCalled) {
     ASSERT_TRUE(stat.has_value());
     EXPECT_EQ(stat->state, 'R');
     EXPECT_EQ(stat->parent, Tgid{::getppid()});
-    EXPECT_GT(stat->start_time, 0U);
+    EXPECT_GT(stat->birth, 0U);
     ASSERT_TRUE(status.has_value());
     EXPECT_EQ(status->tgid, Tgid{::getpid()});
     EXPECT_EQ(status->effective_uid, ::geteuid());

@@ -1,0 +1,219 @@
+#include "hook/supervisor/task_table.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+namespace execseal {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = TaskTable::Clock;
+
+struct FakeTask {
+    std::uint64_t birth = 0;
+    pid_t parent = 0;
+    char state = 'S';
+};
+
+class FakeProcfs final : public Procfs {
+  public:
+    Result<std::optional<TaskStat>> stat(Tid tid) override {
+        if (fails) {
+            return Error{EMFILE, "pidfd_open"};
+        }
+        const auto found = tasks.find(tid.value);
+        if (found == tasks.end()) {
+            return std::optional<TaskStat>();
+        }
+        const FakeTask& task = found->second;
+        return std::optional(TaskStat{task.state, Tgid{task.parent}, task.birth});
+    }
+    Result<std::optional<TaskStatus>> status(Tid tid) override {
+        const auto found = tasks.find(tid.value);
+        if (found == tasks.end()) {
+            return std::optional<TaskStatus>();
+        }
+        TaskStatus status;
+        status.state = found->second.state;
+        status.tgid = Tgid{tid.value};
+        status.namespace_ids = {tid.value, tid.value - 100};
+        return std::optional(std::move(status));
+    }
+    Result<std::optional<NamespaceId>> pid_namespace(Tid /*tid*/) override {
+        return std::optional(NamespaceId{});
+    }
+    Result<std::optional<std::string>> exe(Tid tid) override {
+        return tasks.contains(tid.value) ? std::optional<std::string>("/bin/sh") : std::nullopt;
+    }
+
+    std::map<pid_t, FakeTask> tasks;
+    bool fails = false;
+};
+
+class FakeExits final : public ExitWatch {
+  public:
+    explicit FakeExits(const FakeProcfs& procfs) : procfs_(procfs) {}
+    Result<WatchReach> watch(Tgid process) override {
+        if (!procfs_.tasks.contains(process.value)) {
+            return WatchReach::kGone;
+        }
+        if (watched.size() >= limit) {
+            return WatchReach::kFull;
+        }
+        watched.insert(process);
+        return WatchReach::kDone;
+    }
+    void forget(Tgid process) override { watched.erase(process); }
+    void drain(std::vector<Tgid>& out) override {
+        for (const Tgid process : ended) {
+            if (watched.erase(process) != 0) {
+                out.push_back(process);
+            }
+        }
+        ended.clear();
+    }
+
+    std::set<Tgid> watched;
+    std::vector<Tgid> ended;
+    std::size_t limit = 100;
+
+  private:
+    const FakeProcfs& procfs_;
+};
+
+class Table : public ::testing::Test {
+  protected:
+    static ListedTask listed(pid_t process) { return {Tid{process}, Tgid{process}, process}; }
+
+    Clock::time_point now = Clock::now();
+    FakeProcfs procfs;
+    FakeExits exits{procfs};
+    TaskTable table{procfs, exits, {.entries = 4, .settle = 50ms, .slow_look = 2000ms}};
+};
+
+TEST_F(Table, ARegisteredProcessIsFoundWithItsParentsKey) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}};
+    EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kListing, now));
+    EXPECT_TRUE(table.add(Tgid{201}, TaskOrigin::kForkEvent, now));
+    const TaskEntry* child = table.find(Tgid{201});
+    ASSERT_NE(child, nullptr);
+    EXPECT_EQ(child->key, (TaskKey{Tid{201}, 12}));
+    EXPECT_EQ(child->parent, (TaskKey{Tid{200}, 11}));
+    EXPECT_EQ(child->origin, TaskOrigin::kForkEvent);
+    EXPECT_EQ(table.size(), 2U);
+}
+
+TEST_F(Table, ARecycledNumberNeverMatchesTheOldEntry) {
+    procfs.tasks = {{200, {11, 1}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
+    const TaskKey old = table.find(Tgid{200})->key;
+    procfs.tasks[200] = {12, 1};  // its end was not noticed yet
+    EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kListing, now));
+    EXPECT_EQ(table.find(old), nullptr);
+    EXPECT_EQ(table.find(Tgid{200})->key.birth, 12U);
+    EXPECT_EQ(table.size(), 1U);
+}
+
+TEST_F(Table, ARecycledNumberIsNotTakenForTheOldProcessWhenItSettles) {
+    procfs.tasks = {{200, {11, 1}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
+    procfs.tasks[200] = {12, 1};
+    table.tend(now + 60ms);
+    EXPECT_EQ(table.size(), 0U);
+    EXPECT_TRUE(exits.watched.empty());
+}
+
+TEST_F(Table, AProcessThatEndsBeforeItSettlesCostsNoDescriptor) {
+    procfs.tasks = {{200, {11, 1}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
+    procfs.tasks.clear();
+    table.tend(now + 60ms);
+    EXPECT_EQ(table.size(), 0U);
+    EXPECT_TRUE(exits.watched.empty());
+}
+
+TEST_F(Table, TheExitOfASettledProcessIsSeenThroughItsPidfd) {
+    procfs.tasks = {{200, {11, 1}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
+    table.tend(now + 60ms);
+    ASSERT_EQ(exits.watched.size(), 1U);
+    exits.ended = {Tgid{200}};
+    table.tend(now + 5s);
+    EXPECT_EQ(table.size(), 0U);
+    EXPECT_FALSE(table.next_due().has_value());
+}
+
+TEST_F(Table, WithoutAFreeDescriptorAProcessIsLookedAtAgain) {
+    exits.limit = 0;
+    procfs.tasks = {{200, {11, 1}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
+    table.tend(now + 60ms);
+    EXPECT_EQ(table.size(), 1U);
+    procfs.tasks.clear();
+    table.tend(now + 5s);
+    EXPECT_EQ(table.size(), 0U);
+}
+
+TEST_F(Table, AListingAddsWhatWasMissedAndForgetsWhatHasGone) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
+    ASSERT_TRUE(table.add(Tgid{201}, TaskOrigin::kForkEvent, now));
+    procfs.tasks.erase(201);
+    procfs.tasks[202] = {13, 1};  // came by setns, say
+    const std::vector<ListedTask> domain{listed(200), listed(202)};
+    table.heal(domain, now);
+    EXPECT_EQ(table.find(Tgid{200})->origin, TaskOrigin::kForkEvent);
+    EXPECT_EQ(table.find(Tgid{201}), nullptr);
+    ASSERT_NE(table.find(Tgid{202}), nullptr);
+    EXPECT_EQ(table.find(Tgid{202})->origin, TaskOrigin::kListing);
+}
+
+TEST_F(Table, WhatWasBornAfterTheListingStays) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}};
+    ASSERT_TRUE(table.add(Tgid{201}, TaskOrigin::kForkEvent, now));
+    const std::vector<ListedTask> domain{listed(200)};
+    table.heal(domain, now);
+    EXPECT_NE(table.find(Tgid{201}), nullptr);
+}
+
+TEST_F(Table, IsBoundedAndCountsWhatFoundNoRoom) {
+    for (pid_t process = 200; process < 206; ++process) {
+        procfs.tasks[process] = {static_cast<std::uint64_t>(process), 1};
+        EXPECT_EQ(table.add(Tgid{process}, TaskOrigin::kForkEvent, now), process < 204);
+    }
+    EXPECT_EQ(table.size(), 4U);
+    EXPECT_EQ(table.refused(), 2U);
+    // Those that have ended make room at once.
+    procfs.tasks.erase(200);
+    table.remove(Tgid{200});
+    EXPECT_TRUE(table.add(Tgid{205}, TaskOrigin::kForkEvent, now));
+}
+
+TEST_F(Table, AProcessThatCannotBeReadIsRegisteredAllTheSame) {
+    procfs.tasks = {{200, {11, 1}}};
+    procfs.fails = true;
+    EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
+    EXPECT_EQ(table.find(Tgid{200})->key.birth, 0U);
+    procfs.fails = false;
+    table.tend(now + 60ms);
+    EXPECT_EQ(table.find(Tgid{200})->key.birth, 11U);
+}
+
+TEST_F(Table, RowsShowTheLivingOnlyAndTheOldestFirst) {
+    procfs.tasks = {{200, {12, 1}}, {201, {11, 1}}, {202, {13, 1}}, {203, {14, 1, 'Z'}}};
+    for (pid_t process = 200; process < 204; ++process) {
+        ASSERT_TRUE(table.add(Tgid{process}, TaskOrigin::kForkEvent, now));
+    }
+    procfs.tasks[202].birth = 99;  // recycled
+    const auto rows = table.rows();
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows[0].entry.key.tid, Tid{201});
+    EXPECT_EQ(rows[1].entry.key.tid, Tid{200});
+    EXPECT_EQ(rows[1].namespace_ids, (std::vector<pid_t>{200, 100}));
+    EXPECT_EQ(rows[1].exe, "/bin/sh");
+}
+
+}  // namespace
+}  // namespace execseal
