@@ -8,6 +8,7 @@
 #include "tests/e2e/node_agent.h"
 #include "tests/e2e/podman.h"
 #include "tests/e2e/small_policy.h"
+#include "tests/e2e/task_report.h"
 
 namespace execseal::e2e {
 namespace {
@@ -176,6 +177,44 @@ TEST_P(AgentPodman, ItsRestartLeavesContainersJudgedAndRunning) {
         agent->signal(SIGTERM);
         EXPECT_EQ(agent->wait().exit_code, 0);
     }
+}
+
+TEST_P(AgentPodman, ASupervisorThatDiesIsFollowedByAnother) {
+    const NodeAgent agent(scratch_, node_);
+    const fs::path out = scratch_.path() / "out";
+    fs::create_directory(out);
+    // Forks and execs all the time, so that every kill hits calls in flight. A /bin/true may be
+    // killed, too: its exec was answered but not verified.
+    const Outcome started = podman_.call(
+        {"run", "--detach", "--name", "busy", "--security-opt", seccomp(agent.profile({"small"})),
+         "--volume", out.string() + ":/srv", Podman::kImage, "/bin/sh", "-c",
+         "for w in 1 2 3 4; do (i=0; while :; do /bin/true; i=$((i+1)); echo $i > /srv/$w; done) & "
+         "done; wait"});
+    ASSERT_EQ(started.exit_code, 0) << started.text();
+    const auto count = [&](int worker) {
+        const std::string text = read_file(out / std::to_string(worker));
+        return text.empty() ? 0L : std::stol(text);
+    };
+    // Not while the container's own first program is between answer and verification.
+    ASSERT_TRUE(
+        eventually([&] { return count(1) > 0 && count(2) > 0 && count(3) > 0 && count(4) > 0; }));
+    for (int round = 1; round <= 3; ++round) {
+        kill_supervisor();
+        std::array<long, 4> before{};
+        for (int worker = 0; worker < 4; ++worker) {
+            before.at(worker) = count(worker + 1);
+        }
+        for (int worker = 0; worker < 4; ++worker) {
+            EXPECT_TRUE(eventually([&] { return count(worker + 1) > before.at(worker) + 10; }))
+                << "round " << round << ", worker " << worker << " hangs\n"
+                << read_file(node_.log_path()) << report_tasks(scratch_.path());
+        }
+        EXPECT_EQ(agent.sample("execseal_agent_supervisor_restarts_total"), std::to_string(round));
+    }
+    EXPECT_EQ(shell("busy", "/bin/wget >/dev/null 2>&1; echo $?"), "126\n");
+    EXPECT_NE(podman_.call({"exec", "busy", "/bin/id"}).exit_code, 0);
+    EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "busy"}).exit_code, 0);
+    EXPECT_TRUE(no_container_left(node_));
 }
 
 TEST_P(AgentPodman, UnderAServiceManagerListenersOutliveBothAgentAndSupervisor) {

@@ -1,0 +1,91 @@
+#include "hook/agent/metrics.h"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <sstream>
+
+namespace execseal {
+namespace {
+
+std::string event(const std::string& members) {
+    return R"({"event":"exec","policy":"web","verdict":"allow","rule":"default","outcome":"executed",)"
+           R"("latency_us":300)" +
+           members + "}";
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+    return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(Metrics, CountDecisionsByWhatTheOwnerWrote) {
+    Metrics metrics;
+    metrics.add_line(event(""));
+    metrics.add_line(event(""));
+    metrics.add_line(
+        R"({"event":"exec","policy":"web","verdict":"deny","rule":"no-wget","outcome":"refused"})");
+    metrics.add_line(R"({"event":"start","policy":"web"})");
+    const std::string text = metrics.text({});
+    EXPECT_TRUE(
+        has_line(text,
+                 "execseal_decisions_total{policy=\"web\",verdict=\"allow\",reason=\"default\","
+                 "outcome=\"executed\"} 2"));
+    EXPECT_TRUE(
+        has_line(text,
+                 "execseal_decisions_total{policy=\"web\",verdict=\"deny\",reason=\"no-wget\","
+                 "outcome=\"refused\"} 1"));
+    EXPECT_TRUE(has_line(text, "execseal_decision_duration_seconds_count 3"));
+    EXPECT_TRUE(has_line(text, "execseal_unreadable_events_total 0"));
+}
+
+TEST(Metrics, BucketsAreCumulative) {
+    Metrics metrics;
+    metrics.add_line(event(R"(,"freeze":"pidns","frozen_us":900,"frozen_tasks":3)"));
+    metrics.add_line(event(R"(,"freeze":"pidns","frozen_us":20000000,"frozen_tasks":5000)"));
+    metrics.add_line(event(R"(,"freeze":"off")"));
+    metrics.add_line(event(R"(,"freeze":"failed: traced","frozen_us":0)"));
+    const std::string text = metrics.text({});
+    EXPECT_TRUE(has_line(text, "execseal_freeze_duration_seconds_bucket{le=\"0.0005\"} 0"));
+    EXPECT_TRUE(has_line(text, "execseal_freeze_duration_seconds_bucket{le=\"0.001\"} 1"));
+    EXPECT_TRUE(has_line(text, "execseal_freeze_duration_seconds_bucket{le=\"1.0\"} 1"));
+    EXPECT_TRUE(has_line(text, "execseal_freeze_duration_seconds_bucket{le=\"+Inf\"} 2"));
+    EXPECT_TRUE(has_line(text, "execseal_frozen_tasks_bucket{le=\"5.0\"} 1"));
+    EXPECT_TRUE(has_line(text, "execseal_frozen_tasks_sum 5003.0"));
+    EXPECT_TRUE(has_line(text, "execseal_freeze_failures_total{policy=\"web\"} 1"));
+    EXPECT_TRUE(has_line(text, "execseal_decision_duration_seconds_bucket{le=\"0.00025\"} 0"));
+    EXPECT_TRUE(has_line(text, "execseal_decision_duration_seconds_bucket{le=\"0.0005\"} 4"));
+}
+
+TEST(Metrics, RacesAndGaugesStandInTheText) {
+    Metrics metrics;
+    metrics.add_line(event(R"(,"race_detected":{"field":"argv"},"raced":true)"));
+    metrics.add_line("no json");
+    MetricsGauges gauges;
+    gauges.supervisors = 7;
+    gauges.policies = {{"web", true}, {"bad", false}};
+    const std::string text = metrics.text(gauges);
+    EXPECT_TRUE(has_line(text, "execseal_races_detected_total{policy=\"web\"} 1"));
+    EXPECT_TRUE(has_line(text, "execseal_raced_total{policy=\"web\"} 1"));
+    EXPECT_TRUE(has_line(text, "execseal_unreadable_events_total 1"));
+    EXPECT_TRUE(has_line(text, "execseal_supervisors 7"));
+    EXPECT_TRUE(has_line(text, "execseal_policy_valid{policy=\"bad\"} 0"));
+}
+
+// Exposition format 0.0.4: a comment, or NAME{LABELS} VALUE.
+TEST(Metrics, EveryLineIsOneThatAScraperReads) {
+    Metrics metrics;
+    metrics.add_line(
+        R"({"event":"exec","policy":"a\"b\\c\nd","verdict":"deny","rule":"r","outcome":"refused"})");
+    const std::regex comment("# (HELP|TYPE) [a-z_]+ .+");
+    const std::regex sample(
+        R"re([a-z_]+(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? [0-9.e+-]+)re");
+    std::istringstream lines(metrics.text({}));
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line); ++count) {
+        EXPECT_TRUE(std::regex_match(line, comment) || std::regex_match(line, sample)) << line;
+    }
+    EXPECT_GT(count, 40U);
+}
+
+}  // namespace
+}  // namespace execseal
