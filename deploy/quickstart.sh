@@ -45,8 +45,13 @@ fi
 
 install_packages "${build_packages[@]}" "${runtime_packages[@]}"
 echo "building (release)"
-cmake --preset release -DEXECSEAL_TESTS=OFF >/dev/null
-cmake --build --preset release -- --quiet >/dev/null
+log=$(mktemp)
+if ! { cmake --preset release -DEXECSEAL_TESTS=OFF && cmake --build --preset release -- --quiet; } >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    exit 1
+fi
+rm -f "$log"
 
 work=$(mktemp -d /tmp/execseal-quickstart.XXXXXX)
 id=execseal-quickstart-$$
