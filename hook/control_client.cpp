@@ -31,7 +31,8 @@ Result<nlohmann::ordered_json> ask_supervisor(const std::string& control_path,
             return add_context(control_path, received.error());
         }
         if (received->status != ReceiveStatus::kData) {
-            return make_error(control_path + ": no answer to \"" + command + "\"");
+            return make_error(
+                std::string(control_path).append(": no answer to \"").append(command) + "\"");
         }
         text += received->bytes;
         if (text.size() > kAnswerLimit) {

@@ -13,6 +13,8 @@ namespace execseal {
 template <class Tag, class Rep>
 struct StrongId {
     Rep value{};
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of a comparison for a
+    // pointer
     friend auto operator<=>(StrongId, StrongId) = default;
 };
 

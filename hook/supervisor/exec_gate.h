@@ -67,6 +67,8 @@ class ExecGate {
     ~ExecGate();
     ExecGate(const ExecGate&) = delete;
     ExecGate& operator=(const ExecGate&) = delete;
+    ExecGate(ExecGate&&) = delete;
+    ExecGate& operator=(ExecGate&&) = delete;
 
     // Starts what the first exec would have to wait for.
     Result<> warm_up() { return reader_.warm_up(); }

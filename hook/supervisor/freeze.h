@@ -68,6 +68,8 @@ class Freeze {
     Freeze(Tracer& tracer, Procfs& procfs, TaskTable& table);
     Freeze(const Freeze&) = delete;
     Freeze& operator=(const Freeze&) = delete;
+    Freeze(Freeze&&) = delete;
+    Freeze& operator=(Freeze&&) = delete;
     // Without a thaw before: says so in the log, and thaws.
     ~Freeze();
 

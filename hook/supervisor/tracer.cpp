@@ -142,7 +142,7 @@ std::optional<Stop> Tracer::poll(Tid tid) {
     if (!news) {
         return std::nullopt;
     }
-    Stop taken = take_news(tid, *std::move(news));
+    Stop taken = take_news(tid, *news);
     if (Attachment* stopped = find(tid)) {
         stopped->seen = true;
     }
@@ -170,7 +170,7 @@ std::optional<Stop> Tracer::poll_exec(Tid caller, Tgid process) {
         if (!renamed) {
             return std::nullopt;
         }
-        Stop taken = take_news(leader, *std::move(renamed));
+        Stop taken = take_news(leader, *renamed);
         if (Attachment* stopped = find(leader)) {
             stopped->seen = true;
         }
@@ -258,7 +258,7 @@ bool Tracer::try_reap(Tid tid) {
     if (!news) {
         return false;
     }
-    return is_end(take_news(tid, *std::move(news)));
+    return is_end(take_news(tid, *news));
 }
 
 Result<Released> Tracer::release(Tid tid) {
@@ -272,7 +272,7 @@ Result<Released> Tracer::release(Tid tid) {
         // The leader that stopped may be dead by now, and its number be that of the thread that
         // executes: then this is the stop of another task, which is not ours to let go.
         if (std::optional<Stop> news = try_wait(tid)) {
-            const Stop taken = take_news(tid, *std::move(news));
+            const Stop taken = take_news(tid, *news);
             if (is_end(taken)) {
                 return Released::kGone;
             }
@@ -326,7 +326,7 @@ void Tracer::reap_leaving() {
         if (attachment != nullptr && attachment->leaving && !attachment->held) {
             if (!attachment->stop) {
                 if (std::optional<Stop> news = try_wait(tid)) {
-                    const Stop taken = take_news(tid, *std::move(news));
+                    const Stop taken = take_news(tid, *news);
                     if (const auto* birth = std::get_if<stop::Event>(&taken);
                         is_birth(taken) && birth->message != 0) {
                         strays_.push_back(Tid{static_cast<pid_t>(birth->message)});
@@ -419,7 +419,7 @@ Awaited Tracer::look(Tid tid) {
     if (!news) {
         return Awaited::kTick;
     }
-    return is_end(take_news(tid, *std::move(news))) ? Awaited::kEnded : Awaited::kStopped;
+    return is_end(take_news(tid, *news)) ? Awaited::kEnded : Awaited::kStopped;
 }
 
 Awaited Tracer::await(Tid tid) {
@@ -437,7 +437,7 @@ Awaited Tracer::await(Tid tid) {
     if (!news) {
         return Awaited::kTick;
     }
-    return is_end(take_news(tid, *std::move(news))) ? Awaited::kEnded : Awaited::kStopped;
+    return is_end(take_news(tid, *news)) ? Awaited::kEnded : Awaited::kStopped;
 }
 
 void Tracer::hold(Tid tid) {

@@ -34,10 +34,11 @@ Json spec_of(const std::string& cgroups_path) {
 }
 
 // The node's directories.
-Result<PodmanContainer> look(const Json& spec, std::set<std::string> directories = {kBundle},
+Result<PodmanContainer> look(const Json& spec, const std::set<std::string>& directories = {kBundle},
                              const std::vector<std::string>& roots = {}) {
-    return podman_container_of(
-        spec, roots, [directories](const std::string& path) { return directories.contains(path); });
+    return podman_container_of(spec, roots, [&directories](const std::string& path) {
+        return directories.contains(path);
+    });
 }
 
 TEST(PodmanSpec, FindsIdAndBundleWhateverManagesTheCgroups) {

@@ -100,6 +100,7 @@ TEST(Settings, RefusesWhatItDoesNotUnderstand) {
     EXPECT_EQ(refusal("[]"), "/: expected an object, got an empty array");
 }
 
+// NOLINTBEGIN(concurrency-mt-unsafe): one thread
 TEST(SettingsPath, ComesFromTheEnvironmentOrIsFixed) {
     unsetenv("EXECSEAL_CONFIG");
     EXPECT_EQ(settings_path(), "/etc/execseal/config.json");
@@ -107,6 +108,7 @@ TEST(SettingsPath, ComesFromTheEnvironmentOrIsFixed) {
     EXPECT_EQ(settings_path(), "/x/y.json");
     unsetenv("EXECSEAL_CONFIG");
 }
+// NOLINTEND(concurrency-mt-unsafe)
 
 }  // namespace
 }  // namespace execseal
