@@ -108,7 +108,6 @@ const nlohmann::ordered_json kVerifyOnly = {{"freeze", "off"}, {"verify", true}}
 class LivenessSealed : public Liveness {
   protected:
     Outcome run_sealed(Bundle& bundle, const nlohmann::ordered_json& protect) {
-        node_.settings()["deadlines"]["remote_read_ms"] = 200;
         node_.policy("live", allow_all(protect)).write();
         bundle.annotation("io.execseal.policy", "live").write();
         return Container(node_.runtime(), bundle, scratch_).run(kPatience);
@@ -205,6 +204,7 @@ class NeverAnswered : public LivenessSealed {
   protected:
     void expect_refusal(const std::string& attack, Bundle& bundle) {
         bundle.program(attack).program("witness").args({"/bin/" + attack, "20", "never"});
+        node_.settings()["deadlines"]["remote_read_ms"] = 200;
         const Outcome outcome = run_sealed(bundle, kFreeze);
         const auto counts = nlohmann::json::parse(outcome.out, nullptr, false);
         ASSERT_TRUE(counts.is_object()) << outcome.text();
