@@ -114,7 +114,15 @@ void Containers::find_supervisor(Container& container) {
     if (const auto socket =
             connect_unix(place->listener_path, settings_.deadlines.supervisor_start)) {
         watch_listener_of(container, *socket);
+        return;
     }
+    // It is dying just now: its socket is closed already, its lock is not.
+    const auto deadline = Clock::now() + settings_.deadlines.supervisor_start;
+    if (auto freed = wait_until_state_dir_is_free(place->container_dir, deadline); !freed) {
+        give_up(container, freed.error());
+        return;
+    }
+    follow(container);
 }
 
 Result<> Containers::serve(Container& container, int listener, First first) {

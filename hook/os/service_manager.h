@@ -37,7 +37,7 @@ class ServiceManager {
     [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_interval() const {
         return watchdog_;
     }
-    // One datagram of newline-separated assignments. Never blocks.
+    // One datagram of newline-separated assignments. Blocks for 200 ms at most.
     Result<> notify(const std::string& assignments, const std::vector<int>& fds = {}) const;
     // Keeps `fd` until the next start of the service, or until it hangs up. `name` without ":" and
     // of at most 255 bytes (sd_notify(3), FDNAME=).

@@ -16,6 +16,7 @@ namespace execseal {
 namespace {
 
 constexpr std::size_t kMaxFds = 16;
+constexpr suseconds_t kDatagramWaitUs = 200'000;
 
 Result<sockaddr_un> address_of(const std::string& path) {
     sockaddr_un address{};
@@ -230,9 +231,13 @@ Result<> send_datagram(const std::string& path, std::string_view bytes,
         address->sun_path[0] = '\0';
         size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
     }
-    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!socket.valid()) {
         return Error{errno, "socket"};
+    }
+    const timeval limit{0, kDatagramWaitUs};
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0) {
+        return Error{errno, "setsockopt SO_SNDTIMEO"};
     }
     iovec part{const_cast<char*>(bytes.data()), bytes.size()};
     msghdr message{};

@@ -50,7 +50,7 @@ Result<Received> receive_with_fds(int socket, std::size_t limit);
 Result<> send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {});
 
 // One datagram to the socket at `path` ("@NAME": in the abstract namespace, unix(7)), with `fds`
-// attached. Never blocks: a full receiver is an Error with code EAGAIN.
+// attached. A receiver that stays full for 200 ms is an Error with code EAGAIN.
 Result<> send_datagram(const std::string& path, std::string_view bytes,
                        const std::vector<int>& fds);
 

@@ -64,7 +64,7 @@ Command ServiceManagerDouble::service(Command command) const {
     command.env.insert(command.env.end(), {{"NOTIFY_SOCKET", notify_path_},
                                            {"LISTEN_FDS", std::to_string(command.fds.size())},
                                            {"LISTEN_FDNAMES", names},
-                                           {"WATCHDOG_USEC", "200000"}});
+                                           {"WATCHDOG_USEC", "1000000"}});
     // LISTEN_PID is the service's own, which only it knows.
     command.argv.insert(command.argv.begin(),
                         {"sh", "-c", "LISTEN_PID=$$ WATCHDOG_PID=$$ exec \"$@\"", "sh"});
