@@ -1,6 +1,7 @@
 #include "hook/os/ptrace.h"
 
 #include <elf.h>
+#include <linux/audit.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -74,15 +75,34 @@ class RealPtrace final : public Ptrace {
     }
 
     Result<std::optional<std::int64_t>> syscall_result(Tid tid) override {
-        std::array<std::uint64_t, 64> registers{};
-        iovec area{registers.data(), sizeof registers};
-        if (!request(PTRACE_GETREGSET, tid, NT_PRSTATUS, &area)) {
-            if (errno == ESRCH) {
-                return std::optional<std::int64_t>();
-            }
-            return Error{errno, "PTRACE_GETREGSET"};
+        Registers registers;
+        const auto read = read_registers(tid, registers);
+        if (!read || *read == PtraceReach::kGone) {
+            return read ? Result<std::optional<std::int64_t>>(std::nullopt) : read.error();
         }
-        return decode(registers.data(), area.iov_len);
+        return decode(registers);
+    }
+
+    Result<std::optional<SyscallName>> current_syscall(Tid tid) override {
+        Registers registers;
+        const auto read = read_registers(tid, registers);
+        if (!read || *read == PtraceReach::kGone) {
+            return read ? Result<std::optional<SyscallName>>(std::nullopt) : read.error();
+        }
+        return name_of_call(registers);
+    }
+
+    Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) override {
+        Registers registers;
+        const auto read = read_registers(tid, registers);
+        if (!read || *read == PtraceReach::kGone) {
+            return read;
+        }
+        if (!encode(value, registers)) {
+            return unknown_size();
+        }
+        iovec area{registers.words.data(), registers.length};
+        return reach(request(PTRACE_SETREGSET, tid, NT_PRSTATUS, &area), "PTRACE_SETREGSET");
     }
 
     Result<PtraceReach> kill(Tid tid) override {
@@ -101,34 +121,82 @@ class RealPtrace final : public Ptrace {
     }
 
     // The kernel fills the view of the task's own mode: the length tells a 32-bit task.
-    static Result<std::optional<std::int64_t>> decode(const void* registers, std::size_t length) {
-        const auto* bytes = static_cast<const unsigned char*>(registers);
+    struct Registers {
+        std::array<std::uint64_t, 64> words{};
+        std::size_t length = 0;
+    };
 #if defined(__x86_64__)
-        constexpr std::size_t kNativeLength = std::size_t{27} * 8;
-        constexpr std::size_t kNativeOffset =
-            std::size_t{10} * 8;  // rax of struct user_regs_struct
-        constexpr std::size_t kCompatLength = std::size_t{17} * 4;
-        constexpr std::size_t kCompatOffset =
-            std::size_t{6} * 4;  // eax of struct user_regs_struct32
+    static constexpr std::size_t kNativeLength = std::size_t{27} * 8;
+    static constexpr std::size_t kNativeOffset = std::size_t{10} * 8;  // rax, user_regs_struct
+    static constexpr std::size_t kNativeCall = std::size_t{15} * 8;    // orig_rax
+    static constexpr std::uint32_t kNativeArch = AUDIT_ARCH_X86_64;
+    static constexpr std::size_t kCompatLength = std::size_t{17} * 4;
+    static constexpr std::size_t kCompatOffset = std::size_t{6} * 4;  // eax, user_regs_struct32
+    static constexpr std::size_t kCompatCall = std::size_t{11} * 4;   // orig_eax
+    static constexpr std::uint32_t kCompatArch = AUDIT_ARCH_I386;
 #elif defined(__aarch64__)
-        constexpr std::size_t kNativeLength = std::size_t{34} * 8;
-        constexpr std::size_t kNativeOffset = 0;  // x0
-        constexpr std::size_t kCompatLength = std::size_t{18} * 4;
-        constexpr std::size_t kCompatOffset = 0;  // r0
+    static constexpr std::size_t kNativeLength = std::size_t{34} * 8;
+    static constexpr std::size_t kNativeOffset = 0;                 // x0
+    static constexpr std::size_t kNativeCall = std::size_t{8} * 8;  // x8
+    static constexpr std::uint32_t kNativeArch = AUDIT_ARCH_AARCH64;
+    static constexpr std::size_t kCompatLength = std::size_t{18} * 4;
+    static constexpr std::size_t kCompatOffset = 0;                 // r0
+    static constexpr std::size_t kCompatCall = std::size_t{7} * 4;  // r7
+    static constexpr std::uint32_t kCompatArch = AUDIT_ARCH_ARM;
 #else
 #error "the register that holds a system call's result is not known for this architecture"
 #endif
-        if (length == kNativeLength) {
+
+    static Error unknown_size() {
+        return make_error("PTRACE_GETREGSET: register set of an unknown size");
+    }
+
+    static Result<PtraceReach> read_registers(Tid tid, Registers& registers) {
+        iovec area{registers.words.data(), sizeof registers.words};
+        auto read = reach(request(PTRACE_GETREGSET, tid, NT_PRSTATUS, &area), "PTRACE_GETREGSET");
+        registers.length = area.iov_len;
+        return read;
+    }
+
+    static Result<std::optional<std::int64_t>> decode(const Registers& registers) {
+        const auto* bytes = reinterpret_cast<const unsigned char*>(registers.words.data());
+        if (registers.length == kNativeLength) {
             std::int64_t value = 0;
             std::memcpy(&value, bytes + kNativeOffset, sizeof value);
             return std::optional(value);
         }
-        if (length == kCompatLength) {
+        if (registers.length == kCompatLength) {
             std::int32_t value = 0;
             std::memcpy(&value, bytes + kCompatOffset, sizeof value);
             return std::optional<std::int64_t>(value);
         }
-        return make_error("PTRACE_GETREGSET: register set of an unknown size");
+        return unknown_size();
+    }
+
+    static Result<std::optional<SyscallName>> name_of_call(const Registers& registers) {
+        const auto* bytes = reinterpret_cast<const unsigned char*>(registers.words.data());
+        const bool native = registers.length == kNativeLength;
+        if (!native && registers.length != kCompatLength) {
+            return unknown_size();
+        }
+        // The low half: both architectures are little-endian.
+        std::int32_t nr = -1;
+        std::memcpy(&nr, bytes + (native ? kNativeCall : kCompatCall), sizeof nr);
+        return std::optional(SyscallName{native ? kNativeArch : kCompatArch, nr});
+    }
+
+    static bool encode(std::int64_t value, Registers& registers) {
+        auto* bytes = reinterpret_cast<unsigned char*>(registers.words.data());
+        if (registers.length == kNativeLength) {
+            std::memcpy(bytes + kNativeOffset, &value, sizeof value);
+            return true;
+        }
+        if (registers.length == kCompatLength) {
+            const auto narrow = static_cast<std::int32_t>(value);
+            std::memcpy(bytes + kCompatOffset, &narrow, sizeof narrow);
+            return true;
+        }
+        return false;
     }
 };
 

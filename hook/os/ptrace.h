@@ -67,6 +67,12 @@ struct PtraceOptions {
     friend bool operator==(const PtraceOptions&, const PtraceOptions&) = default;
 };
 
+// As in seccomp_data: AUDIT_ARCH_*, x32 with bit 30 of `nr` set.
+struct SyscallName {
+    std::uint32_t arch = 0;
+    int nr = -1;
+};
+
 class Ptrace {
   public:
     virtual ~Ptrace() = default;
@@ -81,6 +87,9 @@ class Ptrace {
     // What the system call that the task is leaving returns, as the kernel has it (-ERESTARTNOINTR
     // and its kin too).
     virtual Result<std::optional<std::int64_t>> syscall_result(Tid tid) = 0;
+    // The system call that the stopped task is in or leaving; `nr` is -1 outside of one.
+    virtual Result<std::optional<SyscallName>> current_syscall(Tid tid) = 0;
+    virtual Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) = 0;
     // SIGKILL. Only for a tracee of ours: its number is not free before we have reaped it.
     virtual Result<PtraceReach> kill(Tid tid) = 0;
 };

@@ -185,6 +185,9 @@ void ExecGate::move_flow(Flows& from, Flows& to, const Flow& flow) {
 
 void ExecGate::on_fork(Session& session, const Notification& notification) {
     if (freeze_ != nullptr || !waiting_.empty()) {
+        // Attached now: a signal that ends its wait meanwhile must not end its call, see
+        // Tracer::release(). What came of it is asked again when its turn comes.
+        (void)context_.tracer.seize(notification.tid, kForkOptions);
         deferred_forks_.push_back({&session, notification});
         return;
     }

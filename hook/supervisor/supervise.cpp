@@ -1,6 +1,7 @@
 #include "hook/supervisor/supervise.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -18,6 +19,7 @@
 namespace execseal {
 namespace {
 
+constexpr int kNice = -10;
 constexpr std::size_t kDocumentLimit = std::size_t{16} << 20U;
 
 struct LaunchDocument {
@@ -146,6 +148,9 @@ void close_launch_fds() {
 
 int run_supervise() {
     (void)std::signal(SIGPIPE, SIG_IGN);
+    // Callers wait for us, and a signal that comes before we have seen them ends their call. Where
+    // it is not allowed we do without.
+    (void)::setpriority(PRIO_PROCESS, 0, kNice);
     auto supervisor = set_up();
     if (!supervisor) {
         log_error(supervisor.error().text());

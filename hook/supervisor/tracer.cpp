@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
+#include "hook/supervisor/notified_call.h"
 
 namespace execseal {
 namespace {
@@ -284,6 +286,9 @@ Result<Released> Tracer::release(Tid tid) {
         }
     }
     const auto* owed = std::get_if<stop::Signal>(&*attachment->stop);
+    if (!std::holds_alternative<stop::Event>(*attachment->stop)) {
+        restart_notified_call(tid);
+    }
     const Result<PtraceReach> reach = ptrace_.detach(tid, owed != nullptr ? owed->signal : 0);
     if (!reach) {
         return reach.error();
@@ -469,6 +474,17 @@ std::optional<std::int64_t> Tracer::syscall_result(Tid tid) {
     check_thread();
     const Result<std::optional<std::int64_t>> result = ptrace_.syscall_result(tid);
     return result ? *result : std::nullopt;
+}
+
+void Tracer::restart_notified_call(Tid tid) {
+    if (syscall_result(tid) != -std::int64_t{kErestartsys}) {
+        return;
+    }
+    const auto call = ptrace_.current_syscall(tid);
+    if (call && *call && kind_of_call((*call)->arch, (*call)->nr) != NotifiedCall::kUnknown) {
+        // kernel: handle_signal(), arch/x86/kernel/signal.c, runs after this stop.
+        (void)ptrace_.set_syscall_result(tid, -std::int64_t{kErestartnointr});
+    }
 }
 
 }  // namespace execseal

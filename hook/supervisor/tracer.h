@@ -133,6 +133,10 @@ class Tracer {
     };
 
     void check_thread() const;
+    // A notified call that a signal has made leave its wait in the notify queue is started again
+    // after the signal's handler, whatever the handler's SA_RESTART says: without us it would not
+    // have waited there, and fork(2) has no EINTR. For a task that is stopped.
+    void restart_notified_call(Tid tid);
     Attachment& attach(Tid tid, const PtraceOptions& options);
     // Takes what a wait gave; returns the stop with its message.
     Stop take_news(Tid tid, Stop stop);

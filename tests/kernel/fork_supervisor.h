@@ -36,6 +36,12 @@ class WatchedPtrace final : public Ptrace {
     Result<std::optional<std::int64_t>> syscall_result(Tid tid) override {
         return real_->syscall_result(tid);
     }
+    Result<std::optional<SyscallName>> current_syscall(Tid tid) override {
+        return real_->current_syscall(tid);
+    }
+    Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) override {
+        return real_->set_syscall_result(tid, value);
+    }
     Result<PtraceReach> kill(Tid tid) override { return real_->kill(tid); }
 
     int interrupts = 0;
