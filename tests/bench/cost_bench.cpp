@@ -37,6 +37,8 @@ constexpr const char* kFreeze = "freeze";
 constexpr const char* kVerify = "verify";
 constexpr const char* kAudit = "audit";
 
+constexpr const char* kLoad = "/bench_load";
+
 const std::vector<std::string> kSetups{kBare, kFloor, kFloorSync, kFreeze, kVerify, kAudit};
 const std::vector<std::string> kGuarded{kFreeze, kVerify, kAudit};
 
@@ -49,7 +51,7 @@ ordered_json policy(const std::string& name, const char* freeze) {
             {"rules",
              {{{"id", "denied"}, {"verdict", "deny"}, {"exe", {"/bin/bench_denied"}}},
               {{"id", "no-preload"}, {"verdict", "deny"}, {"env", {{"LD_*", true}}}},
-              {{"id", "image"}, {"verdict", "allow"}, {"exe", {"/bin/**", "/usr/**"}}}}}};
+              {{"id", "image"}, {"verdict", "allow"}, {"exe", {"/bin/**", "/usr/**", kLoad}}}}}};
 }
 
 class Bench {
@@ -64,7 +66,7 @@ class Bench {
     void run_load(const std::string& setup, int turns, const std::vector<std::string>& workloads,
                   e2e::RootFs content = e2e::RootFs::kBusybox) {
         const Outcome outcome = run_under(setup, content, [&](Bundle& bundle) {
-            std::vector<std::string> args{"/bin/bench_load", std::to_string(turns)};
+            std::vector<std::string> args{kLoad, std::to_string(turns)};
             args.insert(args.end(), workloads.begin(), workloads.end());
             bundle.args(args);
         });
@@ -110,9 +112,11 @@ class Bench {
                       const std::function<void(Bundle&)>& fill,
                       std::chrono::duration<double, std::micro>* took = nullptr) {
         Bundle bundle(scratch_.path() / "bundle", content);
-        bundle.program("bench_load")
-            .program("bench_nothing")
-            .program("bench_nothing", "/bin/bench_denied");
+        // The host's /bin is a link into its /usr, which is read-only.
+        bundle.program("bench_load", kLoad);
+        if (content == e2e::RootFs::kBusybox) {
+            bundle.program("bench_nothing").program("bench_nothing", "/bin/bench_denied");
+        }
         bundle.env("PATH", "/a:/b:/usr/local/bin:/usr/bin:/bin");
         prepare_script(bundle);
         Runtime runtime{};
@@ -151,12 +155,13 @@ class Bench {
 constexpr const char* kScript = R"(#!/bin/sh
 i=0
 while [ $i -lt 40 ]; do
-    word=`/bin/expr "x$i" : 'x\(.*\)'`
-    /bin/echo "checking for $word" | /bin/sed -e 's/for/whether/' >/tmp/conftest
-    if /bin/grep whether /tmp/conftest >/dev/null; then /bin/mv /tmp/conftest /tmp/conftest.o; fi
+    /bin/echo "checking for $i" >/tmp/conftest
+    /bin/sed -e 's/for/whether/' /tmp/conftest >/tmp/conftest.c
+    if /bin/grep whether /tmp/conftest.c >/dev/null; then /bin/mv /tmp/conftest.c /tmp/conftest.o; fi
+    word=`/bin/head -n 1 /tmp/conftest.o`
     /bin/cat /tmp/conftest.o >/dev/null
     /bin/rm -f /tmp/conftest.o
-    /bin/uname -s >/dev/null
+    /bin/id >/dev/null
     i=$((i + 1))
 done
 )";
