@@ -11,8 +11,8 @@ runtime_packages=(runc crun busybox-static jq)
 test_packages=(
     libgtest-dev libgmock-dev gcc-multilib liburing-dev libaio-dev libvalijson-dev libbenchmark-dev
     libcap2-bin shellcheck clang-format-14 groff-base
-    podman containerd systemd python3 libpython3.11-testsuite
-    protobuf-compiler python3-protobuf python3-grpcio mmdebstrap python3-yaml python3-jsonschema
+    podman containerd docker.io systemd python3 libpython3.11-testsuite zsh fish
+    golang-go mmdebstrap python3-yaml python3-jsonschema
 )
 
 # install_packages NAME...: installs those that are missing; says nothing when none is.

@@ -10,6 +10,7 @@ if ((EUID != 0)); then
     exit 1
 fi
 install_packages "${build_packages[@]}" "${runtime_packages[@]}" "${test_packages[@]}"
+tests/crictl.sh build/tools
 cmake --preset dev >/dev/null
 cmake --build --preset dev -- --quiet
 exec ctest --preset dev --no-tests=error "$@"

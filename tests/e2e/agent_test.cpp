@@ -16,12 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-Node make_node(const Scratch& scratch, Engine engine) {
-    Node node(scratch, engine);
-    node.policy("small", small_policy()).write();
-    return node;
-}
-
 // Of run_dir only what is the agent's own is left.
 bool no_container_left(const Node& node) {
     return eventually([&] {
@@ -62,7 +56,7 @@ class AgentPodman : public testing::TestWithParam<Engine> {
     }
 
     Scratch scratch_;
-    Node node_{make_node(scratch_, GetParam())};
+    Node node_{node_with_small_policy(scratch_, GetParam())};
     Podman podman_{scratch_, node_, GetParam(), PodmanEntry::kNone};
 };
 
@@ -336,7 +330,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, AgentPodman, testing::Values(Engine::kRunc, En
 // seccompProfile: {type: Localhost}, without a RuntimeClass.
 TEST(AgentCri, JudgesAPodWithALocalhostProfile) {
     const Scratch scratch;
-    Node node = make_node(scratch, Engine::kRunc);
+    Node node = node_with_small_policy(scratch, Engine::kRunc);
     const Containerd containerd(scratch, node, Engine::kRunc);
     const NodeAgent agent(scratch, node);
     CriPod pod(scratch, containerd, "web", {.handler = "runc"});
@@ -357,7 +351,7 @@ TEST(AgentCri, JudgesAPodWithALocalhostProfile) {
 // The real other side of LISTEN_FDS.
 TEST(AgentActivation, StartsWithTheFirstContainer) {
     const Scratch scratch;
-    Node node = make_node(scratch, Engine::kRunc);
+    Node node = node_with_small_policy(scratch, Engine::kRunc);
     const Podman podman(scratch, node, Engine::kRunc, PodmanEntry::kNone);
     fs::path profile;
     {
@@ -386,7 +380,7 @@ TEST(AgentActivation, StartsWithTheFirstContainer) {
 
 TEST(AgentMetrics, AreServedOnLoopbackToo) {
     const Scratch scratch;
-    Node node = make_node(scratch, Engine::kRunc);
+    Node node = node_with_small_policy(scratch, Engine::kRunc);
     node.settings()["agent"]["metrics"] = "0.0.0.0:9464";
     node.write();
     const auto start_agent = [&] {

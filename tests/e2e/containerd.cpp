@@ -2,7 +2,6 @@
 
 #include <signal.h>
 
-#include <iostream>
 #include <sstream>
 #include <stdexcept>
 
@@ -115,11 +114,7 @@ void Containerd::import_images(const Scratch& scratch) const {
 
 Outcome Containerd::call(std::vector<std::string> words, std::chrono::milliseconds deadline) const {
     words.insert(words.begin(), {"ctr", "--address", socket()});
-    Running running({.argv = std::move(words)}, scratch_);
-    return running.wait(deadline, [&] {
-        std::cerr << "deadline passed:\n" << report_tasks(scratch_) << log();
-        kill_marked(scratch_);
-    });
+    return run_watched({.argv = std::move(words)}, scratch_, deadline, [this] { return log(); });
 }
 
 Outcome Containerd::ctr(const std::vector<std::string>& words,

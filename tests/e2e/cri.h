@@ -1,10 +1,9 @@
-// CriPod: one pod on containerd's CRI plugin, made with the calls that the kubelet makes for a
-// RuntimeClass; on the host's network, since there is no CNI.
+// CriPod: one pod on containerd's CRI plugin, made by crictl with the calls that the kubelet makes
+// for a RuntimeClass; on the host's network, since there is no CNI.
 #pragma once
 
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,8 +37,11 @@ class CriPod {
 
     // Creates and starts container `name`; on failure `err` is what the kubelet would report.
     Outcome start(const std::string& name, const CriContainerOptions& options);
-    // ExecSync, which a kubelet's exec probe is.
+    // Through the streaming server, which is the way of `kubectl exec`.
     [[nodiscard]] Outcome exec(const std::string& name, const std::vector<std::string>& argv) const;
+    // ExecSync, which is the kubelet's exec probe.
+    [[nodiscard]] Outcome probe(const std::string& name,
+                                const std::vector<std::string>& argv) const;
     // Waits for its end; its exit code.
     [[nodiscard]] int exit_code(const std::string& name) const;
     // What it wrote to stdout and stderr so far, without the log's own columns.
@@ -48,15 +50,14 @@ class CriPod {
     void remove();
 
   private:
-    [[nodiscard]] Outcome call(const std::string& method,
-                               const nlohmann::ordered_json& request) const;
+    [[nodiscard]] Outcome crictl(std::vector<std::string> words) const;
     [[nodiscard]] std::filesystem::path log_directory() const { return scratch_ / "logs" / name_; }
+    [[nodiscard]] std::filesystem::path configuration() const { return scratch_ / "crictl.yaml"; }
+    [[nodiscard]] std::filesystem::path pod_file() const { return scratch_ / (name_ + ".json"); }
 
     std::filesystem::path scratch_;
-    const Containerd& containerd_;
     std::string name_;
     CriPodOptions options_;
-    nlohmann::ordered_json config_;
     std::string sandbox_;
     std::map<std::string, std::string> ids_;
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/cri.h"
+#include "tests/e2e/entry_checks.h"
 #include "tests/e2e/small_policy.h"
 
 namespace execseal::e2e {
@@ -12,37 +13,24 @@ using nlohmann::ordered_json;
 
 const std::map<std::string, std::string> kSmall{{"io.execseal.policy", "small"}};
 const std::vector<std::string> kSleep{"/bin/sleep", "1000"};
-const std::vector<std::string> kTour{
-    "/bin/sh", "-c", "/bin/echo hello; /bin/wget 2>/dev/null; echo $?; /bin/id -u; exit 42"};
 
 class CriRun : public testing::TestWithParam<Engine> {
   protected:
-    static Node make_node(const Scratch& scratch) {
-        Node node(scratch, GetParam());
-        node.policy("small", small_policy()).write();
-        return node;
-    }
-
     Scratch scratch_;
-    Node node_{make_node(scratch_)};
+    Node node_{node_with_small_policy(scratch_, GetParam())};
     Containerd containerd_{scratch_, node_, GetParam()};
 };
 
 TEST_P(CriRun, AnAnnotatedPodIsJudged) {
     CriPod pod(scratch_, containerd_, "web", {.annotations = kSmall});
     EXPECT_TRUE(node_.events().empty()) << "the sandbox container has no supervisor";
-    const Outcome started = pod.start("app", {.command = kTour});
+    const Outcome started = pod.start("app", {.command = tour()});
     ASSERT_EQ(started.exit_code, 0) << started.text() << read_file(node_.log_path());
-    EXPECT_EQ(pod.exit_code("app"), 42);
-    EXPECT_EQ(pod.log("app"), "hello\n126\n0\n");
-    const auto events = node_.events_of("/bin/wget");
-    ASSERT_EQ(events.size(), 1U);
-    EXPECT_EQ(events[0]["rule"], "no-wget");
-    EXPECT_EQ(events[0]["outcome"], "refused");
-    EXPECT_EQ(events[0]["container"]["id"], pod.id_of("app"));
-    EXPECT_EQ(events[0]["container"]["name"], "app");
-    EXPECT_EQ(node_.events_of("/bin/id").at(0)["via"], "child");
-    EXPECT_EQ(node_.events_of("/bin/sh").at(0)["via"], "entrypoint");
+    EXPECT_EQ(pod.exit_code("app"), kTourExitCode);
+    EXPECT_EQ(pod.log("app"), kTourOutput);
+    const auto denied = expect_tour_in_events(node_);
+    EXPECT_EQ(denied["container"]["id"], pod.id_of("app"));
+    EXPECT_EQ(denied["container"]["name"], "app");
     pod.remove();
     EXPECT_TRUE(node_.nothing_left());
 }
@@ -53,30 +41,17 @@ TEST_P(CriRun, APodWithoutTheAnnotationPassesUntouched) {
     EXPECT_EQ(pod.exit_code("wget"), 1);
     EXPECT_NE(pod.log("wget").find("Usage: wget"), std::string::npos) << "the control";
     ASSERT_EQ(pod.start("app", {.command = kSleep}).exit_code, 0);
-    const std::string config = containerd_.config_of(pod.id_of("app"), "k8s.io");
-    EXPECT_NE(config.find("/bin/sleep"), std::string::npos);
-    EXPECT_EQ(config.find("execseal-hook"), std::string::npos);
-    EXPECT_EQ(config.find("listenerPath"), std::string::npos);
-    EXPECT_TRUE(node_.events().empty());
-    EXPECT_FALSE(std::filesystem::exists(node_.run_dir()));
+    expect_untouched(node_, containerd_.config_of(pod.id_of("app"), "k8s.io"), "/bin/sleep");
 }
 
 TEST_P(CriRun, AnExecIsJudgedAsOne) {
     CriPod pod(scratch_, containerd_, "long", {.annotations = kSmall});
     ASSERT_EQ(pod.start("app", {.command = kSleep}).exit_code, 0);
-    const Outcome allowed = pod.exec("app", {"/bin/echo", "from exec"});
-    EXPECT_EQ(allowed.exit_code, 0) << allowed.text();
-    EXPECT_EQ(allowed.out, "from exec\n");
-    EXPECT_EQ(pod.exec("app", {"/bin/sh", "-c", "/bin/id -u; echo $?"}).out, "0\n0\n")
-        << "the control: id as a child";
-    const Outcome denied = pod.exec("app", {"/bin/id", "-u"});
-    EXPECT_NE(denied.exit_code, 0) << denied.text();
-    EXPECT_EQ(denied.out, "");
-    const auto ids = node_.events_of("/bin/id");
-    ASSERT_GE(ids.size(), 2U);
-    EXPECT_EQ(ids[0]["via"], "child");
-    EXPECT_EQ(ids[1]["via"], "exec");
-    EXPECT_EQ(ids[1]["rule"], "no-id-by-exec");
+    expect_execs_judged(
+        node_, [&](const std::vector<std::string>& argv) { return pod.exec("app", argv); });
+    EXPECT_EQ(pod.probe("app", {"/bin/echo", "probe"}).out.substr(0, 6), "probe\n");
+    EXPECT_NE(pod.probe("app", {"/bin/id"}).exit_code, 0);
+    EXPECT_EQ(node_.events_of("/bin/id").back()["rule"], "no-id-by-exec");
     pod.remove();
     EXPECT_TRUE(node_.nothing_left());
     EXPECT_EQ(node_.events().back()["event"], "end");
@@ -106,10 +81,9 @@ TEST_P(CriRun, APolicyThatTheNodeDoesNotAllowIsRefusedInWords) {
     const Outcome started = pod.start("app", {.command = kSleep});
     EXPECT_NE(started.exit_code, 0);
     // What `kubectl describe pod` shows: the shim writes it to the runtime's log as runc would.
-    EXPECT_NE(started.err.find("annotation io.execseal.policy: \"small\": expected one of "
-                               "allowed_policies in " +
-                               node_.settings_path().string()),
-              std::string::npos)
+    const std::string reason =
+        R"(annotation io.execseal.policy: \"small\": expected one of allowed_policies in )";
+    EXPECT_NE(started.err.find(reason + node_.settings_path().string()), std::string::npos)
         << started.err;
     EXPECT_TRUE(node_.events().empty());
     EXPECT_TRUE(node_.nothing_left());
@@ -118,20 +92,20 @@ TEST_P(CriRun, APolicyThatTheNodeDoesNotAllowIsRefusedInWords) {
 TEST_P(CriRun, EachContainerOfAPodMayHaveItsOwnPolicy) {
     CriPod pod(scratch_, containerd_, "two",
                {.annotations = {{"io.execseal.policy.app", "small"}}});
-    ASSERT_EQ(pod.start("app", {.command = kTour}).exit_code, 0);
+    ASSERT_EQ(pod.start("app", {.command = tour()}).exit_code, 0);
     ASSERT_EQ(pod.start("sidecar", {.command = {"/bin/wget"}}).exit_code, 0);
-    EXPECT_EQ(pod.exit_code("app"), 42);
+    EXPECT_EQ(pod.exit_code("app"), kTourExitCode);
     EXPECT_EQ(pod.exit_code("sidecar"), 1);
-    EXPECT_EQ(pod.log("app"), "hello\n126\n0\n");
+    EXPECT_EQ(pod.log("app"), kTourOutput);
     EXPECT_NE(pod.log("sidecar").find("Usage: wget"), std::string::npos) << pod.log("sidecar");
 }
 
 TEST_P(CriRun, APrivilegedPodIsJudgedToo) {
     CriPod pod(scratch_, containerd_, "privileged", {.annotations = kSmall, .privileged = true});
-    const Outcome started = pod.start("app", {.command = kTour});
+    const Outcome started = pod.start("app", {.command = tour()});
     ASSERT_EQ(started.exit_code, 0) << started.text();
-    EXPECT_EQ(pod.exit_code("app"), 42);
-    EXPECT_EQ(pod.log("app"), "hello\n126\n0\n");
+    EXPECT_EQ(pod.exit_code("app"), kTourExitCode);
+    EXPECT_EQ(pod.log("app"), kTourOutput);
     EXPECT_EQ(node_.events_of("/bin/wget").size(), 1U);
 }
 

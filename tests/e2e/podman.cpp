@@ -1,6 +1,5 @@
 #include "tests/e2e/podman.h"
 
-#include <iostream>
 #include <stdexcept>
 
 #include "tests/e2e/image.h"
@@ -107,11 +106,7 @@ Outcome Podman::call(const std::vector<std::string>& words,
     }
     command.argv.emplace_back("podman");
     command.argv.insert(command.argv.end(), words.begin(), words.end());
-    Running running(command, scratch_);
-    return running.wait(deadline, [&] {
-        std::cerr << "deadline passed:\n" << report_tasks(scratch_);
-        kill_marked(scratch_);
-    });
+    return run_watched(command, scratch_, deadline);
 }
 
 Outcome Podman::run(const std::vector<std::string>& flags,

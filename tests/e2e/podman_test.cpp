@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "hook/launch.h"
+#include "tests/e2e/entry_checks.h"
 #include "tests/e2e/podman.h"
 #include "tests/e2e/small_policy.h"
 
@@ -12,39 +13,24 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kAnnotation = "io.execseal.policy=small";
-
 class PodmanRun : public testing::TestWithParam<std::tuple<Engine, PodmanEntry>> {
   protected:
-    static Node make_node(const Scratch& scratch) {
-        Node node(scratch, std::get<Engine>(GetParam()));
-        node.policy("small", small_policy()).write();
-        return node;
-    }
-
     Scratch scratch_;
-    Node node_{make_node(scratch_)};
+    Node node_{node_with_small_policy(scratch_, std::get<Engine>(GetParam()))};
     Podman podman_{scratch_, node_, std::get<Engine>(GetParam()),
                    std::get<PodmanEntry>(GetParam())};
 };
 
 TEST_P(PodmanRun, RunsWhatIsAllowedAndRefusesWhatIsNot) {
-    const Outcome outcome = podman_.run(
-        {"--annotation", kAnnotation},
-        {"/bin/sh", "-c", "/bin/echo hello; /bin/wget 2>/dev/null; echo $?; /bin/id -u; exit 42"});
-    EXPECT_EQ(outcome.exit_code, 42) << outcome.text();
-    EXPECT_EQ(outcome.out, "hello\n126\n0\n") << outcome.text();
-    const auto events = node_.events_of("/bin/wget");
-    ASSERT_EQ(events.size(), 1U);
-    EXPECT_EQ(events[0]["rule"], "no-wget");
-    EXPECT_EQ(events[0]["outcome"], "refused");
-    EXPECT_EQ(node_.events_of("/bin/id").at(0)["via"], "child");
-    EXPECT_EQ(node_.events_of("/bin/sh").at(0)["via"], "entrypoint");
+    const Outcome outcome = podman_.run({"--annotation", kSmallAnnotation}, tour());
+    EXPECT_EQ(outcome.exit_code, kTourExitCode) << outcome.text();
+    EXPECT_EQ(outcome.out, kTourOutput) << outcome.text();
+    (void)expect_tour_in_events(node_);
     EXPECT_TRUE(node_.nothing_left());
 }
 
 TEST_P(PodmanRun, ADeniedEntrypointNeverRuns) {
-    const Outcome outcome = podman_.run({"--annotation", kAnnotation}, {"/bin/wget"});
+    const Outcome outcome = podman_.run({"--annotation", kSmallAnnotation}, {"/bin/wget"});
     EXPECT_NE(outcome.exit_code, 0) << outcome.text();
     EXPECT_NE(outcome.err.find("ermission denied"), std::string::npos) << outcome.err;
     EXPECT_EQ(outcome.err.find("Usage: wget"), std::string::npos) << outcome.err;
@@ -57,33 +43,19 @@ TEST_P(PodmanRun, AContainerWithoutTheAnnotationPassesUntouched) {
     const Outcome outcome = podman_.call({"logs", "plain"});
     EXPECT_NE(outcome.text().find("Usage: wget"), std::string::npos)
         << "the control: wget itself runs: " << outcome.text();
-    const std::string config = podman_.config_of("plain");
-    EXPECT_NE(config.find("/bin/wget"), std::string::npos);
-    EXPECT_EQ(config.find("execseal-hook"), std::string::npos);
-    EXPECT_EQ(config.find("listenerPath"), std::string::npos);
-    EXPECT_TRUE(node_.events().empty());
-    EXPECT_FALSE(std::filesystem::exists(node_.run_dir()));
+    expect_untouched(node_, podman_.config_of("plain"), "/bin/wget");
 }
 
 TEST_P(PodmanRun, AnExecIsJudgedAsOne) {
     ASSERT_EQ(podman_
-                  .call({"run", "--detach", "--name", "long", "--annotation", kAnnotation,
+                  .call({"run", "--detach", "--name", "long", "--annotation", kSmallAnnotation,
                          Podman::kImage, "/bin/sleep", "1000"})
                   .exit_code,
               0);
-    const Outcome allowed = podman_.call({"exec", "long", "/bin/echo", "from exec"});
-    EXPECT_EQ(allowed.exit_code, 0) << allowed.text();
-    EXPECT_EQ(allowed.out, "from exec\n");
-    const Outcome child = podman_.call({"exec", "long", "/bin/sh", "-c", "/bin/id -u; echo $?"});
-    EXPECT_EQ(child.out, "0\n0\n") << "the control: id as a child: " << child.text();
-    const Outcome denied = podman_.call({"exec", "long", "/bin/id", "-u"});
-    EXPECT_NE(denied.exit_code, 0) << denied.text();
-    EXPECT_EQ(denied.out, "");
-    const auto ids = node_.events_of("/bin/id");
-    ASSERT_GE(ids.size(), 2U);
-    EXPECT_EQ(ids[0]["via"], "child");
-    EXPECT_EQ(ids[1]["via"], "exec");
-    EXPECT_EQ(ids[1]["rule"], "no-id-by-exec");
+    expect_execs_judged(node_, [&](std::vector<std::string> argv) {
+        argv.insert(argv.begin(), {"exec", "long"});
+        return podman_.call(argv);
+    });
     EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "long"}).exit_code, 0);
     EXPECT_TRUE(node_.nothing_left());
     EXPECT_EQ(node_.events().back()["event"], "end");
@@ -91,8 +63,8 @@ TEST_P(PodmanRun, AnExecIsJudgedAsOne) {
 
 TEST_P(PodmanRun, EachStartOfAContainerIsSupervisedAnew) {
     ASSERT_EQ(podman_
-                  .call({"create", "--name", "again", "--annotation", kAnnotation, Podman::kImage,
-                         "/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"})
+                  .call({"create", "--name", "again", "--annotation", kSmallAnnotation,
+                         Podman::kImage, "/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"})
                   .exit_code,
               0);
     EXPECT_TRUE(node_.nothing_left()) << "podman create starts no supervisor";
@@ -106,7 +78,7 @@ TEST_P(PodmanRun, EachStartOfAContainerIsSupervisedAnew) {
 
 TEST_P(PodmanRun, APrivilegedContainerIsJudgedToo) {
     const Outcome outcome =
-        podman_.run({"--privileged", "--annotation", kAnnotation},
+        podman_.run({"--privileged", "--annotation", kSmallAnnotation},
                     {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
     EXPECT_EQ(outcome.out, "runs\n126\n") << outcome.text();
     EXPECT_TRUE(node_.nothing_left());
@@ -126,7 +98,7 @@ TEST_P(PodmanRun, APolicyThatCannotBeUsedFailsTheRunWithTheReason) {
 TEST_P(PodmanRun, ACreateThatFailsInTheRuntimeLeavesNothing) {
     // More than fs.nr_open: no privilege is enough for that (setrlimit(2)).
     const Outcome outcome =
-        podman_.run({"--annotation", kAnnotation, "--ulimit", "nofile=2000000000:2000000000"},
+        podman_.run({"--annotation", kSmallAnnotation, "--ulimit", "nofile=2000000000:2000000000"},
                     {"/bin/echo", "never"});
     EXPECT_NE(outcome.exit_code, 0) << outcome.text();
     EXPECT_EQ(outcome.out, "");
@@ -170,7 +142,7 @@ TEST_P(PodmanRun, KnowsTheContainerWhateverIsMountedInIt) {
         {"--network", "host", "--pid", "host"},
     };
     for (std::vector<std::string> flags : rows) {
-        flags.insert(flags.end(), {"--annotation", kAnnotation});
+        flags.insert(flags.end(), {"--annotation", kSmallAnnotation});
         const Outcome outcome =
             podman_.run(flags, {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
         EXPECT_EQ(outcome.out, "runs\n126\n") << flags[0] << ": " << outcome.text();
@@ -194,8 +166,7 @@ INSTANTIATE_TEST_SUITE_P(BothEntries, PodmanRun,
 
 TEST(PodmanSupervisor, GivesUpAfterItsTimeWhereTheCreatorLivesOn) {
     Scratch scratch;
-    Node node(scratch);
-    node.policy("small", small_policy()).write();
+    const Node node = node_with_small_policy(scratch);
     const auto settings = load_settings(node.settings_path());
     ASSERT_TRUE(settings.has_value()) << settings.error().text();
     const auto plan =

@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <iostream>
 #include <set>
 #include <sstream>
 #include <vector>
-
-#include "tests/e2e/command.h"
 
 namespace execseal::e2e {
 namespace {
@@ -104,6 +103,16 @@ void kill_marked(const std::string& mark) {
     for (const pid_t pid : marked_processes(mark)) {
         (void)kill(pid, SIGKILL);
     }
+}
+
+Outcome run_watched(const Command& command, const std::string& mark,
+                    std::chrono::milliseconds deadline, const std::function<std::string()>& log) {
+    Running running(command, mark);
+    return running.wait(deadline, [&] {
+        std::cerr << "deadline passed: " << command.argv[0] << "\n"
+                  << report_tasks(mark) << (log ? log() : "");
+        kill_marked(mark);
+    });
 }
 
 }  // namespace execseal::e2e

@@ -2,7 +2,11 @@
 // channel and kernel stack, for a test that passed its deadline.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <string>
+
+#include "tests/e2e/command.h"
 
 namespace execseal::e2e {
 
@@ -13,5 +17,11 @@ std::string report_tasks(const std::string& mark);
 
 // Kills the processes that report_tasks() would show. Last resort: what a hung test left behind.
 void kill_marked(const std::string& mark);
+
+// Runs it to its end; past the deadline the report (and what `log` says) goes to stderr, and all
+// are killed.
+Outcome run_watched(const Command& command, const std::string& mark,
+                    std::chrono::milliseconds deadline,
+                    const std::function<std::string()>& log = {});
 
 }  // namespace execseal::e2e
