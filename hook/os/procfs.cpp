@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <csignal>
 #include <cstring>
 
 #include "hook/os/kernel_constants.h"
@@ -38,9 +39,9 @@ bool means_gone(int error) {
 }
 
 template <class Number>
-std::optional<Number> number(std::string_view text) {
+std::optional<Number> number(std::string_view text, int base = 10) {
     Number value{};
-    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value, base);
     if (end.ec != std::errc{}) {
         return std::nullopt;
     }
@@ -260,6 +261,9 @@ std::optional<TaskStatus> parse_task_status(std::string_view text) {
         } else if (key == "Gid") {
             (void)take_field(value, '\t');
             status.effective_gid = number<gid_t>(take_field(value, '\t')).value_or(gid_t(-1));
+        } else if (key == "SigCgt") {
+            const auto caught = number<std::uint64_t>(value, 16).value_or(0);
+            status.catches_sigchld = (caught >> (SIGCHLD - 1) & 1) != 0;
         } else if (key == "NSpid") {
             while (!value.empty()) {
                 if (const auto id = number<pid_t>(take_field(value, '\t'))) {

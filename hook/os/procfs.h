@@ -37,6 +37,7 @@ struct TaskStatus {
     std::vector<pid_t> namespace_ids;  // NSpid: from our namespace to the task's own
     uid_t effective_uid = 0;
     gid_t effective_gid = 0;
+    bool catches_sigchld = false;
 };
 
 // What a namespace link points to; equal for the same namespace only.

@@ -22,17 +22,9 @@ ForkStep from_received(Input input) {
         case Input::kDeadline:
         case Input::kYield:
             return {State::kReceived, {}};
-        case Input::kAnswerFailed:
-        case Input::kAnswerGone:
-        case Input::kAnswerDone:
-        case Input::kBorn:
-        case Input::kOtherStop:
-        case Input::kNotifiedAnew:
-        case Input::kChildStop:
-        case Input::kChildGone:
-            break;
+        default:
+            return impossible();
     }
-    return impossible();
 }
 
 ForkStep from_seized(Input input) {
@@ -51,16 +43,9 @@ ForkStep from_seized(Input input) {
         case Input::kDeadline:
         case Input::kYield:
             return {State::kSeized, {}};
-        case Input::kSeizeRefused:
-        case Input::kSeizeDone:
-        case Input::kBorn:
-        case Input::kOtherStop:
-        case Input::kNotifiedAnew:
-        case Input::kChildStop:
-        case Input::kChildGone:
-            break;
+        default:
+            return impossible();
     }
-    return impossible();
 }
 
 // kAnswered and kInterrupted: the kernel is at work for the caller.
@@ -68,48 +53,73 @@ ForkStep from_answered(Input input) {
     switch (input) {
         case Input::kBorn:
             return {State::kBirth, {Action::kRegisterChild}};
-        case Input::kOtherStop:
+        case Input::kPassingStop:
+            return {State::kAsking, {Action::kAskCaller}};
+        case Input::kGroupStop:
             return {State::kDone, {Action::kReleaseCaller}};
         case Input::kNotifiedAnew:
             return {State::kSeized, {Action::kAnswerContinue}};
         case Input::kDeadline:
-        case Input::kYield:
             return {State::kInterrupted, {Action::kInterrupt, Action::kStartGrace}};
+        case Input::kYield:
+            return {State::kRecalled, {Action::kInterrupt}};
         case Input::kGone:
             return {State::kDone, {}};
-        case Input::kSeizeRefused:
-        case Input::kSeizeDone:
-        case Input::kAnswerFailed:
-        case Input::kAnswerGone:
-        case Input::kAnswerDone:
-        case Input::kChildStop:
-        case Input::kChildGone:
-            break;
+        default:
+            return impossible();
     }
-    return impossible();
 }
 
 ForkStep from_birth(Input input) {
     switch (input) {
         case Input::kChildStop:
-            return {State::kDone, {Action::kReleaseChild, Action::kReleaseCaller}};
+            return {State::kAsking, {Action::kReleaseChild, Action::kAskCaller}};
         case Input::kChildGone:
-            return {State::kDone, {Action::kReleaseCaller, Action::kForgetChild}};
+            return {State::kAsking, {Action::kForgetChild, Action::kAskCaller}};
         case Input::kDeadline:
         case Input::kYield:
             return {State::kBirth, {}};
-        case Input::kSeizeRefused:
-        case Input::kSeizeDone:
-        case Input::kAnswerFailed:
-        case Input::kAnswerGone:
-        case Input::kAnswerDone:
-        case Input::kBorn:
-        case Input::kOtherStop:
-        case Input::kNotifiedAnew:
-        case Input::kGone:
-            break;
+        default:
+            return impossible();
     }
-    return impossible();
+}
+
+ForkStep from_asking(Input input) {
+    switch (input) {
+        case Input::kCatchesChild:
+            return {State::kKept, {Action::kKeepCaller, Action::kResumeCaller}};
+        case Input::kCatchesNone:
+            return {State::kDone, {Action::kReleaseCaller}};
+        case Input::kDeadline:
+        case Input::kYield:
+            return {State::kAsking, {}};
+        default:
+            return impossible();
+    }
+}
+
+// kKept and kRecalled: the caller runs.
+ForkStep from_kept(State state, Input input) {
+    switch (input) {
+        case Input::kPassingStop:
+            if (state == State::kKept) {
+                return {State::kKept, {Action::kResumeCaller}};
+            }
+            return {State::kDone, {Action::kReleaseCaller}};
+        case Input::kGroupStop:
+            return {State::kDone, {Action::kReleaseCaller}};
+        case Input::kNotifiedAnew:
+            return {State::kSeized, {Action::kAnswerContinue}};
+        case Input::kDeadline:
+        case Input::kYield:
+            return {State::kRecalled, {Action::kInterrupt}};
+        case Input::kBorn:
+            return {State::kBirth, {Action::kRegisterChild}};
+        case Input::kGone:
+            return {State::kDone, {}};
+        default:
+            return impossible();
+    }
 }
 
 }  // namespace
@@ -125,6 +135,11 @@ ForkStep fork_step(ForkState state, ForkInput input) {
             return from_answered(input);
         case State::kBirth:
             return from_birth(input);
+        case State::kAsking:
+            return from_asking(input);
+        case State::kKept:
+        case State::kRecalled:
+            return from_kept(state, input);
         case State::kDone:
             break;
     }
@@ -143,6 +158,12 @@ const char* fork_state_name(ForkState state) {
             return "interrupted";
         case State::kBirth:
             return "birth";
+        case State::kAsking:
+            return "asking";
+        case State::kKept:
+            return "kept";
+        case State::kRecalled:
+            return "recalled";
         case State::kDone:
             return "done";
     }
@@ -163,14 +184,20 @@ const char* fork_input_name(ForkInput input) {
             return "answered";
         case Input::kBorn:
             return "born";
-        case Input::kOtherStop:
-            return "other stop";
+        case Input::kPassingStop:
+            return "passing stop";
+        case Input::kGroupStop:
+            return "group stop";
         case Input::kNotifiedAnew:
             return "notified anew";
         case Input::kChildStop:
             return "child's stop";
         case Input::kChildGone:
             return "child gone";
+        case Input::kCatchesChild:
+            return "catches SIGCHLD";
+        case Input::kCatchesNone:
+            return "does not catch SIGCHLD";
         case Input::kDeadline:
             return "deadline";
         case Input::kYield:

@@ -35,6 +35,10 @@ bool is_clone3(const Notification& notification) {
     return (static_cast<unsigned>(notification.nr) & ~0x40000000U) == 435;
 }
 
+bool is_in_call(ForkState state) {
+    return state != ForkState::kKept && state != ForkState::kRecalled;
+}
+
 void log_failure(const char* what, Tid tid, const Error& error) {
     log_warning("fork tracking: " + std::string(what) + " of task " + std::to_string(tid.value) +
                 ": " + error.text());
@@ -80,9 +84,11 @@ void ForkTracking::on_notification(SeccompNotify& listener, const Notification& 
         poll_flow(caller, now);
     }
     if (const auto known = flows_.find(caller); known != flows_.end()) {
-        ++counts_.without_child;
-        known->second.makes = what_it_makes(notification);
-        run(known->second, ForkInput::kNotifiedAnew, occasion);
+        Flow& flow = known->second;
+        counts_.without_child += is_in_call(flow.state) ? 1 : 0;
+        flow.number = next_number_++;
+        flow.makes = what_it_makes(notification);
+        run(flow, ForkInput::kNotifiedAnew, occasion);
     } else {
         Flow& flow = flows_[caller];
         flow.number = next_number_++;
@@ -145,7 +151,8 @@ void ForkTracking::run(Flow& flow, ForkInput input, const Occasion& occasion) {
             log_error("fork tracking: '" + std::string(fork_input_name(input)) + "' in state '" +
                       fork_state_name(before) + "' of task " + std::to_string(flow.caller.value));
         }
-        if (input == ForkInput::kOtherStop && before == ForkState::kInterrupted) {
+        if (before == ForkState::kInterrupted &&
+            (input == ForkInput::kGroupStop || input == ForkInput::kPassingStop)) {
             learn_from_interrupt(flow.caller);
         }
         flow.state = taken.next;
@@ -184,8 +191,26 @@ std::optional<ForkInput> ForkTracking::perform(Flow& flow, ForkAction action,
             return std::nullopt;
         case ForkAction::kRegisterChild:
             ++counts_.born;
-            learn_from_event(occasion.now - flow.answered);
+            if (flow.answered) {
+                learn_from_event(occasion.now - *flow.answered);
+            }
             register_child(occasion.child, flow.makes, TaskOrigin::kForkEvent, occasion.now);
+            if (!flow.catches_child) {
+                flow.catches_child = catches_child(flow);  // while the child comes to its stop
+            }
+            return std::nullopt;
+        case ForkAction::kAskCaller:
+            if (!flow.catches_child) {
+                flow.catches_child = catches_child(flow);
+            }
+            return *flow.catches_child ? ForkInput::kCatchesChild : ForkInput::kCatchesNone;
+        case ForkAction::kResumeCaller:
+            if (const Result<> resumed = tracer_.resume(flow.caller); !resumed) {
+                log_failure("resume", flow.caller, resumed.error());
+            }
+            return std::nullopt;
+        case ForkAction::kKeepCaller:
+            start_keep(flow, occasion.now);
             return std::nullopt;
         case ForkAction::kReleaseChild:
             release(occasion.child);
@@ -206,6 +231,23 @@ std::optional<ForkInput> ForkTracking::perform(Flow& flow, ForkAction action,
 void ForkTracking::start_grace(Flow& flow, Clock::time_point now) {
     flow.arming = next_number_++;
     deadlines_.push_back({now + grace_, flow.caller, flow.arming});
+}
+
+void ForkTracking::start_keep(Flow& flow, Clock::time_point now) {
+    flow.arming = next_number_++;
+    keeps_.push_back({now + limits_.keep, flow.caller, flow.arming});
+    flow.makes = Makes::kUnknown;
+    flow.answered.reset();
+}
+
+// One that does not catch it is let go: SIGCHLD would make an attached task stop even where it is
+// ignored, and a wait such as epoll_wait(2) would end with EINTR.
+bool ForkTracking::catches_child(const Flow& flow) {
+    if (flow.makes == Makes::kThread) {
+        return false;
+    }
+    const Result<std::optional<TaskStatus>> status = procfs_.status(flow.caller);
+    return status && *status && (*status)->catches_sigchld;
 }
 
 void ForkTracking::release(Tid tid) {
@@ -240,7 +282,8 @@ void ForkTracking::poll_flow(Tid caller, Clock::time_point now) {
         return;
     }
     Occasion occasion{nullptr, NotifyId{}, Tid{}, now};
-    ForkInput input = ForkInput::kOtherStop;
+    ForkInput input = std::holds_alternative<stop::Group>(*stop) ? ForkInput::kGroupStop
+                                                                 : ForkInput::kPassingStop;
     if (is_end(*stop)) {
         input = ForkInput::kGone;
     } else if (const auto* event = std::get_if<stop::Event>(&*stop);
@@ -248,7 +291,7 @@ void ForkTracking::poll_flow(Tid caller, Clock::time_point now) {
         occasion.child = Tid{static_cast<pid_t>(event->message)};
         input = ForkInput::kBorn;
     }
-    if (input != ForkInput::kBorn) {
+    if (input != ForkInput::kBorn && is_in_call(found->second.state)) {
         ++counts_.without_child;
     }
     run(found->second, input, occasion);
@@ -264,9 +307,13 @@ void ForkTracking::poll_birth(Tid child, Clock::time_point now) {
     if (!stop) {
         return;
     }
-    run(found->second, is_end(*stop) ? ForkInput::kChildGone : ForkInput::kChildStop,
+    Flow flow = found->second;
+    births_.erase(found);
+    run(flow, is_end(*stop) ? ForkInput::kChildGone : ForkInput::kChildStop,
         {nullptr, NotifyId{}, child, now});
-    births_.erase(child);
+    if (flow.state == ForkState::kKept) {
+        flows_[flow.caller] = flow;
+    }
 }
 
 void ForkTracking::register_child(Tid child, Makes makes, TaskOrigin origin,
@@ -328,7 +375,9 @@ void ForkTracking::adopt_strays(Clock::time_point now) {
     }
     std::uint64_t oldest = next_number_;
     for (const auto& [caller, flow] : flows_) {
-        oldest = std::min(oldest, flow.number);
+        if (is_in_call(flow.state)) {
+            oldest = std::min(oldest, flow.number);
+        }
     }
     for (std::size_t i = 0; i < strays_.size();) {
         const Stray stray = strays_[i];
@@ -349,23 +398,35 @@ void ForkTracking::adopt_strays(Clock::time_point now) {
     }
 }
 
-std::optional<ForkTracking::Clock::time_point> ForkTracking::next_deadline() {
-    while (!deadlines_.empty()) {
-        const Deadline& next = deadlines_.front();
+std::optional<ForkTracking::Clock::time_point> ForkTracking::first_of(
+    std::deque<Deadline>& deadlines) {
+    while (!deadlines.empty()) {
+        const Deadline& next = deadlines.front();
         const auto flow = flows_.find(next.caller);
         if (flow != flows_.end() && flow->second.arming == next.arming) {
             return next.at;
         }
-        deadlines_.pop_front();
+        deadlines.pop_front();
     }
     return std::nullopt;
 }
 
+std::optional<ForkTracking::Clock::time_point> ForkTracking::next_deadline() {
+    const auto grace = first_of(deadlines_);
+    const auto keep = first_of(keeps_);
+    return grace && keep ? std::min(*grace, *keep) : grace ? grace : keep;
+}
+
 void ForkTracking::on_deadline(Clock::time_point now) {
-    for (auto due = next_deadline(); due && *due <= now; due = next_deadline()) {
-        const Tid caller = deadlines_.front().caller;
-        const std::uint64_t arming = deadlines_.front().arming;
-        deadlines_.pop_front();
+    run_due(deadlines_, now);
+    run_due(keeps_, now);
+}
+
+void ForkTracking::run_due(std::deque<Deadline>& deadlines, Clock::time_point now) {
+    for (auto due = first_of(deadlines); due && *due <= now; due = first_of(deadlines)) {
+        const Tid caller = deadlines.front().caller;
+        const std::uint64_t arming = deadlines.front().arming;
+        deadlines.pop_front();
         poll_flow(caller, now);
         const auto flow = flows_.find(caller);
         if (flow != flows_.end() && flow->second.arming == arming) {

@@ -25,6 +25,8 @@ struct ForkTrackingLimits {
     // back out. It grows with what is seen, up to `longest_grace`.
     std::chrono::microseconds grace{500};
     std::chrono::microseconds longest_grace{50'000};
+    // How long a caller that catches SIGCHLD stays attached after its last call.
+    std::chrono::milliseconds keep{1000};
     int refused_errno = 1;  // EPERM; for a caller that somebody else traces
     // From so many flows on it is cheaper to wait for any tracee than for each.
     std::size_t many = 8;
@@ -58,9 +60,9 @@ class ForkTracking {
     [[nodiscard]] std::optional<Clock::time_point> next_deadline();
     void on_deadline(Clock::time_point now);
 
-    // True if a call of this thread is still being followed: an earlier fork that failed, and we
-    // have not noticed yet. An exec gate that meets its notification calls yield() and forgets the
-    // notification: the call is restarted and comes again, unattached.
+    // True if this thread is attached for its forks: an earlier one failed, and we have not noticed
+    // yet, or it is kept for the next. An exec gate that meets its notification calls yield() and
+    // forgets the notification: the call is restarted and comes again, unattached.
     [[nodiscard]] bool is_followed(Tid tid) const { return flows_.contains(tid); }
     void yield(SeccompNotify& listener, const Notification& notification, Clock::time_point now);
 
@@ -81,7 +83,8 @@ class ForkTracking {
         std::uint64_t arming = 0;  // of its last deadline
         Tid caller;
         Makes makes = Makes::kUnknown;
-        Clock::time_point answered;
+        std::optional<bool> catches_child;          // unless it has not been asked
+        std::optional<Clock::time_point> answered;  // its present call
     };
     struct Deadline {
         Clock::time_point at;
@@ -110,6 +113,8 @@ class ForkTracking {
     std::optional<ForkInput> seize(Tid caller, const Occasion& occasion);
     static ForkInput answer(const Answer& answer, const Occasion& occasion);
     void start_grace(Flow& flow, Clock::time_point now);
+    void start_keep(Flow& flow, Clock::time_point now);
+    bool catches_child(const Flow& flow);
     void release(Tid tid);
     // Polls and runs; the flow may be gone or a birth afterwards.
     void poll_flow(Tid caller, Clock::time_point now);
@@ -119,6 +124,9 @@ class ForkTracking {
     void forget_child(Tid child);
     void learn_from_event(Clock::duration taken);
     void learn_from_interrupt(Tid caller);
+    // The first that still stands; drops those before it that do not.
+    std::optional<Clock::time_point> first_of(std::deque<Deadline>& deadlines);
+    void run_due(std::deque<Deadline>& deadlines, Clock::time_point now);
 
     Tracer& tracer_;
     TaskTable& table_;
@@ -128,7 +136,8 @@ class ForkTracking {
     std::uint64_t next_number_ = 1;
     std::unordered_map<Tid, Flow> flows_;   // by caller; until the child is known
     std::unordered_map<Tid, Flow> births_;  // by child; kBirth
-    std::deque<Deadline> deadlines_;
+    std::deque<Deadline> deadlines_;        // of the grace
+    std::deque<Deadline> keeps_;            // of those that are kept
     std::vector<Stray> strays_;
     std::vector<Tid> scratch_;
     ForkCounts counts_;

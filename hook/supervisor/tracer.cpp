@@ -363,6 +363,9 @@ Result<> Tracer::resume(Tid tid) {
     }
     CHECK(attachment->stop.has_value());
     const auto* owed = std::get_if<stop::Signal>(&*attachment->stop);
+    if (!std::holds_alternative<stop::Event>(*attachment->stop)) {
+        restart_notified_call(tid);
+    }
     const Result<PtraceReach> reach = ptrace_.resume(tid, owed != nullptr ? owed->signal : 0);
     attachment->stop.reset();
     attachment->told = false;

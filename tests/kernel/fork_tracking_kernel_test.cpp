@@ -312,6 +312,64 @@ TEST_F(ManyForks, AStormOfSignalsLosesNoChildAndNoSignal) {
     expect_clean(supervisor, container);
 }
 
+// A shell makes a pipeline: the first child ends while the second's fork waits in the notify queue,
+// and nobody has received it yet.
+class AChildEndsBeforeTheNextForkIsReceived : public ForkTrackingKernel {
+  protected:
+    // Serves until the fork is done or has failed; its result is in page.result.
+    void run(const std::function<void(ForkedContainer&, ForkSupervisor&)>& prepare) {
+        ForkedContainer container(NotifiedCalls::kForks, [this](const Inside& inside) {
+            struct sigaction action {};
+            action.sa_handler = [](int) {};  // no SA_RESTART, as busybox's ash and dash have it
+            sigaction(SIGCHLD, &action, nullptr);
+            if (syscall(SYS_fork) == 0) {
+                while (page.extra == 0) {
+                    sched_yield();
+                }
+                _exit(0);
+            }
+            page.forks = 1;
+            while (page.forks == 1) {
+                sched_yield();
+            }
+            page.result = make_child(How::kFork, page) < 0 ? errno : 0;
+            page.done = 1;
+            return inside.hear();
+        });
+        ForkSupervisor supervisor(container);
+        prepare(container, supervisor);
+        ASSERT_TRUE(supervisor.serve_until([&] { return page.forks == 1; }));
+        page.forks = 2;
+        ASSERT_EQ(container.listener().poll(20s).value(), ListenerState::kReadable);
+        page.extra = 1;
+        // It has left the notify queue: in its program, or attached and in a stop.
+        ASSERT_TRUE(test::eventually(
+            [&] { return page.done == 1 || state_of(container.init().value) == 't'; }));
+        ASSERT_TRUE(supervisor.serve_until([&] { return page.done == 1; }));
+        ASSERT_TRUE(supervisor.serve_until([&] { return supervisor.tracer.attached() == 0; }));
+        EXPECT_EQ(supervisor.tracking.counts().impossible, 0U);
+        container.say(0);
+        EXPECT_EQ(container.wait_end(), 0);
+    }
+};
+
+TEST_F(AChildEndsBeforeTheNextForkIsReceived, ItIsRestarted) {
+    run([](ForkedContainer&, ForkSupervisor&) {});
+    EXPECT_EQ(page.result, 0);
+    EXPECT_EQ(page.ran, 1);
+}
+
+// The control.
+TEST_F(AChildEndsBeforeTheNextForkIsReceived, AnAgentThatOnlySaysContinueMakesItFail) {
+    run([](ForkedContainer& container, ForkSupervisor& supervisor) {
+        supervisor.on_notification = [&](const Notification& notification) {
+            (void)container.listener().answer(notification.id, Answer::go_on());
+            return true;
+        };
+    });
+    EXPECT_EQ(page.result, EINTR);
+}
+
 TEST_F(ManyForks, FailedForksSettleWithoutASignalOrADelay) {
     ForkedContainer container(NotifiedCalls::kForks, [this](const Inside& inside) {
         for (int i = 0; i < 50; ++i) {

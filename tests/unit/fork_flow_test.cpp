@@ -14,12 +14,12 @@ using A = ForkAction;
 using I = ForkInput;
 using S = ForkState;
 
-constexpr std::array kStates{S::kReceived,    S::kSeized, S::kAnswered,
-                             S::kInterrupted, S::kBirth,  S::kDone};
+constexpr std::array kStates{S::kReceived, S::kSeized, S::kAnswered, S::kInterrupted, S::kBirth,
+                             S::kAsking,   S::kKept,   S::kRecalled, S::kDone};
 constexpr std::array kInputs{I::kSeizeRefused, I::kSeizeDone, I::kAnswerFailed, I::kAnswerGone,
-                             I::kAnswerDone,   I::kBorn,      I::kOtherStop,    I::kNotifiedAnew,
-                             I::kChildStop,    I::kChildGone, I::kDeadline,     I::kYield,
-                             I::kGone};
+                             I::kAnswerDone,   I::kBorn,      I::kPassingStop,  I::kGroupStop,
+                             I::kNotifiedAnew, I::kChildStop, I::kChildGone,    I::kCatchesChild,
+                             I::kCatchesNone,  I::kDeadline,  I::kYield,        I::kGone};
 
 std::string name_of(S state, I input) {
     return std::string(fork_state_name(state)) + " + " + fork_input_name(input);
@@ -49,19 +49,33 @@ const std::vector<Row>& table() {
             {S::kSeized, I::kGone, S::kDone, {}},
             {S::kSeized, I::kDeadline, S::kSeized, {}},
             {S::kSeized, I::kYield, S::kSeized, {}},
-            {S::kBirth, I::kChildStop, S::kDone, {A::kReleaseChild, A::kReleaseCaller}},
-            {S::kBirth, I::kChildGone, S::kDone, {A::kReleaseCaller, A::kForgetChild}},
+            {S::kBirth, I::kChildStop, S::kAsking, {A::kReleaseChild, A::kAskCaller}},
+            {S::kBirth, I::kChildGone, S::kAsking, {A::kForgetChild, A::kAskCaller}},
             {S::kBirth, I::kDeadline, S::kBirth, {}},
             {S::kBirth, I::kYield, S::kBirth, {}},
+            {S::kAsking, I::kCatchesChild, S::kKept, {A::kKeepCaller, A::kResumeCaller}},
+            {S::kAsking, I::kCatchesNone, S::kDone, {A::kReleaseCaller}},
+            {S::kAsking, I::kDeadline, S::kAsking, {}},
+            {S::kAsking, I::kYield, S::kAsking, {}},
+            {S::kKept, I::kPassingStop, S::kKept, {A::kResumeCaller}},
+            {S::kRecalled, I::kPassingStop, S::kDone, {A::kReleaseCaller}},
         };
         for (const S state : {S::kAnswered, S::kInterrupted}) {
             rows.push_back({state, I::kBorn, S::kBirth, {A::kRegisterChild}});
-            rows.push_back({state, I::kOtherStop, S::kDone, {A::kReleaseCaller}});
+            rows.push_back({state, I::kPassingStop, S::kAsking, {A::kAskCaller}});
+            rows.push_back({state, I::kGroupStop, S::kDone, {A::kReleaseCaller}});
             rows.push_back({state, I::kNotifiedAnew, S::kSeized, {A::kAnswerContinue}});
             rows.push_back({state, I::kGone, S::kDone, {}});
-            for (const I input : {I::kDeadline, I::kYield}) {
-                rows.push_back({state, input, S::kInterrupted, {A::kInterrupt, A::kStartGrace}});
-            }
+            rows.push_back({state, I::kDeadline, S::kInterrupted, {A::kInterrupt, A::kStartGrace}});
+            rows.push_back({state, I::kYield, S::kRecalled, {A::kInterrupt}});
+        }
+        for (const S state : {S::kKept, S::kRecalled}) {
+            rows.push_back({state, I::kBorn, S::kBirth, {A::kRegisterChild}});
+            rows.push_back({state, I::kGroupStop, S::kDone, {A::kReleaseCaller}});
+            rows.push_back({state, I::kNotifiedAnew, S::kSeized, {A::kAnswerContinue}});
+            rows.push_back({state, I::kDeadline, S::kRecalled, {A::kInterrupt}});
+            rows.push_back({state, I::kYield, S::kRecalled, {A::kInterrupt}});
+            rows.push_back({state, I::kGone, S::kDone, {}});
         }
         return rows;
     }();
@@ -99,10 +113,21 @@ TEST(ForkFlow, EveryOtherPairIsImpossibleAndLeavesNobodyAttached) {
 // A caller that dies ends the flow wherever it is the caller that is waited for; in kBirth it is
 // the child.
 TEST(ForkFlow, GoneEndsEveryState) {
-    for (const S state : {S::kReceived, S::kSeized, S::kAnswered, S::kInterrupted}) {
+    for (const S state :
+         {S::kReceived, S::kSeized, S::kAnswered, S::kInterrupted, S::kKept, S::kRecalled}) {
         EXPECT_EQ(fork_step(state, I::kGone).next, S::kDone) << fork_state_name(state);
     }
-    EXPECT_EQ(fork_step(S::kBirth, I::kChildGone).next, S::kDone);
+    EXPECT_EQ(fork_step(S::kBirth, I::kChildGone).next, S::kAsking);
+}
+
+// Whoever needs the caller unattached gets it so: the interrupt's stop releases it.
+TEST(ForkFlow, AYieldedCallerIsKeptNoMore) {
+    for (const S state : {S::kAnswered, S::kInterrupted, S::kKept}) {
+        const ForkStep yielded = fork_step(state, I::kYield);
+        EXPECT_EQ(yielded.actions, std::vector{A::kInterrupt}) << fork_state_name(state);
+        EXPECT_EQ(fork_step(yielded.next, I::kPassingStop).actions, std::vector{A::kReleaseCaller})
+            << fork_state_name(state);
+    }
 }
 
 // A deadline never ends a flow, which would let its caller run attached; where the kernel may owe

@@ -40,7 +40,7 @@ TEST(ParseTaskStatus, ReadsIdsAndTheNumbersOfEachNamespace) {
     const auto status = parse_task_status(
         "Name:\tTgid:\\n\t\nUmask:\t0022\nState:\tt (tracing stop)\nTgid:\t40\nPid:\t41\n"
         "PPid:\t12\nTracerPid:\t9\nUid:\t0\t1000\t0\t0\nGid:\t0\t1001\t0\t0\nGroups:\t1 2 \n"
-        "NSpid:\t41\t3\t2\nSeccomp:\t2\n");
+        "NSpid:\t41\t3\t2\nSigCgt:\t0000000000010002\nSeccomp:\t2\n");
     ASSERT_TRUE(status.has_value());
     EXPECT_EQ(status->state, 't');
     EXPECT_EQ(status->tgid, Tgid{40});
@@ -49,6 +49,13 @@ TEST(ParseTaskStatus, ReadsIdsAndTheNumbersOfEachNamespace) {
     EXPECT_EQ(status->effective_uid, 1000U);
     EXPECT_EQ(status->effective_gid, 1001U);
     EXPECT_EQ(status->namespace_ids, (std::vector<pid_t>{41, 3, 2}));
+    EXPECT_TRUE(status->catches_sigchld);
+}
+
+TEST(ParseTaskStatus, OtherCaughtSignalsAreNotSigchld) {
+    const auto status = parse_task_status("Tgid:\t40\nSigCgt:\tfffffffefffeffff\n");
+    ASSERT_TRUE(status.has_value());
+    EXPECT_FALSE(status->catches_sigchld);
 }
 
 TEST(ParseTaskStatus, RefusesWhatNamesNoProcess) {
