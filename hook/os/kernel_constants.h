@@ -33,6 +33,7 @@ namespace execseal {
 // SECCOMP_IOCTL_NOTIF_SEND as an error like any other.
 constexpr int kErestartsys = 512;
 constexpr int kErestartnointr = 513;
+constexpr int kErestartRestartblock = 516;  // the last of those that say that a call starts again
 
 // clone(2) flags as they stand in the register, for code that must not include <sched.h>'s.
 constexpr std::uint64_t kCloneThread = 0x00010000;

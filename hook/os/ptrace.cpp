@@ -341,6 +341,11 @@ bool is_end(const Stop& stop) {
            std::holds_alternative<stop::Killed>(stop) || std::holds_alternative<stop::Gone>(stop);
 }
 
+bool is_exec(const Stop& stop) {
+    const auto* event = std::get_if<stop::Event>(&stop);
+    return event != nullptr && event->kind == stop::EventKind::kExec;
+}
+
 bool is_birth(const Stop& stop) {
     const auto* event = std::get_if<stop::Event>(&stop);
     return event != nullptr &&

@@ -54,6 +54,7 @@ using Stop = std::variant<stop::Exited, stop::Killed, stop::Gone, stop::Signal, 
 [[nodiscard]] bool is_end(const Stop& stop);
 // A child was born at this stop (fork, vfork or clone event).
 [[nodiscard]] bool is_birth(const Stop& stop);
+[[nodiscard]] bool is_exec(const Stop& stop);
 // For SEIZEd tracees only: without PTRACE_SEIZE a group-stop cannot be told from a signal.
 [[nodiscard]] Stop decode_wait_status(int status);
 

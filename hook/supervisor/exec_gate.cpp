@@ -8,6 +8,7 @@
 #include <csignal>
 #include <utility>
 
+#include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
 #include "hook/os/pidfd.h"
 
@@ -15,11 +16,6 @@ namespace execseal {
 namespace {
 
 using Clock = ExecGate::Clock;
-
-// The kernel's own codes for "the call will be made again" (include/linux/errno.h); they never
-// reach user space.
-constexpr std::int64_t kErestartsys = -512;
-constexpr std::int64_t kErestartRestartblock = -516;
 
 // The first read is nearly always there by then; what takes longer waits beside the others.
 constexpr std::chrono::milliseconds kReadPatience{2};
@@ -38,7 +34,7 @@ seccomp_data data_of(const Notification& notification) {
 }
 
 bool will_restart(std::int64_t result) {
-    return result <= kErestartsys && result >= kErestartRestartblock;
+    return result <= -kErestartsys && result >= -kErestartRestartblock;
 }
 
 // A container is bound as tightly as the tighter of its policy and the node's floor asks.
@@ -103,6 +99,7 @@ ExecGate::ExecGate(const GateContext& context)
 ExecGate::~ExecGate() = default;
 
 void ExecGate::on_exec(Session& session, const Notification& notification) {
+    supersede(notification.tid);
     if (context_.forks.is_followed(notification.tid)) {
         // Its last fork failed and nobody has noticed yet: it is let go first, and its exec comes
         // again.
@@ -128,6 +125,39 @@ void ExecGate::on_exec(Session& session, const Notification& notification) {
     flow->ticket = reader_.begin(*call, StudyScope::kMemoryAndProgram, root_);
     reading_.push_back(std::move(flow));
     collect(*reading_.back(), Clock::now() + kReadPatience);
+}
+
+void ExecGate::supersede(Tid caller) {
+    if (caller.value == 0) {
+        return;
+    }
+    for (auto* flows : {&reading_, &waiting_}) {
+        flows->remove_if([&](const auto& flow) {
+            if (flow->tid == caller && flow->watched_fd >= 0) {
+                context_.loop.remove(flow->watched_fd);
+            }
+            return flow->tid == caller;
+        });
+    }
+    std::erase_if(deferred_forks_,
+                  [&](const DeferredFork& fork) { return fork.notification.tid == caller; });
+    // One whose answer met a caller that was leaving already: no stop may come of that
+    // (TIF_NOTIFY_SIGNAL, which io_uring uses, makes it leave without one).
+    for (const auto& flow : active_) {
+        if (flow->tid != caller) {
+            continue;
+        }
+        while (const auto input = look_at(*flow)) {
+            drive(*flow, *input);
+        }
+        if (flow->state != ExecState::kDone) {
+            flow->event.outcome = Outcome::kGone;
+            flow->answered = false;
+            drive(*flow, ExecInput::kReturnStop);
+        }
+    }
+    drop_done();
+    advance();
 }
 
 void ExecGate::collect(Flow& flow, Clock::time_point until) {
@@ -184,6 +214,7 @@ void ExecGate::move_flow(Flows& from, Flows& to, const Flow& flow) {
 }
 
 void ExecGate::on_fork(Session& session, const Notification& notification) {
+    supersede(notification.tid);
     if (freeze_ != nullptr || !waiting_.empty()) {
         // Attached now: a signal that ends its wait meanwhile must not end its call, see
         // Tracer::release(). What came of it is asked again when its turn comes.
@@ -556,11 +587,13 @@ void ExecGate::release_caller(Flow& flow) {
     if (tid.value == 0) {
         return;
     }
-    if (context_.tracer.is_stopped(tid)) {
-        (void)context_.tracer.release(tid);
-    } else {
+    const Stop* stop = context_.tracer.stop_of(tid);
+    if (stop == nullptr) {
         (void)context_.tracer.release_when_stopped(tid, Interrupt::kYes);
+    } else if (!is_exec(*stop) || flow.exec_seen) {
+        (void)context_.tracer.release(tid);
     }
+    // Else a thread has taken this caller's number in its own exec, which its own flow verifies.
 }
 
 void ExecGate::thaw(Flow& flow) {
@@ -599,8 +632,7 @@ std::optional<ExecInput> ExecGate::look_at(Flow& flow) {
         end_unverified(flow);
         return ExecInput::kGone;
     }
-    const auto* event = std::get_if<stop::Event>(&*stop);
-    if (event != nullptr && event->kind == stop::EventKind::kExec) {
+    if (is_exec(*stop)) {
         flow.exec_seen = true;
         executed(flow);
         return ExecInput::kExecStop;

@@ -14,11 +14,6 @@ namespace {
 constexpr PtraceOptions kBornOptions{.births = true};
 constexpr PtraceOptions kExecOptions{.births = true, .exec = true, .exit_kill = true};
 
-bool is_exec(const Stop& stop) {
-    const auto* event = std::get_if<stop::Event>(&stop);
-    return event != nullptr && event->kind == stop::EventKind::kExec;
-}
-
 bool covers(const PtraceOptions& have, const PtraceOptions& want) {
     return (have.births || !want.births) && (have.exec || !want.exec) &&
            (have.exit_kill || !want.exit_kill);
@@ -211,6 +206,9 @@ Stop Tracer::take_news(Tid tid, Stop stop) {
     attachment = find(tid);  // adopting may have moved it
     attachment->stop = stop;
     attachment->seen = false;
+    if (exec && execs_.contains(tid)) {
+        attachment->leaving = false;  // that was for the leader, whose number this thread has taken
+    }
     return stop;
 }
 
@@ -339,7 +337,7 @@ void Tracer::reap_leaving() {
                 }
             }
             attachment = find(tid);
-            if (attachment != nullptr && attachment->stop) {
+            if (attachment != nullptr && attachment->stop && attachment->leaving) {
                 // An error here is EIO or the like for a stopped tracee: nothing to be done, and
                 // it stays owned.
                 (void)release(tid);

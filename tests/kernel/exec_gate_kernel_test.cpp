@@ -1,0 +1,284 @@
+// The gate alone, without a supervisor's loop around it, so that a test decides what happens first.
+#include "hook/supervisor/exec_gate.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/kernel/fork_supervisor.h"
+
+namespace execseal {
+namespace {
+
+using namespace std::chrono_literals;
+using test::eventually;
+using test::ForkedContainer;
+using test::Inside;
+using test::NotifiedCalls;
+using test::state_of;
+using Clock = ExecGate::Clock;
+
+// Verification alone, for everything: the rule makes argv something that has to be bound.
+constexpr const char* kPolicy = R"({
+    "apiVersion": "execseal/v1", "name": "gate", "default": "allow",
+    "protect": {"freeze": "off", "verify": true},
+    "rules": [{"id": "evil", "verdict": "deny", "argv": {"contains": ["evil"]}}]})";
+
+// Says by one byte on descriptor 100, the container's socket, that it runs.
+constexpr const char* kWitness = EXECSEAL_TARGETS_DIR "/witness";
+
+// The real waits, but of chosen tasks it says that they are nobody's tracees.
+class ForgetfulWait final : public TraceeWait {
+  public:
+    std::set<Tid> forgotten;
+
+    Result<std::optional<Stop>> try_wait(Tid tid) override {
+        if (forgotten.contains(tid)) {
+            return std::optional<Stop>(stop::Gone{});
+        }
+        return real_->try_wait(tid);
+    }
+    Result<AnyNews> try_wait_any() override { return real_->try_wait_any(); }
+    Result<std::optional<Stop>> wait(Tid tid) override { return real_->wait(tid); }
+    Result<> arm(std::chrono::microseconds slice) override { return real_->arm(slice); }
+    void disarm() override { real_->disarm(); }
+
+  private:
+    std::unique_ptr<TraceeWait> real_ = real_tracee_wait();
+};
+
+class ScratchFolder {
+  public:
+    ScratchFolder() { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
+    ScratchFolder(const ScratchFolder&) = delete;
+    ScratchFolder& operator=(const ScratchFolder&) = delete;
+    ScratchFolder(ScratchFolder&&) = delete;
+    ScratchFolder& operator=(ScratchFolder&&) = delete;
+    ~ScratchFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
+
+  private:
+    std::string path_ = "/tmp/execseal-gate.XXXXXX";
+};
+
+// A reader process that stands still: the first read of an exec then takes as long as the test
+// wants.
+class HeldReader {
+  public:
+    HeldReader() : pid_(find()) {
+        EXPECT_NE(pid_, 0);
+        (void)::kill(pid_, SIGSTOP);
+        EXPECT_TRUE(eventually([&] { return state_of(pid_) == 'T'; }));
+    }
+    void let_go() const { (void)::kill(pid_, SIGCONT); }
+    // Its reply is there, for whoever runs the loop.
+    void wait_until_idle() const {
+        EXPECT_TRUE(eventually([&] { return state_of(pid_) == 'S'; }));
+    }
+
+  private:
+    static pid_t find() {
+        pid_t found = 0;
+        EXPECT_TRUE(eventually([&] {
+            const std::string self = std::to_string(::getpid());
+            std::ifstream children("/proc/self/task/" + self + "/children");
+            for (pid_t child = 0; children >> child;) {
+                std::string name;
+                std::ifstream("/proc/" + std::to_string(child) + "/comm") >> name;
+                found = name == "execseal-reader" ? child : found;
+            }
+            return found != 0;
+        }));
+        return found;
+    }
+
+    pid_t pid_;
+};
+
+class ExecGateKernel : public ::testing::Test {
+  protected:
+    void serve(ForkedContainer& container) {
+        const int copy = ::fcntl(container.listener().fd(), F_DUPFD_CLOEXEC, 3);
+        session.notify = SeccompListener::adopt(UniqueFd(copy)).value();
+        session.kind = Via::kEntrypoint;
+        ASSERT_TRUE(gate.warm_up().has_value());
+    }
+    Notification next_exec() {
+        while (true) {
+            EXPECT_EQ(session.notify->poll(10s).value(), ListenerState::kReadable);
+            const Notification notification = session.notify->receive().value().value();
+            if (notification.nr != SYS_clone3) {
+                return notification;
+            }
+            // As execseal's filter answers it: the C library makes its threads by clone(2) then.
+            (void)session.notify->answer(notification.id, Answer::fail(ENOSYS));
+        }
+    }
+    // A read comes in while `stopped` is in the stop of its exec: that exec must not be let go by
+    // it.
+    void collect_the_late_read(ForkedContainer& container, Tid stopped) {
+        ASSERT_TRUE(eventually([&] { return state_of(stopped.value) == 't'; }));
+        ASSERT_TRUE(loop.run_once(Clock::now() + 100ms).has_value());
+        tracer.reap_leaving();
+        EXPECT_EQ(state_of(stopped.value), 't');
+        EXPECT_FALSE(container.has_word()) << "it runs, and nobody has looked at what it is";
+    }
+    // What the supervisor does at a SIGCHLD.
+    void on_sigchld() {
+        forks.on_sigchld(Clock::now());
+        gate.on_sigchld();
+        tracer.reap_leaving();
+    }
+    // The exec's outcomes in their order.
+    [[nodiscard]] std::vector<std::string> outcomes() const {
+        std::vector<std::string> found;
+        std::ifstream lines(settings.audit.file);
+        for (std::string line; std::getline(lines, line);) {
+            found.push_back(nlohmann::json::parse(line)["outcome"]);
+        }
+        return found;
+    }
+    [[nodiscard]] Settings make_settings() const {
+        Settings made;
+        made.audit.file = folder.file("audit.jsonl");
+        return made;
+    }
+
+    const ScratchFolder folder;
+    const Settings settings = make_settings();
+    const Plan plan;
+    const Policy policy = Policy::parse(kPolicy, "kPolicy").value();
+    EventLoop loop;
+    std::unique_ptr<Ptrace> ptrace = real_ptrace();
+    ForgetfulWait wait;
+    std::unique_ptr<Procfs> procfs = open_procfs().value();
+    std::unique_ptr<ExitWatch> exits = open_exit_watch(4096).value();
+    Tracer tracer{*ptrace, wait, *procfs};
+    TaskTable table{*procfs, *exits};
+    ForkTracking forks{tracer, table, *procfs};
+    AuditLog audit = AuditLog::open(settings.audit, plan).value();
+    Session session;
+    ExecGate gate{
+        GateContext{loop, plan, settings, policy, nullptr, tracer, *procfs, table, forks, audit}};
+};
+
+// Again and again, for its call may be cancelled by a signal.
+void exec_witness(const Inside& inside) {
+    (void)::dup2(inside.socket(), 100);
+    char* argv[] = {const_cast<char*>("witness"), const_cast<char*>("good"), nullptr};
+    char* envp[] = {nullptr};
+    do {
+        (void)::execve(kWitness, argv, envp);
+    } while (errno == EINTR);
+}
+
+int exec_in_spite_of_signals(const Inside& inside) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    (void)sigaction(SIGUSR1, &action, nullptr);
+    exec_witness(inside);
+    return 1;
+}
+
+// The call that a signal has ended is still being read when the next one of the same task is armed:
+// its end must not let go of the other's exec.
+TEST_F(ExecGateKernel, ACallThatWasBackedOutOfDoesNotReleaseTheNextOneUnverified) {
+    ForkedContainer container(NotifiedCalls::kForksAndExecs, exec_in_spite_of_signals);
+    serve(container);
+    const HeldReader reader;
+    const Tid caller = container.init();
+    gate.on_exec(session, next_exec());
+    (void)::kill(caller.value, SIGUSR1);
+    gate.on_exec(session, next_exec());
+    reader.let_go();
+    collect_the_late_read(container, caller);
+    on_sigchld();
+    EXPECT_EQ(container.hear(), 'g');
+    EXPECT_EQ(container.wait_end(), 0);
+    EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
+}
+
+struct Thread {
+    const Inside* inside;
+    std::atomic<bool> leader_waits{false};
+};
+
+void* exec_from_thread(void* argument) {
+    const auto* thread = static_cast<Thread*>(argument);
+    (void)thread->inside->hear();
+    exec_witness(*thread->inside);
+    return nullptr;
+}
+
+int exec_from_leader_and_thread(const Inside& inside) {
+    static Thread thread{&inside};
+    pthread_t started{};
+    if (pthread_create(&started, nullptr, exec_from_thread, &thread) != 0) {
+        return 1;
+    }
+    exec_witness(inside);
+    return 1;
+}
+
+// The same with the leader, whose number the thread that executes takes over.
+TEST_F(ExecGateKernel, ALeaderThatItsThreadReplacesDoesNotReleaseTheThreadUnverified) {
+    ForkedContainer container(NotifiedCalls::kForksAndExecs, exec_from_leader_and_thread);
+    serve(container);
+    const HeldReader reader;
+    const Tid leader = container.init();
+    const Notification first = next_exec();
+    ASSERT_EQ(first.tid, leader);
+    gate.on_exec(session, first);
+    reader.let_go();
+    reader.wait_until_idle();
+    container.say('g');
+    const Notification second = next_exec();
+    ASSERT_NE(second.tid, leader);
+    gate.on_exec(session, second);
+    collect_the_late_read(container, leader);
+    on_sigchld();
+    EXPECT_EQ(container.hear(), 'g');
+    EXPECT_EQ(container.wait_end(), 0);
+    EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
+}
+
+// An exec of a thread whose end is all that the tracer hears of, while its process goes on: that
+// may be this very exec, and nobody has verified it.
+TEST_F(ExecGateKernel, AProcessWhoseExecCannotBeVerifiedDiesBeforeItsFirstInstruction) {
+    ForkedContainer container(NotifiedCalls::kForksAndExecs, [](const Inside& inside) {
+        static Thread thread{&inside};
+        pthread_t started{};
+        if (pthread_create(&started, nullptr, exec_from_thread, &thread) == 0) {
+            (void)pthread_join(started, nullptr);
+        }
+        return 1;
+    });
+    serve(container);
+    container.say('g');
+    const Notification notification = next_exec();
+    const Tid leader = container.init();
+    ASSERT_NE(notification.tid, leader);
+    gate.on_exec(session, notification);
+    ASSERT_TRUE(eventually([&] { return state_of(leader.value) == 't'; }));
+
+    wait.forgotten = {notification.tid, leader};
+    gate.on_sigchld();
+    EXPECT_EQ(container.wait_end(), 128 + SIGKILL);
+    EXPECT_FALSE(container.hear());  // the end of its socket, and no word before
+    EXPECT_EQ(outcomes(), std::vector<std::string>{"gone"});
+}
+
+}  // namespace
+}  // namespace execseal
