@@ -112,8 +112,9 @@ int leave_everything_but(int socket) {
         (void)::open("/dev/null", O_RDWR | O_CLOEXEC);
     }
     (void)!::chdir("/");
-    // As the supervisor's, which could not choose our CPU otherwise (kernel: cap_safe_nice()). Where
-    // it fails there is nothing to give up: whoever has these capabilities can also drop the others.
+    // As the supervisor's, which could not choose our CPU otherwise (kernel: cap_safe_nice()).
+    // Where it fails there is nothing to give up: whoever has these capabilities can also drop the
+    // others.
     (void)keep_supervisor_capabilities();
     return kept;
 }

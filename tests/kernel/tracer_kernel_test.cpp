@@ -359,6 +359,92 @@ TEST_F(TracerKernel, AnExecFromAThreadGoesOnUnderTheLeadersNumber) {
     EXPECT_EQ(container.wait_end(), 0);
 }
 
+// A call that a signal with a handler, but without SA_RESTART, ends while its caller is attached.
+struct Interrupted {
+    const char* name;
+    long call;
+    bool notified;
+    bool resumed;  // it goes on attached; else it is released
+};
+
+void PrintTo(const Interrupted& interrupted, std::ostream* out) {
+    *out << interrupted.name;
+}
+
+class TracerRestart : public TracerKernel, public testing::WithParamInterface<Interrupted> {
+  protected:
+    // `parent` is what the call returned.
+    int make_the_call(const Inside& inside) {
+        static Page* shared = nullptr;
+        shared = &page;
+        struct sigaction action {};
+        action.sa_handler = [](int) { shared->signals.fetch_add(1); };
+        (void)sigaction(SIGUSR1, &action, nullptr);
+        inside.say('r');
+        char byte = 0;
+        const long result = GetParam().call == SYS_read
+                                ? syscall(SYS_read, inside.socket(), &byte, 1)
+                                : syscall(GetParam().call, nullptr, nullptr, nullptr);
+        page.parent = result < 0 ? -errno : 1;
+        return 0;
+    }
+    // The caller waits in its call: in the notify queue, or in the read.
+    Tid caller_in_call(ForkedContainer& container, NotifyId& id) {
+        if (!GetParam().notified) {
+            EXPECT_TRUE(eventually([&] { return state_of(container.init().value) == 'S'; }));
+            return container.init();
+        }
+        EXPECT_EQ(container.listener().poll(std::chrono::seconds(10)).value(),
+                  ListenerState::kReadable);
+        const Notification notification = container.listener().receive().value().value();
+        id = notification.id;
+        return notification.tid;
+    }
+};
+
+TEST_P(TracerRestart, OnlyANotifiedCallStartsAgainAfterTheHandler) {
+    ForkedContainer container(NotifiedCalls::kForksAndExecs,
+                              [this](const Inside& inside) { return make_the_call(inside); });
+    ASSERT_EQ(container.hear(), 'r');
+    NotifyId first;
+    const Tid caller = caller_in_call(container, first);
+    ASSERT_EQ(seize(caller), Seized::kNew);
+    kill(caller.value, SIGUSR1);
+    EXPECT_EQ(expect_stop<stop::Signal>(caller).signal, SIGUSR1);
+    EXPECT_EQ(page.signals, 0);
+    if (GetParam().resumed) {
+        ASSERT_TRUE(tracer.resume(caller).has_value());
+    } else {
+        ASSERT_EQ(tracer.release(caller).value(), Released::kDetached);
+    }
+    if (GetParam().notified) {
+        NotifyId second;
+        ASSERT_EQ(caller_in_call(container, second), caller);
+        EXPECT_NE(second, first);
+        EXPECT_EQ(page.signals, 1);
+        EXPECT_EQ(page.parent, 0);  // it has not returned
+        EXPECT_EQ(container.listener().answer(second, Answer::fail(EAGAIN)).value(),
+                  NotifyReach::kDone);
+    }
+    EXPECT_TRUE(eventually([&] { return page.parent != 0; }));
+    EXPECT_EQ(page.parent, GetParam().notified ? -EAGAIN : -EINTR);
+    EXPECT_EQ(page.signals, 1);
+    if (GetParam().resumed) {
+        ASSERT_TRUE(is_end(*wait_stop(caller)));
+    } else {
+        EXPECT_EQ(container.wait_end(), 0);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, TracerRestart,
+                         testing::Values(Interrupted{"fork_released", SYS_fork, true, false},
+                                         Interrupted{"fork_resumed", SYS_fork, true, true},
+                                         Interrupted{"execve_released", SYS_execve, true, false},
+                                         Interrupted{"execve_resumed", SYS_execve, true, true},
+                                         Interrupted{"read_released", SYS_read, false, false},
+                                         Interrupted{"read_resumed", SYS_read, false, true}),
+                         [](const auto& call) { return std::string(call.param.name); });
+
 TEST_F(TracerKernel, AHeldTaskTellsItsOwnerNothing) {
     ForkedContainer container(NotifiedCalls::kNone,
                               [this](const Inside& inside) { return run_one_child(page, inside); });
