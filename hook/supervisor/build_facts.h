@@ -1,9 +1,10 @@
 // build_facts: what was read and resolved, in the words of the policy.
 //
-// Takes a complete snapshot and a found program, gives ExecFacts. Pure but for read_id_map(), which
-// is asked once a container.
+// Takes a complete snapshot and a found program, gives ExecFacts. Pure but for read_id_maps(),
+// which is asked once a container.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,13 +15,18 @@
 
 namespace execseal {
 
-// A user namespace's view of our ids. An empty one is the identity.
+// Who reads a map: the second column has the ids of the reader's user namespace, but for a reader
+// in the very namespace those of its parent (user_namespaces(7)), which are none that we ever see.
+enum class MapReader { kOutside, kInside };
+
+// A user namespace's view of the ids that we see in /proc/PID/status.
 class IdMap {
   public:
-    // Of the text of /proc/PID/uid_map or gid_map, see user_namespaces(7).
-    static Result<IdMap> parse(const std::string& text);
-    // An id that the namespace does not know is its overflow id, 65534.
-    [[nodiscard]] std::uint32_t inside(std::uint32_t outside) const;
+    // Of the text of /proc/PID/uid_map or gid_map.
+    static Result<IdMap> parse(const std::string& text, MapReader reader);
+    // nullopt: the namespace has no number for it. That is no id to judge by: the container would
+    // see 65534, which may be somebody's.
+    [[nodiscard]] std::optional<std::uint32_t> inside(std::uint32_t outside) const;
 
   private:
     struct Range {
@@ -36,11 +42,12 @@ struct IdMaps {
     IdMap gid;
 };
 
-// Of the container's first process: not of the caller, which may have made itself root of a user
+// Of the container's first process: not of a caller, which may have made itself root of a user
 // namespace of its own.
 Result<IdMaps> read_id_maps(Tid init);
 
-// The study must be complete and its program found.
-ExecFacts build_facts(const ExecStudy& study, Via via, const IdMaps& maps);
+// The study must be complete and its program found. An Error when the caller's ids mean nothing in
+// the container.
+Result<ExecFacts> build_facts(const ExecStudy& study, Via via, const IdMaps& maps);
 
 }  // namespace execseal

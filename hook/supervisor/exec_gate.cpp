@@ -336,15 +336,14 @@ ExecInput ExecGate::judge_study(Flow& flow) {
     if (!root_) {
         root_ = program.root;
     }
-    if (!id_maps_) {
-        auto maps = read_id_maps(flow.tid);
-        if (!maps) {
-            refuse(flow, EACCES, "unresolved", maps.error().text());
-            return ExecInput::kRefused;
-        }
-        id_maps_ = std::move(*maps);
+    auto facts = id_maps_ ? build_facts(flow.study, via_of(*flow.session, flow.process), *id_maps_)
+                          : make_error("the container's user namespace could not be looked at");
+    if (!facts) {
+        flow.event.requested = snapshot.path;
+        refuse(flow, EACCES, "unresolved", facts.error().text());
+        return ExecInput::kRefused;
     }
-    flow.event.facts = build_facts(flow.study, via_of(*flow.session, flow.process), *id_maps_);
+    flow.event.facts = std::move(*facts);
     if (traits_.verify) {
         flow.expected = expected_exec(flow.study);
     }

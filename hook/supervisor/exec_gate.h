@@ -75,6 +75,8 @@ class ExecGate {
 
     // Who the domain is; until it is known every freeze fails.
     void set_lister(TaskLister* lister) { lister_ = lister; }
+    // What ids mean in the container; until it is known every exec is refused.
+    void set_id_maps(IdMaps maps) { id_maps_ = std::move(maps); }
 
     void on_exec(Session& session, const Notification& notification);
     void on_fork(Session& session, const Notification& notification);
@@ -136,8 +138,8 @@ class ExecGate {
     Protection protection_;
     ExecReader reader_;
     ExecVerifier verifier_;
-    // What names and ids mean in the container: learnt from its first exec, not from a caller that
-    // may have made itself another root or user namespace.
+    // What names mean in the container: learnt from its first exec, not from a caller that may have
+    // made itself another root.
     std::optional<RootIdentity> root_;
     std::optional<IdMaps> id_maps_;
     TaskLister* lister_ = nullptr;

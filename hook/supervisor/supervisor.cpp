@@ -232,6 +232,12 @@ void Supervisor::learn_domain(Tid first) {
             audit_->note("domain", ordered_json{{"domain", lister_->name()}});
         }
     }
+    if (auto maps = read_id_maps(first); !maps) {
+        log_error("the user namespace of container " + launch_.plan.container_id + ": " +
+                  maps.error().text());
+    } else {
+        gate_->set_id_maps(std::move(*maps));
+    }
     if (auto kept = keep_supervisor_capabilities(); !kept) {
         log_error("dropping capabilities: " + kept.error().text());
     }

@@ -31,7 +31,10 @@ FloorAgent::FloorAgent(Kind kind, const Scratch& scratch)
 }
 
 Node::Node(const Scratch& scratch, Engine engine)
-    : scratch_(scratch.path()), settings_path_(scratch_ / "execseal.json"), engine_(engine) {
+    : scratch_(scratch.path()),
+      settings_path_(scratch_ / "execseal.json"),
+      shim_(EXECSEAL_RUNTIME),
+      engine_(engine) {
     std::filesystem::create_directories(scratch_ / "policies.d");
     settings_ = {{"runtimes", nlohmann::ordered_json::array({engine_name(engine)})},
                  {"hook", EXECSEAL_HOOK},
@@ -51,14 +54,24 @@ void Node::write() const {
     write_file(settings_path_, settings_.dump(2));
 }
 
-std::string Node::hook() const {
-    return EXECSEAL_HOOK;
+void Node::hand_over(uid_t owner) {
+    const std::filesystem::path hook = scratch_ / "execseal-hook";
+    shim_ = scratch_ / "shim";
+    std::filesystem::copy_file(EXECSEAL_HOOK, hook);
+    std::filesystem::copy_file(EXECSEAL_RUNTIME, shim_);
+    settings_["hook"] = hook;
+    write();
+    (void)runtime_script();
+    const std::string id = std::to_string(owner);
+    const Outcome given = run(
+        {.argv = {"chown", "--recursive", "--no-dereference", id + ":" + id, scratch_}}, scratch_);
+    if (given.exit_code != 0) {
+        throw std::runtime_error("chown: " + given.text());
+    }
 }
 
 Runtime Node::runtime() const {
-    return {.engine = engine_,
-            .program = EXECSEAL_RUNTIME,
-            .env = {{"EXECSEAL_CONFIG", settings_path_}}};
+    return {.engine = engine_, .program = shim_, .env = {{"EXECSEAL_CONFIG", settings_path_}}};
 }
 
 std::filesystem::path Node::runtime_script() const {

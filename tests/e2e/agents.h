@@ -2,6 +2,8 @@
 // or execseal, with settings, policies and audit file of its own in the test's scratch folder.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -39,6 +41,10 @@ class Node {
     [[nodiscard]] nlohmann::ordered_json& settings() { return settings_; }
     void write() const;
 
+    // To a user without rights: the scratch folder, with copies of the programs in it, since the
+    // build tree may be out of that user's reach.
+    void hand_over(uid_t owner);
+
     // execseal-runtime in front of the node's engine.
     [[nodiscard]] Runtime runtime() const;
     // The same as one program that needs nothing in its environment: engines hand on little of
@@ -52,13 +58,14 @@ class Node {
     // thing they do.
     [[nodiscard]] bool nothing_left() const;
     [[nodiscard]] const std::filesystem::path& settings_path() const { return settings_path_; }
-    [[nodiscard]] std::string hook() const;  // execseal-hook
+    [[nodiscard]] std::string hook() const { return settings_["hook"]; }  // execseal-hook
     [[nodiscard]] std::filesystem::path run_dir() const { return scratch_ / "run"; }
     [[nodiscard]] std::filesystem::path log_path() const { return scratch_ / "execseal.log"; }
 
   private:
     std::filesystem::path scratch_;
     std::filesystem::path settings_path_;
+    std::filesystem::path shim_;
     Engine engine_;
     nlohmann::ordered_json settings_;
 };

@@ -27,8 +27,9 @@ const char* podman_entry_name(PodmanEntry entry) {
     return "?";
 }
 
-Podman::Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry)
-    : scratch_(scratch.path()), node_(node), engine_(engine), entry_(entry) {
+Podman::Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry,
+               PodmanUser user)
+    : scratch_(scratch.path()), node_(node), engine_(engine), entry_(entry), user_(user) {
     (void)busybox_tar(scratch);
     write_configuration();
     import_images();
@@ -41,6 +42,9 @@ Podman::~Podman() {
         if (call(words).timed_out) {
             kill_marked(scratch_);
         }
+    }
+    if (user_ == PodmanUser::kRootless) {
+        kill_marked(scratch_);  // the process that keeps the user namespace
     }
 }
 
@@ -103,6 +107,12 @@ Outcome Podman::call(const std::vector<std::string>& words,
                             {"CONTAINERS_STORAGE_CONF", scratch_ / "storage.conf"}}};
     if (engine_ == Engine::kCrun) {
         command.argv = without_unified_cgroup();
+    }
+    if (user_ == PodmanUser::kRootless) {
+        const std::string id = std::to_string(kRootlessUid);
+        command.argv.insert(command.argv.end(),
+                            {"setpriv", "--reuid", id, "--regid", id, "--clear-groups"});
+        command.env.insert(command.env.end(), {{"HOME", scratch_}, {"XDG_RUNTIME_DIR", scratch_}});
     }
     command.argv.emplace_back("podman");
     command.argv.insert(command.argv.end(), words.begin(), words.end());

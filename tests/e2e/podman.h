@@ -2,6 +2,8 @@
 // folder; the host's containers and images are neither seen nor touched.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -22,9 +24,16 @@ enum class PodmanEntry {
 };
 const char* podman_entry_name(PodmanEntry entry);
 
+// kRootless: a user that no file of the host knows, so that one id is all that its user namespace
+// maps; the node is to be handed over to it first.
+enum class PodmanUser { kRoot, kRootless };
+
 class Podman {
   public:
-    Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry);
+    static constexpr uid_t kRootlessUid = 54321;
+
+    Podman(const Scratch& scratch, const Node& node, Engine engine, PodmanEntry entry,
+           PodmanUser user = PodmanUser::kRoot);
     Podman(const Podman&) = delete;
     Podman& operator=(const Podman&) = delete;
     Podman(Podman&&) = delete;
@@ -50,6 +59,7 @@ class Podman {
     const Node& node_;
     Engine engine_;
     PodmanEntry entry_;
+    PodmanUser user_;
 };
 
 }  // namespace execseal::e2e

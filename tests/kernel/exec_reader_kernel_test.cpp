@@ -57,7 +57,11 @@ TEST(ExecReader, StudiesACallerInItsOwnNamespaces) {
     for (const ProgramFile& file : study.program.files) {
         EXPECT_EQ(status_of(file.fd.get()).value().id, file.id);
     }
-    const ExecFacts facts = build_facts(study, Via::kEntrypoint, IdMaps{});
+    const auto maps = read_id_maps(root.tid());
+    ASSERT_TRUE(maps.has_value()) << maps.error().text();
+    const auto built = build_facts(study, Via::kEntrypoint, *maps);
+    ASSERT_TRUE(built.has_value()) << built.error().text();
+    const ExecFacts& facts = *built;
     ASSERT_EQ(facts.views.size(), 2U);
     EXPECT_EQ(facts.views[0].exe, "/bin/script");
     EXPECT_EQ(facts.views[1].exe, "/bin/tool");

@@ -36,17 +36,25 @@ TEST(CallerStatus, GivesTheNumbersOfEveryNamespace) {
 }
 
 TEST(IdMap, TurnsOutsideIdsIntoInsideOnes) {
-    const auto map = IdMap::parse("         0     100000      65536\n     70000  5 1\n");
+    const auto map =
+        IdMap::parse("         0     100000      65536\n     70000  5 1\n", MapReader::kOutside);
     ASSERT_TRUE(map.has_value());
     EXPECT_EQ(map->inside(100000), 0U);
     EXPECT_EQ(map->inside(100999), 999U);
     EXPECT_EQ(map->inside(5), 70000U);
-    EXPECT_EQ(map->inside(165536), 65534U);
-    EXPECT_EQ(map->inside(0), 65534U);
-    EXPECT_EQ(IdMap::parse("0 0 4294967295\n")->inside(1234), 1234U);
-    EXPECT_EQ(IdMap::parse("")->inside(0), 65534U);
-    EXPECT_FALSE(IdMap::parse("0 zero 1\n").has_value());
-    EXPECT_EQ(IdMap{}.inside(17), 17U);
+    EXPECT_EQ(map->inside(165536), std::nullopt);
+    EXPECT_EQ(map->inside(0), std::nullopt);
+    EXPECT_EQ(IdMap::parse("0 0 4294967295\n", MapReader::kOutside)->inside(1234), 1234U);
+    EXPECT_EQ(IdMap::parse("", MapReader::kOutside)->inside(0), std::nullopt);
+    EXPECT_FALSE(IdMap::parse("0 zero 1\n", MapReader::kOutside).has_value());
+}
+
+TEST(IdMap, OfOurOwnNamespaceChangesNothingButKnowsWhatIsNotInIt) {
+    const auto map = IdMap::parse("0 1000 1\n1 100000 65536\n", MapReader::kInside);
+    ASSERT_TRUE(map.has_value());
+    EXPECT_EQ(map->inside(0), 0U);
+    EXPECT_EQ(map->inside(1000), 1000U);
+    EXPECT_EQ(map->inside(100000), std::nullopt);
 }
 
 TEST(StringBlock, SplitsIntoWhatWasAdded) {
