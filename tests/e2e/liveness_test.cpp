@@ -171,6 +171,50 @@ TEST_F(LivenessSealed, PathSearchFreezesNobody) {
     }));
 }
 
+// fork(2) and execve(2) as programs know them have no EINTR.
+class Pipelines : public LivenessSealed {
+  protected:
+    Bundle make_pipelines(const std::vector<std::string>& shell) {
+        const auto name = std::filesystem::path(shell.front()).filename();
+        Bundle bundle(scratch_.path() / name, RootFs::kHostUsr);
+        std::vector<std::string> args{"/tmp/live_pipelines"};
+        args.insert(args.end(), shell.begin(), shell.end());
+        bundle.bind(target_program("live_pipelines"), args.front()).args(args);
+        return bundle;
+    }
+
+    void expect_whole_pipelines(const nlohmann::ordered_json& protect) {
+        for (const auto& shell : shells_) {
+            Bundle bundle = make_pipelines(shell);
+            const Outcome sealed = run_sealed(bundle, protect);
+            EXPECT_EQ(sealed.out, "pipelines: done\n") << sealed.text();
+        }
+    }
+
+    const std::vector<std::vector<std::string>> shells_{{"/bin/dash"}, {"/bin/busybox", "sh"}};
+};
+
+TEST_F(Pipelines, AreWholeBare) {
+    for (const auto& shell : shells_) {
+        const Bundle bundle = make_pipelines(shell);
+        bundle.write();
+        const Outcome bare = Container({.engine = Engine::kRunc}, bundle, scratch_).run(kPatience);
+        EXPECT_EQ(bare.out, "pipelines: done\n") << bare.text();
+    }
+}
+
+TEST_F(Pipelines, AreWholeWithTheFreeze) {
+    expect_whole_pipelines(kFreeze);
+}
+
+TEST_F(Pipelines, AreWholeWithVerificationAlone) {
+    expect_whole_pipelines(kVerifyOnly);
+}
+
+TEST_F(Pipelines, AreWholeWithForkTrackingAlone) {
+    expect_whole_pipelines({{"freeze", "off"}, {"verify", false}});
+}
+
 // A task that somebody inside the container holds cannot be frozen: the policy decides what then.
 TEST_F(LivenessSealed, BesideATaskThatADebuggerHoldsThePolicyDecides) {
     const auto run_with = [&](const char* folder, const nlohmann::ordered_json& protect) {
