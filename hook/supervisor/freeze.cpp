@@ -164,6 +164,14 @@ void Freeze::add(const Held& held) {
     held_.push_back(held);
 }
 
+// Its number may come again, also that of its whole process.
+void Freeze::forget(const Held& ended) {
+    known_.erase(ended.tid);
+    Process& process = processes_[ended.process];
+    --process.known;
+    process.complete = false;
+}
+
 bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report) {
     const auto quiet =
         std::find_if(request.quiet.begin(), request.quiet.end(),
@@ -270,8 +278,7 @@ bool Freeze::wait_for(std::size_t index, const FreezeRequest& request, FreezeRep
                 break;
             case Awaited::kEnded:
                 held_[index].state = State::kEnded;
-                known_.erase(tid);  // its number may come again
-                --processes_[held_[index].process].known;
+                forget(held_[index]);
                 break;
             case Awaited::kTick: {
                 const Clock::time_point now = Clock::now();

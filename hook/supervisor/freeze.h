@@ -113,6 +113,7 @@ class Freeze {
     bool is_a_parent(Tgid process);
     void adopt_birth(std::size_t creator, FreezeReport& report);
     void add(const Held& held);
+    void forget(const Held& ended);
     static void fail(FreezeReport& report, FreezeFailure failure, Tid culprit, std::string reason);
     void release(const Held& held);
 

@@ -1,0 +1,372 @@
+#include "hook/supervisor/freeze.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "tests/unit/fake_tasks.h"
+
+namespace execseal {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr Tid kCaller{100};
+constexpr Tid kDebugger{77};
+
+// The tasks of the machine but its first, as a container's procfs shows them.
+class FakeLister final : public TaskLister {
+  public:
+    explicit FakeLister(FakeTasks& machine) : machine_(machine) {}
+
+    // Runs before a listing, whose number it gets, counted from 1.
+    std::function<void(int)> before_listing;
+    std::function<void()> before_thread_count;
+    std::optional<Error> fails;
+    int listings = 0;
+
+    Result<> list(std::vector<ListedTask>& tasks) override {
+        ++listings;
+        if (before_listing) {
+            before_listing(listings);
+        }
+        if (fails) {
+            return *fails;
+        }
+        for (const auto& [tid, task] : machine_.tasks) {
+            if (tid.value == task.process.value) {
+                tasks.push_back({tid, task.process, tid.value});
+            }
+        }
+        return Ok{};
+    }
+    Result<std::size_t> count_threads(const ListedTask& leader) override {
+        if (before_thread_count) {
+            std::exchange(before_thread_count, nullptr)();
+        }
+        return static_cast<std::size_t>(std::count_if(
+            machine_.tasks.begin(), machine_.tasks.end(),
+            [&](const auto& entry) { return entry.second.process == leader.process; }));
+    }
+    Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) override {
+        for (const auto& [tid, task] : machine_.tasks) {
+            if (task.process == leader.process) {
+                tasks.push_back({tid, task.process, tid.value});
+            }
+        }
+        return Ok{};
+    }
+    [[nodiscard]] std::string name() const override { return "the fake domain"; }
+
+  private:
+    FakeTasks& machine_;
+};
+
+class NoExits final : public ExitWatch {
+  public:
+    Result<WatchReach> watch(Tgid /*process*/) override { return WatchReach::kDone; }
+    void forget(Tgid /*process*/) override {}
+    void drain(std::vector<Tgid>& /*ended*/) override {}
+};
+
+class FreezeOfFakes : public ::testing::Test {
+  protected:
+    FreezeOfFakes() { machine.add(kCaller.value, kCaller.value); }
+
+    void TearDown() override { freeze.thaw(); }
+
+    FreezeReport freeze_all(std::span<const QuietCaller> quiet = {},
+                            std::chrono::milliseconds budget = 20s) {
+        FreezeRequest request;
+        request.caller = kCaller;
+        request.quiet = quiet;
+        request.deadline = Clock::now() + budget;
+        request.patience = 0us;
+        return freeze.freeze(lister, request);
+    }
+    FakeTask& add_process(pid_t pid, pid_t parent = 1) { return machine.add(pid, pid, parent); }
+    // What a failed freeze must leave behind: nobody is held, and who could not be let go at once
+    // goes when it stops.
+    void expect_all_let_go() {
+        EXPECT_FALSE(freeze.active());
+        tracer.reap_leaving();
+        EXPECT_EQ(machine.traced(), 0U);
+        EXPECT_EQ(tracer.attached(), 0U);
+    }
+
+    FakeTasks machine;
+    FakeLister lister{machine};
+    NoExits exits;
+    Tracer tracer{machine, machine, machine};
+    TaskTable table{machine, exits};
+    Freeze freeze{tracer, machine, table};
+};
+
+TEST_F(FreezeOfFakes, HoldsThreadsAndProcessesButNotTheCaller) {
+    add_process(200);
+    machine.add(201, 200);
+    machine.add(202, 200);
+    add_process(300);
+    machine.add(101, kCaller.value);  // a sibling
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.held, 5U);
+    EXPECT_EQ(machine.at(kCaller.value).tracer, Tid{});
+    EXPECT_EQ(machine.at(kCaller.value).interrupts, 0);
+    for (const pid_t tid : {101, 200, 201, 202, 300}) {
+        EXPECT_TRUE(machine.at(tid).stopped) << tid;
+    }
+    freeze.thaw();
+    EXPECT_EQ(machine.detached.size(), 5U);
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, ListsAgainUntilAListingShowsNobodyNew) {
+    add_process(200);
+    // Made by those that were not held yet: one before the second listing, one before the third.
+    lister.before_listing = [this](int number) {
+        if (number == 2 || number == 3) {
+            add_process(200 + number);
+        }
+    };
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.passes, 4);
+    EXPECT_EQ(lister.listings, 4);
+    EXPECT_EQ(report.held, 3U);
+    EXPECT_TRUE(machine.at(202).stopped);
+    EXPECT_TRUE(machine.at(203).stopped);
+}
+
+TEST_F(FreezeOfFakes, AThreadThatAppearsWhileItsProcessIsListedIsHeld) {
+    add_process(200);
+    machine.add(201, 200);
+    lister.before_thread_count = [this] { machine.add(101, kCaller.value); };
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_TRUE(machine.at(101).stopped);
+    EXPECT_EQ(report.held, 3U);
+}
+
+TEST_F(FreezeOfFakes, AChildThatIsBornAsItsCreatorIsInterruptedIsHeldAndLetGo) {
+    add_process(200).when_interrupted = [this](FakeTask& creator) {
+        machine.give_birth(creator, 250, 250, stop::EventKind::kFork);
+    };
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.born, 1U);
+    EXPECT_EQ(report.held, 2U);
+    EXPECT_TRUE(machine.at(250).stopped);
+    EXPECT_NE(table.find(Tgid{250}), nullptr);
+    freeze.thaw();
+    EXPECT_EQ(machine.at(250).detached_with, std::vector<int>{0});
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, ATaskThatDiesAsItIsInterruptedIsNoFailureButItsWorkIsLookedFor) {
+    add_process(200).when_interrupted = [this](FakeTask& dying) {
+        add_process(201);  // its last deed
+        dying.stops.emplace_back(stop::Exited{0});
+    };
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_FALSE(machine.tasks.contains(Tid{200}));
+    EXPECT_TRUE(machine.at(201).stopped);
+    EXPECT_EQ(report.held, 1U);
+    freeze.thaw();
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, TheNumberOfATaskThatDiedIsSomebodyElseWhenItComesAgain) {
+    add_process(200).when_interrupted = [](FakeTask& dying) {
+        dying.stops.emplace_back(stop::Killed{SIGKILL});
+    };
+    lister.before_listing = [this](int number) {
+        if (number == 2) {
+            add_process(200);
+        }
+    };
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_TRUE(machine.at(200).stopped);
+    EXPECT_EQ(report.held, 1U);
+}
+
+TEST_F(FreezeOfFakes, ATaskThatIsGoneBeforeItIsSeizedIsNoFailure) {
+    add_process(200);
+    lister.before_thread_count = [this] { machine.tasks.erase(Tid{200}); };
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.held, 0U);
+}
+
+TEST_F(FreezeOfFakes, AZombieIsPassedOver) {
+    add_process(200).state = 'Z';
+    add_process(300);
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.held, 1U);
+}
+
+TEST_F(FreezeOfFakes, ATaskThatDoesNotStopWithinTheBudgetFailsTheFreeze) {
+    add_process(200);
+    add_process(300).when_interrupted = [](FakeTask&) {};
+    machine.at(300).state = 'R';
+    const FreezeReport report = freeze_all({}, 5ms);
+    EXPECT_EQ(report.failure, FreezeFailure::kDeadline);
+    EXPECT_EQ(report.culprit, Tid{300});
+    EXPECT_NE(report.reason.find("300"), std::string::npos);
+    EXPECT_EQ(machine.at(200).detached_with, std::vector<int>{0});
+    EXPECT_EQ(machine.at(300).tracer, FakeTasks::self());  // only a stopped task can be detached
+    machine.at(300).stops.emplace_back(stop::Trap{});
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, TasksThatKeepAppearingForTheWholeBudgetFailTheFreeze) {
+    lister.before_listing = [this](int number) { add_process(1000 + number); };
+    const FreezeReport report = freeze_all({}, 5ms);
+    EXPECT_EQ(report.failure, FreezeFailure::kDeadline);
+    EXPECT_EQ(report.culprit, Tid{});
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, ATaskOfAnotherTracerFailsTheFreezeAndIsNamed) {
+    add_process(200);
+    add_process(300).tracer = kDebugger;
+    const FreezeReport report = freeze_all();
+    EXPECT_EQ(report.failure, FreezeFailure::kTracedByOther);
+    EXPECT_EQ(report.culprit, Tid{300});
+    EXPECT_EQ(report.other_tracer, kDebugger);
+    EXPECT_EQ(report.reason, "task 300 is traced by task 77");
+    EXPECT_EQ(machine.at(300).tracer, kDebugger);
+    machine.at(200).stops.emplace_back(stop::Trap{});  // seized, but not interrupted yet
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, ATaskThatMayNotBeTracedFailsTheFreeze) {
+    add_process(300).may_be_traced = false;
+    const FreezeReport report = freeze_all();
+    EXPECT_EQ(report.failure, FreezeFailure::kRefused);
+    EXPECT_EQ(report.culprit, Tid{300});
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, AListingThatFailsLetsGoWhomEarlierOnesHaveHeld) {
+    add_process(200);
+    lister.before_listing = [this](int number) {
+        if (number == 2) {
+            lister.fails = Error{EMFILE, "the container's /proc"};
+        }
+    };
+    const FreezeReport report = freeze_all();
+    EXPECT_EQ(report.failure, FreezeFailure::kListing);
+    EXPECT_EQ(machine.at(200).detached_with, std::vector<int>{0});
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, AVforkParentIsNotWaitedForAndGoesWhenTheKernelLetsItGo) {
+    FakeTask& parent = add_process(200);
+    parent.state = 'D';
+    parent.when_interrupted = [](FakeTask&) {};
+    add_process(201, 200);
+    const FreezeReport report = freeze_all({}, 1s);
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.in_kernel, std::vector<Tid>{Tid{200}});
+    EXPECT_EQ(report.held, 1U);
+    freeze.thaw();
+    EXPECT_TRUE(parent.detached_with.empty());
+    parent.stops.emplace_back(stop::Trap{});
+    expect_all_let_go();
+    EXPECT_EQ(parent.detached_with, std::vector<int>{0});
+}
+
+TEST_F(FreezeOfFakes, TheThawOwesEveryoneTheSignalOfItsStop) {
+    add_process(200).when_interrupted = [](FakeTask& task) {
+        task.stops.emplace_back(stop::Signal{SIGUSR1});
+    };
+    add_process(201);
+    add_process(202).when_interrupted = [](FakeTask& task) {
+        task.stops.emplace_back(stop::Group{SIGTSTP});
+    };
+    ASSERT_EQ(freeze_all().failure, FreezeFailure::kNone);
+    freeze.thaw();
+    EXPECT_EQ(machine.at(200).detached_with, std::vector<int>{SIGUSR1});
+    EXPECT_EQ(machine.at(201).detached_with, std::vector<int>{0});
+    EXPECT_EQ(machine.at(202).detached_with, std::vector<int>{0});
+    EXPECT_EQ(machine.detached.front(), Tid{202});  // it should be found stopped after the thaw
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, ATaskThatIsKilledWhileItIsHeldIsReapedAtTheThaw) {
+    add_process(200);
+    ASSERT_EQ(freeze_all().failure, FreezeFailure::kNone);
+    // SIGKILL ends a tracing stop: the detach finds nobody (ptrace(2), "Death under ptrace").
+    machine.at(200).stopped = false;
+    machine.at(200).stops.emplace_back(stop::Killed{SIGKILL});
+    const Result<bool> reaped = tracer.try_reap(Tid{200});
+    EXPECT_TRUE(reaped.value());
+    freeze.thaw();
+    EXPECT_FALSE(machine.tasks.contains(Tid{200}));
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, WhoWaitsForItsAnswerIsNotInterrupted) {
+    add_process(200);
+    const QuietCaller quiet{.tid = Tid{200}, .options = {.births = true, .exec = true}};
+    const FreezeReport report = freeze_all({&quiet, 1});
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.quiet, 1U);
+    EXPECT_EQ(report.held, 0U);
+    EXPECT_EQ(machine.at(200).interrupts, 0);
+    EXPECT_EQ(machine.at(200).options, quiet.options);
+    freeze.thaw();
+    EXPECT_TRUE(tracer.is_attached(Tid{200}));
+    machine.at(200).stops.emplace_back(stop::Trap{});
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, WhoBelongsToAnotherFlowIsHeldButNotLetGo) {
+    add_process(200);
+    ASSERT_EQ(tracer.seize(Tid{200}, {.births = true}).value().what, Seized::kNew);
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.held, 1U);
+    EXPECT_FALSE(tracer.poll(Tid{200}).has_value());  // its owner hears nothing while it is held
+    freeze.thaw();
+    EXPECT_TRUE(machine.at(200).detached_with.empty());
+    EXPECT_TRUE(tracer.poll(Tid{200}).has_value());
+    EXPECT_EQ(tracer.release(Tid{200}).value(), Released::kDetached);
+}
+
+TEST_F(FreezeOfFakes, SiblingsThatAnExecHasKilledAreReaped) {
+    for (pid_t tid = 101; tid <= 104; ++tid) {
+        machine.add(tid, kCaller.value);
+    }
+    add_process(200);
+    ASSERT_EQ(freeze_all().failure, FreezeFailure::kNone);
+    for (pid_t tid = 101; tid <= 104; ++tid) {
+        machine.at(tid).stopped = false;
+        machine.at(tid).stops = {stop::Killed{SIGKILL}};
+    }
+    freeze.reap_siblings(Tgid{kCaller.value});
+    EXPECT_EQ(machine.tasks.size(), 2U);
+    EXPECT_TRUE(machine.at(200).stopped);
+    freeze.thaw();
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, CanBeUsedAgainAfterAFailure) {
+    FakeTask& task = add_process(200);
+    task.tracer = kDebugger;
+    ASSERT_EQ(freeze_all().failure, FreezeFailure::kTracedByOther);
+    task.tracer = Tid{};
+    EXPECT_EQ(freeze_all().failure, FreezeFailure::kNone);
+    EXPECT_TRUE(task.stopped);
+    freeze.thaw();
+    expect_all_let_go();
+}
+
+}  // namespace
+}  // namespace execseal
