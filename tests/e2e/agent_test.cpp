@@ -123,6 +123,47 @@ TEST_P(AgentPodman, JudgesContainersOfAnImageThatCarriesItsProfile) {
     EXPECT_TRUE(no_container_left(node_));
 }
 
+// Of the ways in which a pod names its profile podman 4.3 knows the two older ones.
+TEST_P(AgentPodman, JudgesPodsThatNameTheirProfileByAnnotation) {
+    const NodeAgent agent(scratch_, node_);
+    const fs::path folder = agent.profile({"small"}).parent_path();
+    const std::string name = agent.profile({"small"}).filename();
+    const auto play = [&](const std::string& annotation, const std::string& context) {
+        write_file(scratch_.path() / "pod.yaml", R"(
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations: {)" + annotation + R"(}
+spec:
+  hostNetwork: true
+  restartPolicy: Never
+  containers:
+  - name: app
+    image: localhost/execseal-test:latest
+    securityContext: {)" + context + R"(}
+    command: ["/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?; exec /bin/sleep 1000"]
+)");
+        const Outcome played = podman_.call(
+            {"kube", "play", "--seccomp-profile-root", folder, scratch_.path() / "pod.yaml"});
+        EXPECT_EQ(played.exit_code, 0) << played.text();
+        std::string out;
+        EXPECT_TRUE(eventually([&] {
+            return !(out = podman_.call({"logs", "web-app"}).out).empty();
+        }));
+        EXPECT_EQ(podman_.call({"pod", "rm", "--force", "--time", "0", "web"}).exit_code, 0);
+        EXPECT_TRUE(no_container_left(node_));
+        return out;
+    };
+    const std::string localhost = ": localhost/" + name;
+    EXPECT_EQ(play("container.seccomp.security.alpha.kubernetes.io/app" + localhost, ""), "126\n");
+    EXPECT_EQ(node_.events_of("/bin/wget").size(), 1U);
+    EXPECT_EQ(play("seccomp.security.alpha.kubernetes.io/pod" + localhost, ""), "126\n");
+    EXPECT_EQ(node_.events_of("/bin/wget").size(), 2U);
+    EXPECT_EQ(play("", "seccompProfile: {type: Localhost, localhostProfile: " + name + "}"), "1\n")
+        << "podman reads securityContext.seccompProfile now: README.md says that it does not";
+}
+
 TEST_P(AgentPodman, ItsRestartLeavesContainersJudgedAndRunning) {
     for (const int number : {SIGTERM, SIGKILL}) {
         auto agent = std::make_unique<NodeAgent>(scratch_, node_);
