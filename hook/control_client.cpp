@@ -13,6 +13,10 @@ constexpr std::size_t kChunk = 65536;
 
 }  // namespace
 
+std::string control_path_of(const std::string& directory) {
+    return directory + "/control.sock";
+}
+
 Result<nlohmann::ordered_json> ask_supervisor(const std::string& control_path,
                                               const std::string& command,
                                               std::chrono::milliseconds deadline) {

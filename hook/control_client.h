@@ -9,6 +9,9 @@
 
 namespace execseal {
 
+// Of the supervisor whose state directory this is.
+std::string control_path_of(const std::string& directory);
+
 // Sends {"command": COMMAND}. An answer with a member "error" is returned as that Error.
 Result<nlohmann::ordered_json> ask_supervisor(const std::string& control_path,
                                               const std::string& command,

@@ -29,6 +29,9 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = EventLoop::Clock;
 
+// How long a scrape may keep the loop from new containers.
+constexpr std::chrono::milliseconds kSurveyBudget{200};
+
 class Agent {
   public:
     explicit Agent(Settings settings)
@@ -155,7 +158,7 @@ class Agent {
         read_events();
         const ContainersCounters& counters = containers_->counters();
         MetricsGauges gauges;
-        gauges.supervisors = count_supervisors();
+        gauges.node = survey_node(settings_.run_dir, kSurveyBudget);
         gauges.containers = containers_->size();
         gauges.listeners = counters.listeners;
         gauges.listeners_refused = counters.refused;
@@ -170,18 +173,6 @@ class Agent {
         if (!read) {
             log_warning("metrics: " + read.error().text());
         }
-    }
-
-    // Those of the shim and the hooks too: whoever holds the lock of a container's directory.
-    [[nodiscard]] std::size_t count_supervisors() const {
-        std::size_t count = 0;
-        const auto directories = list_state_dirs(settings_.run_dir);
-        for (const std::string& directory :
-             directories ? *directories : std::vector<std::string>{}) {
-            const auto occupied = state_dir_is_occupied(directory);
-            count += occupied && *occupied ? 1U : 0U;
-        }
-        return count;
     }
 
     [[nodiscard]] std::optional<Clock::time_point> next_deadline() const {

@@ -162,7 +162,13 @@ std::string Metrics::text(const MetricsGauges& gauges) const {
     head(text, "execseal_frozen_tasks", "histogram", "Tasks that stood still for an exec.");
     frozen_tasks_.write(text, "execseal_frozen_tasks");
     single(text, "execseal_supervisors", "gauge", "Supervisors alive on this node.",
-           gauges.supervisors);
+           gauges.node.supervisors);
+    single(text, "execseal_supervisors_silent", "gauge",
+           "Supervisors alive that did not answer this scrape in time.", gauges.node.silent);
+    single(text, "execseal_pending_execs", "gauge",
+           "Execs that were notified and are not over: being read, waiting for a freeze, answered "
+           "and not yet verified.",
+           gauges.node.pending_execs);
     single(text, "execseal_agent_containers", "gauge", "Containers that the agent looks after.",
            gauges.containers);
     single(text, "execseal_agent_listeners_total", "counter",

@@ -13,11 +13,13 @@
 #include <string_view>
 #include <tuple>
 
+#include "hook/agent/node_survey.h"
+
 namespace execseal {
 
 // What is not an event but true now.
 struct MetricsGauges {
-    std::size_t supervisors = 0;
+    NodeSurvey node;
     std::size_t containers = 0;  // of the agent's own
     std::uint64_t listeners = 0;
     std::uint64_t listeners_refused = 0;

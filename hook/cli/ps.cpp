@@ -23,10 +23,6 @@ struct Survey {
     std::vector<std::string> troubles;  // a line for each directory without an answer
 };
 
-std::string control_of(const std::string& directory) {
-    return directory + "/control.sock";
-}
-
 // nullopt: nothing to say about this directory: it is a container's that has ended just now.
 std::optional<std::string> trouble_with(const std::string& directory, const Error& error) {
     const auto occupied = state_dir_is_occupied(directory);
@@ -52,10 +48,10 @@ Result<Survey> survey(const std::string& run_dir) {
     }
     Survey survey;
     for (const std::string& directory : *directories) {
-        auto status = ask_supervisor(control_of(directory), "status", kDeadline);
+        auto status = ask_supervisor(control_path_of(directory), "status", kDeadline);
         if (status) {
             survey.statuses.push_back(std::move(*status));
-            survey.controls.push_back(control_of(directory));
+            survey.controls.push_back(control_path_of(directory));
         } else if (auto trouble = trouble_with(directory, status.error())) {
             survey.troubles.push_back(std::move(*trouble));
         }

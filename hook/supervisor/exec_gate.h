@@ -88,6 +88,10 @@ class ExecGate {
     void forget(const Session& session);
 
     [[nodiscard]] const GateCounters& counters() const { return counters_; }
+    // Execs that are not over.
+    [[nodiscard]] std::size_t pending() const {
+        return reading_.size() + active_.size() + waiting_.size();
+    }
     // Of the container's policy and the floor, the tighter of each.
     [[nodiscard]] const Protection& protection() const { return protection_; }
 

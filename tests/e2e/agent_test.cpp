@@ -2,6 +2,10 @@
 // its restart and the death of supervisors, the policies' reload, metrics.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+
+#include <iterator>
+#include <sstream>
 
 #include "hook/os/unix_socket.h"
 #include "tests/e2e/cri.h"
@@ -26,6 +30,12 @@ bool no_container_left(const Node& node) {
         }
         return true;
     });
+}
+
+std::vector<pid_t> children_of(pid_t process) {
+    const std::string task = std::to_string(process);
+    std::istringstream numbers(read_file("/proc/" + task + "/task/" + task + "/children"));
+    return {std::istream_iterator<pid_t>(numbers), std::istream_iterator<pid_t>()};
 }
 
 class AgentPodman : public testing::TestWithParam<Engine> {
@@ -417,6 +427,46 @@ TEST(AgentActivation, StartsWithTheFirstContainer) {
     EXPECT_TRUE(fs::exists(scratch.path() / "metrics.sock"));
     activator.signal(SIGTERM);
     EXPECT_EQ(activator.wait().exit_code, 0);
+}
+
+// The supervisor's readers are held, so that an exec stays between notification and verdict.
+TEST(AgentMetrics, TellWhatIsPendingAndWhoIsSilent) {
+    const Scratch scratch;
+    Node node = node_with_small_policy(scratch, Engine::kRunc);
+    node.settings()["deadlines"]["remote_read_ms"] = 50000;
+    node.write();
+    const Podman podman(scratch, node, Engine::kRunc, PodmanEntry::kNone);
+    const NodeAgent agent(scratch, node);
+    const fs::path gate = scratch.path() / "gate";
+    ASSERT_EQ(::mkfifo(gate.c_str(), 0600), 0);
+    const Outcome started = podman.call(
+        {"run", "--detach", "--name", "held", "--volume", gate.string() + ":/gate",
+         "--security-opt", "seccomp=" + agent.profile({"small"}).string(), Podman::kImage,
+         "/bin/sh", "-c", "/bin/echo ready; read line < /gate; /bin/id; exec /bin/sleep 1000"});
+    ASSERT_EQ(started.exit_code, 0) << started.text();
+    ASSERT_TRUE(eventually([&] { return podman.call({"logs", "held"}).out == "ready\n"; }));
+    const std::string pending = "execseal_pending_execs";
+    EXPECT_EQ(agent.sample(pending), "0");
+
+    const pid_t supervisor = supervisors_of(node).at(0);
+    const std::vector<pid_t> readers = children_of(supervisor);
+    ASSERT_FALSE(readers.empty());
+    for (const pid_t reader : readers) {
+        ASSERT_EQ(::kill(reader, SIGSTOP), 0);
+    }
+    write_file(gate, "go\n");
+    EXPECT_TRUE(eventually([&] { return agent.sample(pending) == "1"; })) << agent.scrape();
+    EXPECT_EQ(agent.sample("execseal_supervisors_silent"), "0");
+    for (const pid_t reader : readers) {
+        ASSERT_EQ(::kill(reader, SIGCONT), 0);
+    }
+    EXPECT_TRUE(eventually([&] { return agent.sample(pending) == "0"; })) << agent.scrape();
+    EXPECT_EQ(node.events_of("/bin/id").size(), 1U);
+
+    ASSERT_EQ(::kill(supervisor, SIGSTOP), 0);
+    EXPECT_EQ(agent.sample("execseal_supervisors_silent"), "1");
+    EXPECT_EQ(agent.sample("execseal_supervisors"), "1");
+    ASSERT_EQ(::kill(supervisor, SIGCONT), 0);
 }
 
 TEST(AgentMetrics, AreServedOnLoopbackToo) {

@@ -166,7 +166,7 @@ fs::path NodeAgent::profile(const std::vector<std::string>& arguments) const {
 std::vector<pid_t> supervisors_of(const Node& node) {
     std::vector<pid_t> pids;
     for (const auto& entry : fs::directory_iterator(node.run_dir())) {
-        const auto status = ask_supervisor(entry.path() / "control.sock", "status", kAnswerWithin);
+        const auto status = ask_supervisor(control_path_of(entry.path()), "status", kAnswerWithin);
         if (status) {
             pids.push_back(status->value("supervisor_pid", 0));
         }

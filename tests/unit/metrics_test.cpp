@@ -61,13 +61,15 @@ TEST(Metrics, RacesAndGaugesStandInTheText) {
     metrics.add_line(event(R"(,"race_detected":{"field":"argv"},"raced":true)"));
     metrics.add_line("no json");
     MetricsGauges gauges;
-    gauges.supervisors = 7;
+    gauges.node = {7, 1, 2};
     gauges.policies = {{"web", true}, {"bad", false}};
     const std::string text = metrics.text(gauges);
     EXPECT_TRUE(has_line(text, "execseal_races_detected_total{policy=\"web\"} 1"));
     EXPECT_TRUE(has_line(text, "execseal_raced_total{policy=\"web\"} 1"));
     EXPECT_TRUE(has_line(text, "execseal_unreadable_events_total 1"));
     EXPECT_TRUE(has_line(text, "execseal_supervisors 7"));
+    EXPECT_TRUE(has_line(text, "execseal_supervisors_silent 1"));
+    EXPECT_TRUE(has_line(text, "execseal_pending_execs 2"));
     EXPECT_TRUE(has_line(text, "execseal_policy_valid{policy=\"bad\"} 0"));
 }
 

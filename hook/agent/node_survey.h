@@ -1,0 +1,21 @@
+// node_survey: what the supervisors of this node say of themselves at this moment.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace execseal {
+
+struct NodeSurvey {
+    std::size_t supervisors = 0;  // alive
+    std::size_t silent = 0;       // of these gave no answer in time
+    std::uint64_t pending_execs = 0;
+};
+
+// Those of the shim and the hooks too: whoever holds the lock of a container's directory. Asks one
+// after the other, and no more once `budget` is spent: the agent's loop waits for it.
+NodeSurvey survey_node(const std::string& run_dir, std::chrono::milliseconds budget);
+
+}  // namespace execseal
