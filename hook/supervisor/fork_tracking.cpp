@@ -13,6 +13,11 @@ namespace {
 
 constexpr PtraceOptions kForkOptions{.births = true};
 
+// Programs that catch SIGCHLD say so before they fork first, and a read of a status file costs as
+// much as half of a fork's other calls together.
+constexpr std::chrono::milliseconds kAskAgain{20};
+constexpr std::size_t kRemembered = 1024;
+
 // clone(2) by architecture; x32 is AUDIT_ARCH_X86_64 with bit 30 in the number.
 bool is_clone(const Notification& notification) {
     constexpr unsigned kX32Bit = 0x40000000;
@@ -63,10 +68,11 @@ ForkTracking::Makes ForkTracking::what_it_makes(const Notification& notification
     if (is_clone3(notification)) {
         return Makes::kUnknown;  // the flags are in memory
     }
-    if (is_clone(notification) && (notification.args[0] & kCloneThread) != 0) {
+    const std::uint64_t flags = is_clone(notification) ? notification.args[0] : 0;
+    if ((flags & kCloneThread) != 0) {
         return Makes::kThread;
     }
-    return Makes::kProcess;
+    return (flags & kCloneParent) != 0 ? Makes::kSibling : Makes::kChild;
 }
 
 void ForkTracking::on_notification(SeccompNotify& listener, const Notification& notification,
@@ -194,14 +200,15 @@ std::optional<ForkInput> ForkTracking::perform(Flow& flow, ForkAction action,
             if (flow.answered) {
                 learn_from_event(occasion.now - *flow.answered);
             }
-            register_child(occasion.child, flow.makes, TaskOrigin::kForkEvent, occasion.now);
+            register_child(occasion.child, flow, TaskOrigin::kForkEvent, occasion.now);
             if (!flow.catches_child) {
-                flow.catches_child = catches_child(flow);  // while the child comes to its stop
+                flow.catches_child =
+                    catches_child(flow, occasion.now);  // while the child comes to its stop
             }
             return std::nullopt;
         case ForkAction::kAskCaller:
             if (!flow.catches_child) {
-                flow.catches_child = catches_child(flow);
+                flow.catches_child = catches_child(flow, occasion.now);
             }
             return *flow.catches_child ? ForkInput::kCatchesChild : ForkInput::kCatchesNone;
         case ForkAction::kResumeCaller:
@@ -242,12 +249,23 @@ void ForkTracking::start_keep(Flow& flow, Clock::time_point now) {
 
 // One that does not catch it is let go: SIGCHLD would make an attached task stop even where it is
 // ignored, and a wait such as epoll_wait(2) would end with EINTR.
-bool ForkTracking::catches_child(const Flow& flow) {
+bool ForkTracking::catches_child(const Flow& flow, Clock::time_point now) {
     if (flow.makes == Makes::kThread) {
         return false;
     }
+    const auto known = not_catching_.find(flow.caller);
+    if (known != not_catching_.end() && now - known->second < kAskAgain) {
+        return false;
+    }
     const Result<std::optional<TaskStatus>> status = procfs_.status(flow.caller);
-    return status && *status && (*status)->catches_sigchld;
+    if (status && *status && (*status)->catches_sigchld) {
+        return true;
+    }
+    if (not_catching_.size() >= kRemembered) {
+        not_catching_.clear();
+    }
+    not_catching_[flow.caller] = now;
+    return false;
 }
 
 void ForkTracking::release(Tid tid) {
@@ -316,16 +334,25 @@ void ForkTracking::poll_birth(Tid child, Clock::time_point now) {
     }
 }
 
-void ForkTracking::register_child(Tid child, Makes makes, TaskOrigin origin,
+void ForkTracking::register_child(Tid child, const Flow& creator, TaskOrigin origin,
                                   Clock::time_point now) {
-    if (makes == Makes::kUnknown) {
+    const Tgid process{child.value};
+    const Tgid parent{creator.caller.value};
+    if (creator.makes == Makes::kThread) {
+        return;
+    }
+    // A caller that is not in the table is a thread, or new to us.
+    if (creator.makes == Makes::kChild && table_.find(parent) != nullptr) {
+        table_.add_child(process, parent, now);
+        return;
+    }
+    if (creator.makes == Makes::kUnknown) {
         const Result<std::optional<TaskStatus>> status = procfs_.status(child);
-        makes = status && *status && (*status)->tgid.value != child.value ? Makes::kThread
-                                                                          : Makes::kProcess;
+        if (status && *status && (*status)->tgid != process) {
+            return;
+        }
     }
-    if (makes == Makes::kProcess) {
-        (void)table_.add(Tgid{child.value}, origin, now);
-    }
+    (void)table_.add(process, origin, now);
 }
 
 // Not attached any more is not yet dead.
@@ -392,7 +419,7 @@ void ForkTracking::adopt_strays(Clock::time_point now) {
             ++counts_.strays;
             Flow& flow = births_[stray.tid];
             flow.state = ForkState::kBirth;
-            register_child(stray.tid, Makes::kUnknown, TaskOrigin::kStray, now);
+            register_child(stray.tid, flow, TaskOrigin::kStray, now);
             poll_birth(stray.tid, now);
         }
     }

@@ -76,7 +76,8 @@ class ForkTracking {
     [[nodiscard]] std::chrono::microseconds grace() const { return grace_; }
 
   private:
-    enum class Makes { kProcess, kThread, kUnknown };
+    // kSibling: CLONE_PARENT, a child of the caller's parent.
+    enum class Makes { kChild, kSibling, kThread, kUnknown };
     struct Flow {
         ForkState state = ForkState::kReceived;
         std::uint64_t number = 0;  // in the order of their beginning
@@ -114,13 +115,13 @@ class ForkTracking {
     static ForkInput answer(const Answer& answer, const Occasion& occasion);
     void start_grace(Flow& flow, Clock::time_point now);
     void start_keep(Flow& flow, Clock::time_point now);
-    bool catches_child(const Flow& flow);
+    bool catches_child(const Flow& flow, Clock::time_point now);
     void release(Tid tid);
     // Polls and runs; the flow may be gone or a birth afterwards.
     void poll_flow(Tid caller, Clock::time_point now);
     void poll_birth(Tid child, Clock::time_point now);
     void settle(Tid caller, const Occasion& occasion);
-    void register_child(Tid child, Makes makes, TaskOrigin origin, Clock::time_point now);
+    void register_child(Tid child, const Flow& creator, TaskOrigin origin, Clock::time_point now);
     void forget_child(Tid child);
     void learn_from_event(Clock::duration taken);
     void learn_from_interrupt(Tid caller);
@@ -139,6 +140,8 @@ class ForkTracking {
     std::deque<Deadline> deadlines_;        // of the grace
     std::deque<Deadline> keeps_;            // of those that are kept
     std::vector<Stray> strays_;
+    // When a caller was last found not to catch SIGCHLD.
+    std::unordered_map<Tid, Clock::time_point> not_catching_;
     std::vector<Tid> scratch_;
     ForkCounts counts_;
 };

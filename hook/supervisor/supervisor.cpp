@@ -342,7 +342,7 @@ ordered_json Supervisor::list_tasks() {
     for (const TaskRow& row : tasks_->rows()) {
         rows.push_back({{"tid", row.entry.key.tid.value},
                         {"container_pid", row.namespace_ids.empty() ? 0 : row.namespace_ids.back()},
-                        {"parent", row.entry.parent.tid.value},
+                        {"parent", row.entry.parent.value},
                         {"exe", bytes_to_json(row.exe)},
                         {"registered", task_origin_name(row.entry.origin)},
                         {"since", utc_text(row.entry.since)}});

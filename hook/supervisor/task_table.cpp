@@ -10,6 +10,11 @@ Tid first_thread(Tgid process) {
     return Tid{process.value};
 }
 
+// Of the process with this number: one whose birth has not been read yet may be any.
+bool may_be_of(const TaskKey& key, std::uint64_t birth) {
+    return key.birth == 0 || birth == 0 || key.birth == birth;
+}
+
 Tgid process_of(const TaskKey& key) {
     return Tgid{key.tid.value};
 }
@@ -47,20 +52,28 @@ bool TaskTable::add(Tgid process, TaskOrigin origin, Clock::time_point now) {
     // again.
     if (stat) {
         entry.key.birth = (*stat)->birth;
-        entry.parent.tid = first_thread((*stat)->parent);
-        if (const TaskEntry* parent = find((*stat)->parent)) {
-            entry.parent = parent->key;
-        }
+        entry.parent = (*stat)->parent;
     }
     const auto known = entries_.find(process);
     if (known != entries_.end()) {
-        if (known->second.key == entry.key && origin == TaskOrigin::kListing) {
+        if (may_be_of(known->second.key, entry.key.birth) && origin == TaskOrigin::kListing) {
+            known->second.key = entry.key;
             return true;
         }
         // The number was recycled before we noticed the end of the former holder.
         remove(process);
     }
     return insert(entry, now);
+}
+
+void TaskTable::add_child(Tgid child, Tgid parent, Clock::time_point now) {
+    remove(child);  // its number may be that of one whose end was not noticed yet
+    TaskEntry entry;
+    entry.key.tid = first_thread(child);
+    entry.parent = parent;
+    entry.origin = TaskOrigin::kForkEvent;
+    entry.since = std::chrono::system_clock::now();
+    (void)insert(entry, now);
 }
 
 bool TaskTable::insert(const TaskEntry& entry, Clock::time_point now) {
@@ -111,7 +124,7 @@ void TaskTable::heal(std::span<const ListedTask> tasks, Clock::time_point now) {
     // Born after the listing, or gone: each is asked for itself.
     for (const TaskKey& key : absent) {
         const Result<std::optional<TaskStat>> stat = procfs_.stat(key.tid);
-        if (stat && (!*stat || (*stat)->birth != key.birth)) {
+        if (stat && (!*stat || !may_be_of(key, (*stat)->birth))) {
             remove(process_of(key));
         }
     }
@@ -120,7 +133,7 @@ void TaskTable::heal(std::span<const ListedTask> tasks, Clock::time_point now) {
 void TaskTable::settle(const TaskKey& key, Clock::time_point now) {
     const Tgid process = process_of(key);
     const auto known = entries_.find(process);
-    if (known == entries_.end() || known->second.key != key) {
+    if (known == entries_.end() || !may_be_of(key, known->second.key.birth)) {
         return;  // removed or replaced meanwhile
     }
     // The pidfd first, the birth after it: then the pidfd is of the process that was seen.
@@ -131,7 +144,7 @@ void TaskTable::settle(const TaskKey& key, Clock::time_point now) {
     }
     const Result<std::optional<TaskStat>> stat = procfs_.stat(key.tid);
     const bool gone = stat && (!*stat || (*stat)->state == 'Z' || (*stat)->state == 'X');
-    if (gone || (stat && key.birth != 0 && (*stat)->birth != key.birth)) {
+    if (gone || (stat && !may_be_of(known->second.key, (*stat)->birth))) {
         remove(process);
         return;
     }
@@ -179,11 +192,6 @@ const TaskEntry* TaskTable::find(Tgid process) const {
     return found == entries_.end() ? nullptr : &found->second;
 }
 
-const TaskEntry* TaskTable::find(const TaskKey& key) const {
-    const TaskEntry* entry = find(process_of(key));
-    return entry != nullptr && entry->key == key ? entry : nullptr;
-}
-
 std::vector<TaskRow> TaskTable::rows() const {
     std::vector<TaskRow> rows;
     rows.reserve(entries_.size());
@@ -195,8 +203,7 @@ std::vector<TaskRow> TaskTable::rows() const {
         auto exe = procfs_.exe(tid);
         const auto stat = procfs_.stat(tid);
         // Read last: what was read before it is of the same process.
-        if (!stat || !*stat || (*stat)->state == 'Z' ||
-            (entry.key.birth != 0 && (*stat)->birth != entry.key.birth)) {
+        if (!stat || !*stat || (*stat)->state == 'Z' || !may_be_of(entry.key, (*stat)->birth)) {
             continue;
         }
         if (status && *status) {

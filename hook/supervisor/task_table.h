@@ -1,8 +1,8 @@
 // TaskTable: every process of the container that the supervisor has heard of.
 //
-// Takes births from the fork tracking and listings of the domain; gives entries by TaskKey and rows
-// for `execseal ps`. Exits are noticed late (tend()), but an entry never stands for another process
-// that got its number: it is found by number and birth. Bounded in entries and descriptors.
+// Takes births from the fork tracking and listings of the domain; gives entries by number and rows
+// for `execseal ps`. Exits are noticed late (tend()), but a listing tells a process that got the
+// number of another by its birth. Bounded in entries and descriptors.
 #pragma once
 
 #include <chrono>
@@ -25,8 +25,8 @@ enum class TaskOrigin { kListing, kSession, kForkEvent, kStray };
 const char* task_origin_name(TaskOrigin origin);
 
 struct TaskEntry {
-    TaskKey key;     // of its first thread; birth 0: could not be read yet
-    TaskKey parent;  // tid 0: unknown, or outside
+    TaskKey key;  // of its first thread; birth 0: not read yet
+    Tgid parent;  // 0: unknown, or outside
     TaskOrigin origin = TaskOrigin::kListing;
     std::chrono::system_clock::time_point since;
 };
@@ -54,6 +54,9 @@ class TaskTable {
     // A process that is held stopped by us, or of a listing. Reads its birth and parent.
     // False: it is gone already.
     bool add(Tgid process, TaskOrigin origin, Clock::time_point now);
+    // A newborn one that is held stopped by us, by its fork event. Costs no system call: its birth
+    // is read when it has settled.
+    void add_child(Tgid child, Tgid parent, Clock::time_point now);
     void remove(Tgid process);
 
     // Adds what was missed and forgets what has gone. Costs a read a process.
@@ -66,7 +69,6 @@ class TaskTable {
     // By number alone: only for a process that is known to live (the caller of a valid
     // notification).
     [[nodiscard]] const TaskEntry* find(Tgid process) const;
-    [[nodiscard]] const TaskEntry* find(const TaskKey& key) const;
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     // Processes that found no room; they are found again by a later heal().
     [[nodiscard]] std::size_t refused() const { return refused_; }
@@ -81,7 +83,7 @@ class TaskTable {
     };
 
     bool insert(const TaskEntry& entry, Clock::time_point now);
-    // Forgets it if it has gone, watches it if it lives.
+    // Forgets it if it has gone, watches it if it lives, reads its birth if that is 0.
     void settle(const TaskKey& key, Clock::time_point now);
 
     Procfs& procfs_;

@@ -231,7 +231,9 @@ void Tracer::adopt_child(const PtraceOptions& options, Tid child) {
     }
     // The kernel gives the child its creator's options (ptrace_init_task()). It cannot have called
     // anything before its first stop.
-    attach(child, options).told = true;
+    Attachment& newborn = attach(child, options);
+    newborn.told = true;
+    newborn.newborn = true;
 }
 
 void Tracer::rename(Tid former, Tid leader) {
@@ -284,7 +286,7 @@ Result<Released> Tracer::release(Tid tid) {
         }
     }
     const auto* owed = std::get_if<stop::Signal>(&*attachment->stop);
-    if (!std::holds_alternative<stop::Event>(*attachment->stop)) {
+    if (!std::holds_alternative<stop::Event>(*attachment->stop) && !attachment->newborn) {
         restart_notified_call(tid);
     }
     const Result<PtraceReach> reach = ptrace_.detach(tid, owed != nullptr ? owed->signal : 0);
@@ -366,6 +368,7 @@ Result<> Tracer::resume(Tid tid) {
     }
     const Result<PtraceReach> reach = ptrace_.resume(tid, owed != nullptr ? owed->signal : 0);
     attachment->stop.reset();
+    attachment->newborn = false;
     attachment->told = false;
     return reach ? Result<>(Ok{}) : Result<>(reach.error());
 }

@@ -129,6 +129,7 @@ class Tracer {
         bool seen = false;     // `stop` was given to its owner
         bool held = false;     // see hold()
         bool leaving = false;  // to be released when it stops
+        bool newborn = false;  // has not run yet
         bool told = false;     // its present system call cannot have an untold child
     };
 

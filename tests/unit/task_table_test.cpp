@@ -20,6 +20,7 @@ struct FakeTask {
 class FakeProcfs final : public Procfs {
   public:
     Result<std::optional<TaskStat>> stat(Tid tid) override {
+        ++reads;
         if (fails) {
             return Error{EMFILE, "pidfd_open"};
         }
@@ -50,6 +51,7 @@ class FakeProcfs final : public Procfs {
 
     std::map<pid_t, FakeTask> tasks;
     bool fails = false;
+    int reads = 0;
 };
 
 class FakeExits final : public ExitWatch {
@@ -93,14 +95,14 @@ class Table : public ::testing::Test {
     TaskTable table{procfs, exits, {.entries = 4, .settle = 50ms, .slow_look = 2000ms}};
 };
 
-TEST_F(Table, ARegisteredProcessIsFoundWithItsParentsKey) {
+TEST_F(Table, ARegisteredProcessIsFoundWithItsParent) {
     procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}};
     EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kListing, now));
     EXPECT_TRUE(table.add(Tgid{201}, TaskOrigin::kForkEvent, now));
     const TaskEntry* child = table.find(Tgid{201});
     ASSERT_NE(child, nullptr);
     EXPECT_EQ(child->key, (TaskKey{Tid{201}, 12}));
-    EXPECT_EQ(child->parent, (TaskKey{Tid{200}, 11}));
+    EXPECT_EQ(child->parent, Tgid{200});
     EXPECT_EQ(child->origin, TaskOrigin::kForkEvent);
     EXPECT_EQ(table.size(), 2U);
 }
@@ -108,11 +110,45 @@ TEST_F(Table, ARegisteredProcessIsFoundWithItsParentsKey) {
 TEST_F(Table, ARecycledNumberNeverMatchesTheOldEntry) {
     procfs.tasks = {{200, {11, 1}}};
     ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
-    const TaskKey old = table.find(Tgid{200})->key;
     procfs.tasks[200] = {12, 1};  // its end was not noticed yet
     EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kListing, now));
-    EXPECT_EQ(table.find(old), nullptr);
     EXPECT_EQ(table.find(Tgid{200})->key.birth, 12U);
+    EXPECT_EQ(table.find(Tgid{200})->origin, TaskOrigin::kListing);
+    EXPECT_EQ(table.size(), 1U);
+}
+
+TEST_F(Table, ANewbornChildCostsNoReadBeforeItSettles) {
+    procfs.tasks = {{200, {11, 1}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kSession, now));
+    const int before = procfs.reads;
+    table.add_child(Tgid{201}, Tgid{200}, now);
+    EXPECT_EQ(procfs.reads, before);
+    ASSERT_NE(table.find(Tgid{201}), nullptr);
+    EXPECT_EQ(table.find(Tgid{201})->key, (TaskKey{Tid{201}, 0}));
+    EXPECT_EQ(table.find(Tgid{201})->parent, Tgid{200});
+    EXPECT_EQ(table.find(Tgid{201})->origin, TaskOrigin::kForkEvent);
+    procfs.tasks[201] = {12, 200};
+    table.tend(now + 60ms);
+    EXPECT_EQ(table.find(Tgid{201})->key.birth, 12U);
+    EXPECT_TRUE(exits.watched.contains(Tgid{201}));
+}
+
+TEST_F(Table, AListingReadsTheBirthOfAChildAndKeepsItsOrigin) {
+    procfs.tasks = {{201, {12, 200}}};
+    table.add_child(Tgid{201}, Tgid{200}, now);
+    const std::vector<ListedTask> domain{listed(201)};
+    table.heal(domain, now);
+    EXPECT_EQ(table.find(Tgid{201})->key.birth, 12U);
+    EXPECT_EQ(table.find(Tgid{201})->origin, TaskOrigin::kForkEvent);
+    table.tend(now + 60ms);
+    EXPECT_TRUE(exits.watched.contains(Tgid{201}));
+}
+
+TEST_F(Table, ANewbornChildReplacesTheOldHolderOfItsNumber) {
+    procfs.tasks = {{200, {11, 1}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kSession, now));
+    table.add_child(Tgid{200}, Tgid{1}, now);
+    EXPECT_EQ(table.find(Tgid{200})->origin, TaskOrigin::kForkEvent);
     EXPECT_EQ(table.size(), 1U);
 }
 
