@@ -113,6 +113,7 @@ class ExecGateKernel : public ::testing::Test {
         const int copy = ::fcntl(container.listener().fd(), F_DUPFD_CLOEXEC, 3);
         session.notify = SeccompListener::adopt(UniqueFd(copy)).value();
         session.kind = Via::kEntrypoint;
+        gate.set_id_maps(read_id_maps(container.init()).value());
         ASSERT_TRUE(gate.warm_up().has_value());
     }
     Notification next_exec() {
