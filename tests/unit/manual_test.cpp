@@ -2,6 +2,7 @@
 // there is stands in them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -66,7 +67,7 @@ TEST(Manual, NamesEveryCommandAndOption) {
     }
 }
 
-TEST(Completion, KnowsEveryCommandAndOptionInEachShell) {
+TEST(CompletionScripts, KnowEveryCommandAndOptionInEachShell) {
     for (const char* name : {"execseal.bash", "_execseal", "execseal.fish"}) {
         const std::string text = text_of(kDeploy + "completion/" + name);
         const bool fish = std::string(name).ends_with(".fish");
@@ -83,35 +84,60 @@ TEST(Completion, KnowsEveryCommandAndOptionInEachShell) {
     }
 }
 
-Words completed(const std::string& line) {
-    // As bash calls it, with the cursor at the end of the last word.
-    const std::string script = "source '" + kDeploy + "completion/execseal.bash'\n" +
-                               "COMP_WORDS=(" + line + ")\n" +
-                               "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
-                               "_execseal; printf '%s\\n' \"${COMPREPLY[@]}\"";
-    const auto ran = run_captured({"bash", "-c", script}, std::chrono::seconds(20));
-    EXPECT_TRUE(ran.has_value());
-    std::istringstream lines(ran ? ran->out : "");
-    Words words;
-    for (std::string word; std::getline(lines, word);) {
-        if (!word.empty()) {
-            words.push_back(word);
+// What a shell's completion script offers at the end of `line`, sorted.
+class Completion : public testing::TestWithParam<const char*> {
+  protected:
+    static Words completed(const std::string& line) {
+        const auto ran = run_captured(command(line), std::chrono::seconds(20));
+        EXPECT_TRUE(ran.has_value() && ran->exit_code == 0);
+        std::istringstream lines(ran ? ran->out : "");
+        Words words;
+        for (std::string word; std::getline(lines, word);) {
+            words.push_back(word.substr(0, word.find('\t')));  // fish: the description
         }
+        std::sort(words.begin(), words.end());
+        return words;
     }
-    return words;
-}
 
-TEST(Completion, OfBashCompletes) {
+  private:
+    static Words command(const std::string& line) {
+        const std::string shell = GetParam();
+        const std::string folder = kDeploy + "completion";
+        if (shell == "zsh") {
+            return {"zsh", "-f", EXECSEAL_SOURCE_DIR "/tests/unit/zsh_completions.zsh", folder,
+                    line};
+        }
+        if (shell == "fish") {
+            return {"fish", "--no-config", "-c",
+                    "source " + folder + "/execseal.fish; complete -C '" + line + "'"};
+        }
+        // As bash calls it, with the cursor at the end of the last word.
+        return {"bash", "-c",
+                "source " + folder + "/execseal.bash; read -ra COMP_WORDS <<<'" + line + "'; [[ '" +
+                    line +
+                    "' != *' ' ]] || COMP_WORDS+=('')\n"
+                    "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+                    "_execseal; for word in \"${COMPREPLY[@]}\"; do echo \"$word\"; done"};
+    }
+};
+
+TEST_P(Completion, OffersWhatFits) {
     EXPECT_EQ(completed("execseal ev"), (Words{"events"}));
-    EXPECT_EQ(completed("execseal --config x policy ''"),
-              (Words{"check", "explain", "--config", "--help"}));
     EXPECT_EQ(completed("execseal events --verdict d"), (Words{"deny"}));
     EXPECT_EQ(completed("execseal events --verdict deny --f"),
-              (Words{"--follow", "--file", "--format"}));
+              (Words{"--file", "--follow", "--format"}));
+    EXPECT_EQ(completed("execseal policy e"), (Words{"explain"}));
     EXPECT_EQ(completed("execseal policy explain --root"), (Words{"--rootfs"}));
     EXPECT_EQ(completed("execseal install --d"), (Words{"--docker", "--dry-run"}));
-    EXPECT_EQ(completed("execseal policy explain a.json -- /bin/sh -"), Words{});
+    EXPECT_EQ(completed("execseal --config x doc"), (Words{"doctor"}));
 }
+
+TEST_P(Completion, LeavesTheCommandOfPolicyExplainAlone) {
+    EXPECT_EQ(completed("execseal policy explain a.json -- /bin/sh --uid"), Words{});
+}
+
+INSTANTIATE_TEST_SUITE_P(Shells, Completion, testing::Values("bash", "zsh", "fish"),
+                         [](const auto& row) { return std::string(row.param); });
 
 TEST(Manual, NamesEveryKeyOfAPolicy) {
     const std::string manual = page("execseal-policy.5");
