@@ -187,7 +187,7 @@ void examine_wiring(const NodePlace& place, Findings& findings) {
             continue;
         }
         const std::string name = node_program_name(program);
-        const auto edits = edits_to_install(program, place);
+        const auto edits = edits_of(program, place, InstallDirection::kInstall);
         if (!edits) {
             findings.push_back(found_warn(name, edits.error().text(), "see the message"));
             continue;

@@ -92,9 +92,7 @@ void say_what_next(NodeProgram program, const InstallOptions& options) {
 }
 
 Result<bool> change(NodeProgram program, const NodePlace& place, const InstallOptions& options) {
-    const auto edits = options.direction == InstallDirection::kInstall
-                           ? edits_to_install(program, place)
-                           : edits_to_uninstall(program, place);
+    const auto edits = edits_of(program, place, options.direction);
     if (!edits) {
         return edits.error();
     }

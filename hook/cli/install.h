@@ -10,7 +10,6 @@
 
 namespace execseal {
 
-enum class InstallDirection { kInstall, kUninstall };
 enum class DryRun { kNo, kYes };
 
 struct InstallOptions {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
+#include <utility>
 
 #include "hook/cli/text_edit.h"
 #include "hook/os/file_read.h"
@@ -87,24 +89,15 @@ Result<std::vector<DropIn>> drop_ins_of(NodeProgram program, const NodePlace& pl
     return std::vector<DropIn>{};
 }
 
-Result<FileEdit> before_edit(const std::string& path) {
-    auto before = read_if_there(path);
-    if (!before) {
-        return before.error();
-    }
-    return FileEdit{path, *before, *before, false};
-}
+// What a file is to become; takes what it is, nullopt where there is none.
+using Text = std::optional<std::string>;
 
-Result<FileEdit> containerd_edit(const NodePlace& place) {
-    auto edit = before_edit(place.root + kContainerdConfig);
-    if (!edit) {
-        return edit;
-    }
+Result<Text> with_containerd_runtime(const NodePlace& place, const Text& was) {
     // Without a file containerd has its defaults; one that names its version keeps them.
-    const std::string before = edit->before.value_or("version = 2\n");
+    const std::string before = was.value_or("version = 2\n");
     const bool third = before.find("version = 3") != std::string::npos;
     if (!third && before.find("version = 2") == std::string::npos) {
-        return make_error(edit->path + ": expected version = 2 or version = 3");
+        return make_error("expected version = 2 or version = 3");
     }
     auto block =
         our_text(place, third ? "containerd/execseal-v3.toml" : "containerd/execseal.toml");
@@ -113,75 +106,73 @@ Result<FileEdit> containerd_edit(const NodePlace& place) {
     }
     const auto rest = without_block(before);
     if (!rest) {
-        return add_context(edit->path, rest.error());
+        return rest.error();
     }
     if (rest->find(".runtimes.execseal]") != std::string::npos) {
-        return make_error(edit->path +
-                          ": a runtime execseal is there that is not of execseal "
-                          "install: remove it first");
+        return make_error(
+            "a runtime execseal is there that is not of execseal install: remove it first");
     }
     if (rest->find("SystemdCgroup = true") != std::string::npos) {
         replace_all(*block, "SystemdCgroup = false", "SystemdCgroup = true");
     }
-    edit->after = with_block(before, *block);
-    return edit;
+    return Text(with_block(before, *block));
 }
 
-Result<FileEdit> docker_edit(const NodePlace& place) {
-    auto edit = before_edit(place.root + kDockerConfig);
-    if (!edit) {
-        return edit;
+// `empty`: what install has made of nothing, and so becomes nothing again.
+Result<Text> or_nothing(Result<std::string> after, const std::string& was, const char* empty) {
+    if (!after) {
+        return after.error();
     }
+    return *after == empty && *after != was ? Text() : Text(std::move(*after));
+}
+
+Result<Text> changed_containerd(const NodePlace& place, const Text& was,
+                                InstallDirection direction) {
+    if (direction == InstallDirection::kInstall) {
+        return with_containerd_runtime(place, was);
+    }
+    return was ? or_nothing(without_block(*was), *was, "version = 2\n") : was;
+}
+
+Result<Text> changed_docker(const NodePlace& place, const Text& was, InstallDirection direction) {
     const auto addition = our_text(place, "docker/daemon.json");
     if (!addition) {
         return addition.error();
     }
-    auto after = with_docker_runtimes(edit->before.value_or(""), *addition);
-    if (!after) {
-        return add_context(edit->path, after.error());
+    if (direction == InstallDirection::kInstall) {
+        auto after = with_docker_runtimes(was.value_or(""), *addition);
+        return after ? Result<Text>(std::move(*after)) : after.error();
     }
-    edit->after = std::move(*after);
-    return edit;
+    return was ? or_nothing(without_docker_runtimes(*was, *addition), *was, "{}\n") : was;
 }
 
-Result<FileEdit> containerd_removal(const NodePlace& place) {
-    auto edit = before_edit(place.root + kContainerdConfig);
-    if (!edit || !edit->before) {
-        return edit;
+using Change = std::function<Result<Text>(const Text& was)>;
+
+Result<FileEdit> edit_of(const std::string& path, const Change& change) {
+    auto before = read_if_there(path);
+    if (!before) {
+        return before.error();
     }
-    auto after = without_block(*edit->before);
+    auto after = change(*before);
     if (!after) {
-        return add_context(edit->path, after.error());
+        return add_context(path, after.error());
     }
-    // What install has made of nothing becomes nothing again.
-    const bool ours = *after == "version = 2\n" && *after != *edit->before;
-    edit->after = ours ? std::nullopt : std::optional<std::string>(std::move(*after));
-    return edit;
+    return FileEdit{path, std::move(*before), std::move(*after), false};
 }
 
-Result<FileEdit> docker_removal(const NodePlace& place) {
-    auto edit = before_edit(place.root + kDockerConfig);
-    if (!edit || !edit->before) {
-        return edit;
+Result<FileEdit> drop_in_edit(const DropIn& drop_in, const NodePlace& place,
+                              InstallDirection direction) {
+    auto edit = edit_of(place.root + drop_in.target, [&](const Text&) -> Result<Text> {
+        if (direction == InstallDirection::kUninstall) {
+            return Text();
+        }
+        auto text = our_text(place, drop_in.source);
+        return text ? Result<Text>(std::move(*text)) : text.error();
+    });
+    if (edit) {
+        edit->whole = true;
     }
-    const auto addition = our_text(place, "docker/daemon.json");
-    if (!addition) {
-        return addition.error();
-    }
-    auto after = without_docker_runtimes(*edit->before, *addition);
-    if (!after) {
-        return add_context(edit->path, after.error());
-    }
-    const bool ours = *after == "{}\n" && *after != *edit->before;
-    edit->after = ours ? std::nullopt : std::optional<std::string>(std::move(*after));
     return edit;
-}
-
-Result<std::vector<FileEdit>> only(Result<FileEdit> edit) {
-    if (!edit) {
-        return edit.error();
-    }
-    return std::vector<FileEdit>{std::move(*edit)};
 }
 
 }  // namespace
@@ -216,50 +207,31 @@ const char* node_program_name(NodeProgram program) {
     return "?";
 }
 
-Result<std::vector<FileEdit>> edits_to_install(NodeProgram program, const NodePlace& place) {
+Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& place,
+                                       InstallDirection direction) {
+    std::vector<Result<FileEdit>> made;
     if (program == NodeProgram::kContainerd) {
-        return only(containerd_edit(place));
-    }
-    if (program == NodeProgram::kDocker) {
-        return only(docker_edit(place));
-    }
-    const auto drop_ins = drop_ins_of(program, place);
-    if (!drop_ins) {
-        return drop_ins.error();
-    }
-    std::vector<FileEdit> edits;
-    for (const DropIn& drop_in : *drop_ins) {
-        auto edit = before_edit(place.root + drop_in.target);
-        auto text = our_text(place, drop_in.source);
-        if (!edit || !text) {
-            return edit ? text.error() : edit.error();
+        made.push_back(edit_of(place.root + kContainerdConfig, [&](const Text& was) {
+            return changed_containerd(place, was, direction);
+        }));
+    } else if (program == NodeProgram::kDocker) {
+        made.push_back(edit_of(place.root + kDockerConfig, [&](const Text& was) {
+            return changed_docker(place, was, direction);
+        }));
+    } else {
+        const auto drop_ins = drop_ins_of(program, place);
+        if (!drop_ins) {
+            return drop_ins.error();
         }
-        edit->after = std::move(*text);
-        edit->whole = true;
-        edits.push_back(std::move(*edit));
-    }
-    return edits;
-}
-
-Result<std::vector<FileEdit>> edits_to_uninstall(NodeProgram program, const NodePlace& place) {
-    if (program == NodeProgram::kContainerd) {
-        return only(containerd_removal(place));
-    }
-    if (program == NodeProgram::kDocker) {
-        return only(docker_removal(place));
-    }
-    const auto drop_ins = drop_ins_of(program, place);
-    if (!drop_ins) {
-        return drop_ins.error();
+        for (const DropIn& drop_in : *drop_ins) {
+            made.push_back(drop_in_edit(drop_in, place, direction));
+        }
     }
     std::vector<FileEdit> edits;
-    for (const DropIn& drop_in : *drop_ins) {
-        auto edit = before_edit(place.root + drop_in.target);
+    for (auto& edit : made) {
         if (!edit) {
             return edit.error();
         }
-        edit->after = std::nullopt;
-        edit->whole = true;
         edits.push_back(std::move(*edit));
     }
     return edits;

@@ -16,6 +16,8 @@ namespace execseal {
 enum class NodeProgram { kContainerd, kCrio, kPodman, kDocker, kSystemd };
 const char* node_program_name(NodeProgram program);
 
+enum class InstallDirection { kInstall, kUninstall };
+
 struct NodePlace {
     std::string root;   // before every path that is changed; empty: this node
     std::string share;  // where the texts are
@@ -35,8 +37,8 @@ struct FileEdit {
     bool whole = false;  // the file is all ours: removed, not edited
 };
 
-Result<std::vector<FileEdit>> edits_to_install(NodeProgram program, const NodePlace& place);
-Result<std::vector<FileEdit>> edits_to_uninstall(NodeProgram program, const NodePlace& place);
+Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& place,
+                                       InstallDirection direction);
 
 // Is it there, to judge by its files?
 bool is_on_node(NodeProgram program, const std::string& root);
