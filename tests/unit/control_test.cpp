@@ -2,30 +2,25 @@
 #include "hook/supervisor/control.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
 
 #include "hook/control_client.h"
 #include "hook/os/unix_socket.h"
+#include "tests/unit/served_socket.h"
 
 namespace execseal {
 namespace {
 
 using nlohmann::ordered_json;
 
-class ControlTest : public testing::Test {
+class ControlTest : public ServedSocket {
   protected:
     void SetUp() override {
-        char pattern[] = "/tmp/execseal-control-XXXXXX";
-        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
-        directory_ = &pattern[0];
-        loop_ = std::make_unique<EventLoop>();
-        auto control = open_control(*loop_, path(), [this](const std::string& command) {
+        auto control = open_control(loop_, path(), [this](const std::string& command) {
             asked_.push_back(command);
             if (command == "big") {
                 return ordered_json{{"big", std::string(std::size_t{3} << 20U, 'x')}};
@@ -38,35 +33,14 @@ class ControlTest : public testing::Test {
         ASSERT_TRUE(control.has_value()) << control.error().text();
         control_ = std::move(*control);
     }
-    void TearDown() override {
-        control_.reset();
-        std::filesystem::remove_all(directory_);
-    }
-
-    [[nodiscard]] std::string path() const { return directory_ + "/control.sock"; }
-    UniqueFd connect() {
-        auto socket = connect_unix(path(), std::chrono::seconds(5));
-        EXPECT_TRUE(socket.has_value());
-        return std::move(*socket);
-    }
-    // Runs the loop until nothing is ready any more.
-    void settle() {
-        for (;;) {
-            auto ran = loop_->run_once(EventLoop::Clock::now());
-            ASSERT_TRUE(ran.has_value());
-            if (*ran == 0) {
-                return;
-            }
-        }
-    }
     // ask_supervisor() in another thread, as it is another process in life.
     Result<ordered_json> ask(const std::string& command) {
         auto answer = std::async(std::launch::async, [&] {
             return ask_supervisor(path(), command, std::chrono::seconds(10));
         });
         while (answer.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-            EXPECT_TRUE(loop_->run_once(EventLoop::Clock::now() + std::chrono::milliseconds(5))
-                            .has_value());
+            EXPECT_TRUE(
+                loop_.run_once(EventLoop::Clock::now() + std::chrono::milliseconds(5)).has_value());
         }
         return answer.get();
     }
@@ -87,8 +61,6 @@ class ControlTest : public testing::Test {
         EXPECT_TRUE(send_with_fds(socket.get(), text).has_value());
     }
 
-    std::string directory_;
-    std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<RequestServer> control_;
     std::vector<std::string> asked_;
 };
@@ -194,10 +166,9 @@ TEST_F(ControlTest, MoreConnectionsThanItKeepsAreTurnedAway) {
 }
 
 TEST_F(ControlTest, TheClientNamesTheSocketThatDoesNotAnswer) {
-    const auto none = ask_supervisor(directory_ + "/none.sock", "x", std::chrono::seconds(1));
+    const auto none = ask_supervisor(path() + ".none", "x", std::chrono::seconds(1));
     ASSERT_FALSE(none.has_value());
-    EXPECT_NE(none.error().text().find(directory_ + "/none.sock"), std::string::npos)
-        << none.error().text();
+    EXPECT_NE(none.error().text().find(path() + ".none"), std::string::npos) << none.error().text();
     control_.reset();
     EXPECT_FALSE(ask_supervisor(path(), "x", std::chrono::seconds(1)).has_value());
 }

@@ -6,9 +6,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <filesystem>
-
 #include "hook/os/unix_socket.h"
+#include "tests/unit/served_socket.h"
 
 namespace execseal {
 namespace {
@@ -16,14 +15,10 @@ namespace {
 constexpr const char* kMessage =
     R"({"ociVersion":"0.2.0","fds":["seccompFd"],"pid":7,"state":{"id":"web","status":"creating","pid":7,"bundle":"/b"}})";
 
-class ListenerTest : public testing::Test {
+class ListenerTest : public ServedSocket {
   protected:
     void SetUp() override {
-        char pattern[] = "/tmp/execseal-listener-XXXXXX";
-        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
-        directory_ = &pattern[0];
-        loop_ = std::make_unique<EventLoop>();
-        auto listener = Listener::open(*loop_, path(), "web",
+        auto listener = Listener::open(loop_, path(), "web",
                                        [this](const ContainerProcessState& state, UniqueFd fd) {
                                            states_.push_back(state);
                                            fds_.push_back(std::move(fd));
@@ -31,35 +26,12 @@ class ListenerTest : public testing::Test {
         ASSERT_TRUE(listener.has_value()) << listener.error().text();
         listener_ = std::move(*listener);
     }
-    void TearDown() override {
-        listener_.reset();
-        std::filesystem::remove_all(directory_);
-    }
-
-    [[nodiscard]] std::string path() const { return directory_ + "/seccomp.sock"; }
-    UniqueFd connect() {
-        auto socket = connect_unix(path(), std::chrono::seconds(5));
-        EXPECT_TRUE(socket.has_value());
-        return std::move(*socket);
-    }
-    // Runs the loop until nothing is ready any more.
-    void settle() {
-        for (;;) {
-            auto ran = loop_->run_once(EventLoop::Clock::now());
-            ASSERT_TRUE(ran.has_value());
-            if (*ran == 0) {
-                return;
-            }
-        }
-    }
     static UniqueFd some_fd() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
     static bool peer_closed(const UniqueFd& socket) {
         char byte = 0;
         return read(socket.get(), &byte, 1) == 0;
     }
 
-    std::string directory_;
-    std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Listener> listener_;
     std::vector<ContainerProcessState> states_;
     std::vector<UniqueFd> fds_;
