@@ -22,6 +22,7 @@
 
 #include "hook/os/check.h"
 #include "hook/os/privileges.h"
+#include "hook/os/procfs.h"
 
 namespace execseal {
 namespace {
@@ -269,6 +270,12 @@ ReplyState Expendable::wait(Clock::time_point deadline) {
             return ReplyState::kPending;
         }
     }
+}
+
+bool Expendable::sleeps() const {
+    const auto procfs = open_procfs();
+    const auto status = procfs ? (*procfs)->status(Tid{pid_}) : procfs.error();
+    return !status || !*status || (*status)->state == 'S' || (*status)->state == 'D';
 }
 
 ReplyState Expendable::receive() {

@@ -10,6 +10,7 @@ namespace {
 // Address space only; pages come as they are written. Each view may carry the whole argv again.
 constexpr std::size_t kRoom = 12 * kMaxArgTotal;
 constexpr std::size_t kMaxIdle = 2;
+constexpr int kMaxExtensions = 8;
 
 struct Job {
     ExecCall call;
@@ -302,14 +303,31 @@ ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
     return ticket;
 }
 
+bool ExecReader::try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const {
+    const bool looked = now - ticket.deadline_ < deadline_ / 4;
+    if ((looked && ticket.process_->sleeps()) || ticket.extensions_ == kMaxExtensions) {
+        return false;
+    }
+    ++ticket.extensions_;
+    ticket.deadline_ = now + deadline_;
+    return true;
+}
+
 std::optional<ExecStudy> ExecReader::collect(Ticket& ticket,
                                              std::chrono::steady_clock::time_point until) {
     if (!ticket.process_) {
         return failed_study(ticket.call_, SnapshotOutcome::kUnreadable, ticket.failure_);
     }
-    const ReplyState state = ticket.process_->wait(std::min(until, ticket.deadline_));
-    if (state == ReplyState::kPending && std::chrono::steady_clock::now() < ticket.deadline_) {
-        return std::nullopt;
+    ReplyState state = ticket.process_->wait(std::min(until, ticket.deadline_));
+    while (state == ReplyState::kPending) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= ticket.deadline_ && !try_extend(ticket, now)) {
+            break;
+        }
+        if (now >= until) {
+            return std::nullopt;
+        }
+        state = ticket.process_->wait(std::min(until, ticket.deadline_));
     }
     Expendable process = std::move(*ticket.process_);
     ticket.process_.reset();

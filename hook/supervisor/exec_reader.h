@@ -35,7 +35,9 @@ class ExecReader {
     // Starts the first process ahead of need.
     Result<> warm_up();
 
-    // Waits; past the deadline the snapshot is kBlocked.
+    // Waits; past the deadline the snapshot is kBlocked. Time in which the process had no CPU, or
+    // in which nobody looked (the supervisor itself had none, or was stopped), is no sign of a page
+    // that hangs: the deadline begins anew then, a bounded number of times.
     ExecStudy study(const ExecCall& call, StudyScope scope,
                     const std::optional<RootIdentity>& container);
 
@@ -52,6 +54,7 @@ class ExecReader {
         ExecCall call_;
         std::string failure_;
         std::chrono::steady_clock::time_point deadline_;
+        int extensions_ = 0;
     };
     Ticket begin(const ExecCall& call, StudyScope scope,
                  const std::optional<RootIdentity>& container);
@@ -61,6 +64,7 @@ class ExecReader {
 
   private:
     Result<Expendable> take_process();
+    [[nodiscard]] bool try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const;
 
     std::chrono::milliseconds deadline_;
     std::vector<Expendable> idle_;
