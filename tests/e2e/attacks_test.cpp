@@ -203,10 +203,20 @@ class Guarded : public Attacks {
         if (counts.value("writer", "") == "ok") {
             EXPECT_GT(counts.value("refused", 0) + killed, 0) << "the race was never hit";
         }
+        EXPECT_TRUE(node.nothing_left());  // all is written by then
         const auto events = node.events();
         EXPECT_EQ(killed, std::count_if(events.begin(), events.end(), [](const auto& event) {
                       return event.contains("race_detected") && event["outcome"] == "killed";
                   }));
+        // Whatever ran was verified first, also where the attack has not won by it. One more is the
+        // attack itself.
+        EXPECT_LT(counts.value("good", 0) + counts.value("evil", 0) + counts.value("honest", 0),
+                  std::count_if(events.begin(), events.end(),
+                                [](const auto& event) {
+                                    return event["event"] == "exec" &&
+                                           event["outcome"] == "executed";
+                                }))
+            << "something ran that nobody had verified";
     }
 };
 
