@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <linux/audit.h>
+#include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -236,7 +237,19 @@ class RealTraceeWait final : public TraceeWait {
     }
 
     Result<std::optional<Stop>> wait(Tid tid) override {
-        CHECK(armed_);
+        CHECK(slice_.has_value());
+        if (!ticks_) {
+            // Most tasks stop before they are asked for, or as soon as they get this CPU; starting
+            // and stopping the timer costs more than such a wait.
+            for (int attempt = 0; attempt < 2; ++attempt) {
+                Result<std::optional<Stop>> news = try_wait(tid);
+                if (!news || *news) {
+                    return news;
+                }
+                (void)::sched_yield();
+            }
+            start_ticking();
+        }
         return wait_for(tid, 0);
     }
 
@@ -246,26 +259,28 @@ class RealTraceeWait final : public TraceeWait {
                 return made;
             }
         }
-        itimerspec tick{};
-        tick.it_value.tv_sec = slice.count() / 1'000'000;
-        tick.it_value.tv_nsec = slice.count() % 1'000'000 * 1000;
-        tick.it_interval = tick.it_value;
-        if (::timer_settime(timer_, 0, &tick, nullptr) != 0) {
-            return Error{errno, "timer_settime"};
-        }
-        armed_ = true;
+        slice_ = slice;
         return Ok{};
     }
 
     void disarm() override {
-        if (armed_) {
+        slice_.reset();
+        if (std::exchange(ticks_, false)) {
             const itimerspec never{};
             (void)::timer_settime(timer_, 0, &never, nullptr);
-            armed_ = false;
         }
     }
 
   private:
+    void start_ticking() {
+        itimerspec tick{};
+        tick.it_value.tv_sec = slice_->count() / 1'000'000;
+        tick.it_value.tv_nsec = slice_->count() % 1'000'000 * 1000;
+        tick.it_interval = tick.it_value;
+        CHECK(::timer_settime(timer_, 0, &tick, nullptr) == 0);
+        ticks_ = true;
+    }
+
     static Result<std::optional<Stop>> wait_for(Tid tid, int flags) {
         int status = 0;
         const pid_t pid = ::waitpid(tid.value, &status, __WALL | flags);
@@ -312,7 +327,8 @@ class RealTraceeWait final : public TraceeWait {
 
     timer_t timer_{};
     bool have_timer_ = false;
-    bool armed_ = false;
+    std::optional<std::chrono::microseconds> slice_;  // while armed
+    bool ticks_ = false;
 };
 
 stop::EventKind event_kind(int event) {

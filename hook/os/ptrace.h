@@ -112,8 +112,8 @@ class TraceeWait {
     virtual Result<AnyNews> try_wait_any() = 0;
     // Blocks until the task stops or ends, or until the alarm ticks (nullopt). Only while armed.
     virtual Result<std::optional<Stop>> wait(Tid tid) = 0;
-    // The alarm ticks every `slice` for the calling thread until disarmed, so that a tick that
-    // falls between two waits is followed by another one.
+    // From the first wait() that blocks on, the alarm ticks every `slice` for the calling thread
+    // until disarmed, so that a tick that falls between two waits is followed by another one.
     virtual Result<> arm(std::chrono::microseconds slice) = 0;
     virtual void disarm() = 0;
 };

@@ -409,6 +409,7 @@ std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
     const std::vector<QuietCaller> quiet = quiet_callers();
     FreezeRequest request;
     request.caller = flow.tid;
+    request.parent = flow.study.caller.parent;
     request.quiet = quiet;
     request.deadline = flow.frozen_at + protection_.freeze_budget;
     freeze_ = std::make_unique<Freeze>(context_.tracer, context_.procfs, context_.tasks);

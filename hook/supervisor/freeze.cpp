@@ -245,17 +245,15 @@ bool Freeze::interrupt_all(FreezeReport& report) {
 }
 
 bool Freeze::wait_for_all(const FreezeRequest& request, FreezeReport& report) {
-    // The usual vfork parent is the caller's: it is asked for at once, not after a tick.
-    const Result<std::optional<TaskStatus>> caller = procfs_.status(request.caller);
-    if (caller && *caller) {
-        const auto parent = known_.find(Tid{(*caller)->parent.value});
-        if (parent != known_.end() && parent->second != kNobody) {
-            Held& held = held_[parent->second];
-            if (held.state == State::kPending && tracer_.look(held.tid) == Awaited::kTick &&
-                is_kernel_held(held.tid, true)) {
-                held.state = State::kInKernel;
-                report.in_kernel.push_back(held.tid);
-            }
+    // The usual vfork parent is the caller's: it is asked for at once, not after a tick, but given
+    // the time to come to its stop.
+    const auto parent = known_.find(Tid{request.parent.value});
+    if (parent != known_.end() && parent->second != kNobody) {
+        Held& held = held_[parent->second];
+        if (held.state == State::kPending && tracer_.look(held.tid) == Awaited::kTick &&
+            is_kernel_held(held.tid, true)) {
+            held.state = State::kInKernel;
+            report.in_kernel.push_back(held.tid);
         }
     }
     // Births append to held_ while this runs.

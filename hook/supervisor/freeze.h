@@ -43,7 +43,8 @@ struct QuietCaller {
 };
 
 struct FreezeRequest {
-    Tid caller;  // never touched
+    Tid caller;   // never touched
+    Tgid parent;  // of the caller, the likely one to wait for it in vfork(2); 0: not known
     std::span<const QuietCaller> quiet;
     std::chrono::steady_clock::time_point deadline;
     // How long an uninterruptible task is waited for.

@@ -426,6 +426,10 @@ Awaited Tracer::look(Tid tid) {
     }
     std::optional<Stop> news = try_wait(tid);
     if (!news) {
+        std::this_thread::yield();  // one that was interrupted just now may need this CPU
+        news = try_wait(tid);
+    }
+    if (!news) {
         return Awaited::kTick;
     }
     return is_end(take_news(tid, *news)) ? Awaited::kEnded : Awaited::kStopped;
