@@ -46,7 +46,7 @@ fi
 install_packages "${build_packages[@]}" "${runtime_packages[@]}"
 echo "building (release)"
 log=$(mktemp)
-if ! { cmake --preset release -DEXECSEAL_TESTS=OFF && cmake --build --preset release -- --quiet; } >"$log" 2>&1; then
+if ! { cmake --preset release && cmake --build --preset release -- --quiet; } >"$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
     exit 1
