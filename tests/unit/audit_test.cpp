@@ -3,29 +3,25 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "tests/unit/folder_test.h"
 
 namespace execseal {
 namespace {
 
 using nlohmann::json;
 
-class Audit : public testing::Test {
+class Audit : public FolderTest {
   protected:
     void SetUp() override {
-        char pattern[] = "/tmp/execseal-audit-XXXXXX";
-        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
-        directory_ = &pattern[0];
         plan_.container_id = "web";
         plan_.container_name = "front";
         plan_.policy.name = "small";
         plan_.annotations = {{"io.execseal.policy", "small"}};
         settings_.file = directory_ + "/audit.jsonl";
     }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
     json write(const ExecEvent& event) {
         auto log = AuditLog::open(settings_, plan_);
         EXPECT_TRUE(log.has_value());
@@ -59,7 +55,6 @@ class Audit : public testing::Test {
         return event;
     }
 
-    std::string directory_;
     Plan plan_;
     AuditSettings settings_;
 };

@@ -1,6 +1,5 @@
 // `execseal doctor`: what it makes of what it finds.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -8,6 +7,7 @@
 
 #include "hook/cli/doctor_kernel.h"
 #include "hook/cli/doctor_node.h"
+#include "tests/unit/folder_test.h"
 
 namespace execseal {
 namespace {
@@ -56,15 +56,8 @@ TEST(Doctor, ARuntimeMustBeAbleToNotify) {
     EXPECT_EQ(tells.detail, "runc: can notify, libseccomp 2.5.4");
 }
 
-class DoctorNode : public testing::Test {
+class DoctorNode : public FolderTest {
   protected:
-    void SetUp() override {
-        char pattern[] = "/tmp/execseal-doctor-XXXXXX";
-        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
-        directory_ = &pattern[0];
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
     void put(const std::string& name, const std::string& text,
              std::filesystem::perms mode = std::filesystem::perms(0644)) const {
         const std::filesystem::path path = directory_ + "/" + name;
@@ -72,8 +65,6 @@ class DoctorNode : public testing::Test {
         std::ofstream(path) << text;
         std::filesystem::permissions(path, mode);
     }
-
-    std::string directory_;
 };
 
 TEST_F(DoctorNode, TellsCgroupModesByTheirFiles) {

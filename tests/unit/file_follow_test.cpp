@@ -2,24 +2,18 @@
 #include "hook/os/file_follow.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <future>
 
+#include "tests/unit/folder_test.h"
+
 namespace execseal {
 namespace {
 
-class FileFollowTest : public testing::Test {
+class FileFollowTest : public FolderTest {
   protected:
-    void SetUp() override {
-        char pattern[] = "/tmp/execseal-follow-XXXXXX";
-        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
-        directory_ = &pattern[0];
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
     [[nodiscard]] std::string path() const { return directory_ + "/audit.jsonl"; }
     void append(const std::string& text) const { std::ofstream(path(), std::ios::app) << text; }
     [[nodiscard]] FileFollow follow() const {
@@ -38,8 +32,6 @@ class FileFollowTest : public testing::Test {
             text += *bytes;
         }
     }
-
-    std::string directory_;
 };
 
 TEST_F(FileFollowTest, ReadsWhatIsThereAndWhatIsAppended) {

@@ -12,25 +12,19 @@
 #include "hook/os/byte_io.h"
 #include "hook/os/spawn.h"
 #include "hook/os/state_dir.h"
+#include "tests/unit/folder_test.h"
 
 namespace execseal {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class OsFiles : public testing::Test {
+class OsFiles : public FolderTest {
   protected:
-    void SetUp() override {
-        char pattern[] = "/tmp/execseal-os-XXXXXX";
-        ASSERT_NE(mkdtemp(&pattern[0]), nullptr);
-        directory_ = &pattern[0];
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
     static std::string content(const std::string& path) {
         std::ifstream file(path);
         return {std::istreambuf_iterator<char>(file), {}};
     }
-    std::string directory_;
 };
 
 TEST_F(OsFiles, AStateDirectoryHasOneHolderAtATime) {

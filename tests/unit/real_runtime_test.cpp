@@ -8,24 +8,20 @@
 #include <fstream>
 
 #include "config/settings.h"
+#include "tests/unit/folder_test.h"
 
 namespace execseal {
 namespace {
 
 namespace fs = std::filesystem;
 
-class RealRuntime : public testing::Test {
+class RealRuntime : public FolderTest {
   protected:
     void SetUp() override {
-        char pattern[] = "/tmp/shim-runtime-XXXXXX";
-        ASSERT_NE(::mkdtemp(&pattern[0]), nullptr);
-        directory_ = &pattern[0];
         fs::create_directories(directory_ + "/first");
         fs::create_directories(directory_ + "/second");
         path_ = directory_ + "/first:" + directory_ + "/second";
     }
-    void TearDown() override { fs::remove_all(directory_); }
-
     [[nodiscard]] std::string program(const std::string& name, mode_t mode = 0755) const {
         std::string path = directory_ + "/" + name;
         std::ofstream(path) << "#!/bin/sh\n";
@@ -38,7 +34,6 @@ class RealRuntime : public testing::Test {
         return runtimes ? *runtimes : std::vector<std::string>{runtimes.error().text()};
     }
 
-    std::string directory_;
     std::string path_;
 };
 

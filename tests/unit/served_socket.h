@@ -3,28 +3,18 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <memory>
 #include <string>
 #include <utility>
 
 #include "hook/os/event_loop.h"
 #include "hook/os/unix_socket.h"
+#include "tests/unit/folder_test.h"
 
 namespace execseal {
 
-class ServedSocket : public testing::Test {
+class ServedSocket : public FolderTest {
   protected:
-    ServedSocket() {
-        char pattern[] = "/tmp/execseal-socket-XXXXXX";
-        if (mkdtemp(&pattern[0]) != nullptr) {
-            directory_ = &pattern[0];
-        }
-    }
-    ~ServedSocket() override { std::filesystem::remove_all(directory_); }
-
     [[nodiscard]] std::string path() const { return directory_ + "/served.sock"; }
     [[nodiscard]] UniqueFd connect() const {
         auto socket = connect_unix(path(), std::chrono::seconds(5));
@@ -43,9 +33,6 @@ class ServedSocket : public testing::Test {
     }
 
     EventLoop loop_;
-
-  private:
-    std::string directory_;
 };
 
 }  // namespace execseal

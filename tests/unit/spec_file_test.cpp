@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hook/os/file_replace.h"
+#include "tests/unit/folder_test.h"
 
 namespace execseal {
 namespace {
@@ -18,16 +19,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-class SpecFileTest : public testing::Test {
+class SpecFileTest : public FolderTest {
   protected:
-    void SetUp() override {
-        char pattern[] = "/tmp/shim-spec-XXXXXX";
-        ASSERT_NE(::mkdtemp(&pattern[0]), nullptr);
-        directory_ = fs::canonical(&pattern[0]);
-        path_ = directory_ + "/config.json";
-    }
-    void TearDown() override { fs::remove_all(directory_); }
-
+    void SetUp() override { path_ = directory_ + "/config.json"; }
     void put(const std::string& text) const { std::ofstream(path_) << text; }
     [[nodiscard]] std::string content() const {
         std::ifstream file(path_);
@@ -46,7 +40,6 @@ class SpecFileTest : public testing::Test {
         return spec ? "" : spec.error().text();
     }
 
-    std::string directory_;
     std::string path_;
 };
 
