@@ -41,6 +41,8 @@ class RequestServer {
     ~RequestServer();
     RequestServer(const RequestServer&) = delete;
     RequestServer& operator=(const RequestServer&) = delete;
+    RequestServer(RequestServer&&) = delete;
+    RequestServer& operator=(RequestServer&&) = delete;
 
     [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
     void on_deadline(Clock::time_point now);

@@ -40,6 +40,8 @@ class Containers {
     ~Containers();
     Containers(const Containers&) = delete;
     Containers& operator=(const Containers&) = delete;
+    Containers(Containers&&) = delete;
+    Containers& operator=(Containers&&) = delete;
 
     // From a runtime.
     void take(const ContainerProcessState& message, UniqueFd listener);

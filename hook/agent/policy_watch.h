@@ -22,6 +22,8 @@ class PolicyWatch {
     ~PolicyWatch();
     PolicyWatch(const PolicyWatch&) = delete;
     PolicyWatch& operator=(const PolicyWatch&) = delete;
+    PolicyWatch(PolicyWatch&&) = delete;
+    PolicyWatch& operator=(PolicyWatch&&) = delete;
 
     // By name (the file's, without ".json"): does it load?
     [[nodiscard]] const std::map<std::string, bool>& policies() const { return policies_; }

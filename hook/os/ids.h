@@ -13,8 +13,8 @@ namespace execseal {
 template <class Tag, class Rep>
 struct StrongId {
     Rep value{};
-    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of a comparison for a
-    // pointer
+    // clang-tidy 14 takes the 0 of a comparison for a pointer.
+    // NOLINTNEXTLINE(modernize-use-nullptr): see above
     friend auto operator<=>(StrongId, StrongId) = default;
 };
 

@@ -95,7 +95,7 @@ class RealPtrace final : public Ptrace {
 
     Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) override {
         Registers registers;
-        const auto read = read_registers(tid, registers);
+        auto read = read_registers(tid, registers);
         if (!read || *read == PtraceReach::kGone) {
             return read;
         }

@@ -196,8 +196,8 @@ TEST_P(AgentPodman, ItsRestartLeavesContainersJudgedAndRunning) {
             Podman::kImage,
             "/bin/sh",
             "-c",
-            "while read order < /srv/orders; do $order > /srv/out 2>/dev/null; "
-            "echo $? > /srv/code.new; mv /srv/code.new /srv/code; done"};
+            std::string("while read order < /srv/orders; do $order > /srv/out 2>/dev/null; ") +
+                "echo $? > /srv/code.new; mv /srv/code.new /srv/code; done"};
         ASSERT_EQ(podman_.call(words).exit_code, 0) << read_file(node_.log_path());
         const auto order = [&](const std::string& command) {
             fs::remove(scratch_.path() / name / "code");
@@ -233,8 +233,8 @@ TEST_P(AgentPodman, ASupervisorThatDiesIsFollowedByAnother) {
     const Outcome started = podman_.call(
         {"run", "--detach", "--name", "busy", "--security-opt", seccomp(agent.profile({"small"})),
          "--volume", out.string() + ":/srv", Podman::kImage, "/bin/sh", "-c",
-         "for w in 1 2 3 4; do (i=0; while :; do /bin/true; i=$((i+1)); echo $i > /srv/$w; done) & "
-         "done; wait"});
+         std::string("for w in 1 2 3 4; do ") +
+             "(i=0; while :; do /bin/true; i=$((i+1)); echo $i > /srv/$w; done) & done; wait"});
     ASSERT_EQ(started.exit_code, 0) << started.text();
     const auto count = [&](int worker) {
         const std::string text = read_file(out / std::to_string(worker));

@@ -75,7 +75,7 @@ Runtime Node::runtime() const {
 }
 
 std::filesystem::path Node::runtime_script() const {
-    const std::filesystem::path script = scratch_ / "execseal-runtime";
+    std::filesystem::path script = scratch_ / "execseal-runtime";
     write_file(script, "#!/bin/sh\nEXECSEAL_CONFIG=" + settings_path_.string() + " exec " +
                            runtime().program + " \"$@\"\n");
     std::filesystem::permissions(script, std::filesystem::perms(0755));

@@ -29,6 +29,7 @@ struct Attack {
     int attempts_under_freeze = attempts;
 };
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest looks for
 void PrintTo(const Attack& attack, std::ostream* out) {
     *out << attack.name;
 }

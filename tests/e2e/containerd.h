@@ -26,8 +26,8 @@ class Containerd {
     ~Containerd();
 
     // `ctr WORDS` in the namespace "default".
-    Outcome ctr(const std::vector<std::string>& words,
-                std::chrono::milliseconds deadline = kDeadline) const;
+    [[nodiscard]] Outcome ctr(const std::vector<std::string>& words,
+                              std::chrono::milliseconds deadline = kDeadline) const;
     // `ctr run FLAGS IMAGE ID ARGV` with execseal as its runtime binary.
     [[nodiscard]] Outcome run(const std::vector<std::string>& flags, const std::string& id,
                               const std::vector<std::string>& argv) const;

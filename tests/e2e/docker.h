@@ -25,8 +25,8 @@ class Docker {
     ~Docker();
 
     // `docker WORDS`.
-    Outcome call(std::vector<std::string> words,
-                 std::chrono::milliseconds deadline = kDeadline) const;
+    [[nodiscard]] Outcome call(std::vector<std::string> words,
+                               std::chrono::milliseconds deadline = kDeadline) const;
     // `docker run FLAGS IMAGE ARGV`; FLAGS choose the runtime, without one it is plain runc.
     [[nodiscard]] Outcome run(const std::vector<std::string>& flags,
                               const std::vector<std::string>& argv) const;

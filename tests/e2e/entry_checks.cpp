@@ -12,7 +12,7 @@ std::vector<std::string> tour() {
 nlohmann::json expect_tour_in_events(const Node& node) {
     const auto wgets = node.events_of("/bin/wget");
     EXPECT_EQ(wgets.size(), 1U);
-    const nlohmann::json denied = wgets.empty() ? nlohmann::json::object() : wgets[0];
+    nlohmann::json denied = wgets.empty() ? nlohmann::json::object() : wgets[0];
     EXPECT_EQ(denied.value("rule", ""), "no-wget") << denied;
     EXPECT_EQ(denied.value("outcome", ""), "refused") << denied;
     EXPECT_EQ(node.events_of("/bin/id").at(0)["via"], "child");

@@ -38,6 +38,7 @@ void prepare_failing_fork(Bundle& bundle) {
     bundle.config()["linux"]["resources"]["pids"]["limit"] = 40;
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest looks for
 void PrintTo(const Program& program, std::ostream* out) {
     *out << program.name;
 }

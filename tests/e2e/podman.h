@@ -41,8 +41,8 @@ class Podman {
     // Removes all containers and pods.
     ~Podman();
 
-    Outcome call(const std::vector<std::string>& words,
-                 std::chrono::milliseconds deadline = kDeadline) const;
+    [[nodiscard]] Outcome call(const std::vector<std::string>& words,
+                               std::chrono::milliseconds deadline = kDeadline) const;
     // `podman run --rm FLAGS IMAGE ARGV`.
     [[nodiscard]] Outcome run(const std::vector<std::string>& flags,
                               const std::vector<std::string>& argv) const;

@@ -367,6 +367,7 @@ struct Interrupted {
     bool resumed;  // it goes on attached; else it is released
 };
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest looks for
 void PrintTo(const Interrupted& interrupted, std::ostream* out) {
     *out << interrupted.name;
 }
