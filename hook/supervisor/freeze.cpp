@@ -82,7 +82,7 @@ FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
         news = run_pass(lister, request, report);
         if (news && report.failure == FreezeFailure::kNone && Clock::now() > request.deadline) {
             fail(report, FreezeFailure::kDeadline, Tid{},
-                 "new tasks kept appearing for the whole budget");
+                 "there were still new tasks when the budget was over");
         }
     }
     tracer_.disarm();

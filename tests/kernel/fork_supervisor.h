@@ -56,6 +56,8 @@ class ForkSupervisor {
     ~ForkSupervisor();
     ForkSupervisor(const ForkSupervisor&) = delete;
     ForkSupervisor& operator=(const ForkSupervisor&) = delete;
+    ForkSupervisor(ForkSupervisor&&) = delete;
+    ForkSupervisor& operator=(ForkSupervisor&&) = delete;
 
     // Serves until the condition holds (true) or for `patience` (false).
     bool serve_until(const std::function<bool()>& condition,

@@ -23,7 +23,7 @@ class Inside {
     explicit Inside(int socket) : socket_(socket) {}
     void say(char word) const;
     // Blocks; ends the process when the test is gone.
-    char hear() const;
+    [[nodiscard]] char hear() const;
     // For tests that end themselves a process too many.
     [[nodiscard]] int socket() const { return socket_; }
 
@@ -41,6 +41,8 @@ class ForkedContainer {
                              PidNamespace pids = PidNamespace::kOwn);
     ForkedContainer(const ForkedContainer&) = delete;
     ForkedContainer& operator=(const ForkedContainer&) = delete;
+    ForkedContainer(ForkedContainer&&) = delete;
+    ForkedContainer& operator=(ForkedContainer&&) = delete;
     ~ForkedContainer();
 
     [[nodiscard]] Tid init() const { return Tid{pid_}; }
@@ -48,7 +50,7 @@ class ForkedContainer {
 
     void say(char word) const;
     // The next word, or '\0' after ten seconds or the end of the container.
-    char hear() const;
+    [[nodiscard]] char hear() const;
     // True if a word is waiting.
     [[nodiscard]] bool has_word() const;
     // Waits for the end of the first process: its exit code, or 128 + signal.

@@ -112,7 +112,7 @@ TEST_F(TracerKernel, ReleaseDeliversTheSignalThatTheStopOwes) {
     static Page* shared = nullptr;
     shared = &page;
     ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
-        signal(SIGUSR1, [](int) { shared->signals.fetch_add(1); });
+        (void)signal(SIGUSR1, [](int) { shared->signals.fetch_add(1); });
         return run_one_child(page, inside);
     });
     ASSERT_EQ(container.hear(), 'r');
