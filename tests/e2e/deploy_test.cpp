@@ -22,7 +22,7 @@ std::string with(std::string text, const std::string& old, const std::string& no
 
 class Deploy : public testing::Test {
   protected:
-    Outcome verify_units(const std::string& service) const {
+    [[nodiscard]] Outcome verify_units(const std::string& service) const {
         write_file(scratch_.path() / "execseal-agent.service", service);
         fs::copy_file(kDeploy / "systemd/execseal-agent.socket",
                       scratch_.path() / "execseal-agent.socket",

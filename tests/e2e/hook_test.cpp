@@ -53,7 +53,7 @@ class Hook : public testing::Test {
         EXPECT_TRUE(node_.nothing_left()) << commands;
     }
 
-    Outcome stage(const std::string& name, const std::string& state) const {
+    [[nodiscard]] Outcome stage(const std::string& name, const std::string& state) const {
         return e2e::run({.argv = {node_.hook(), name}, .env = node_.runtime().env, .input = state},
                         scratch_.path());
     }

@@ -433,7 +433,7 @@ TEST_F(FreezeKernel, SignalsAndStopsOfTheFrozenAreKept) {
     static Page* shared = nullptr;
     shared = &page;
     ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
-        signal(SIGUSR1, [](int) { shared->signals.fetch_add(1); });
+        (void)signal(SIGUSR1, [](int) { shared->signals.fetch_add(1); });
         return run_workers(page, inside, 0, 0, 8);
     });
     ASSERT_EQ(container.hear(), 't');
@@ -613,6 +613,8 @@ class TestCgroup {
     }
     TestCgroup(const TestCgroup&) = delete;
     TestCgroup& operator=(const TestCgroup&) = delete;
+    TestCgroup(TestCgroup&&) = delete;
+    TestCgroup& operator=(TestCgroup&&) = delete;
     ~TestCgroup() {
         (void)eventually([this] { return rmdir((path_ + "/inner").c_str()) == 0; });
         (void)eventually([this] { return rmdir(path_.c_str()) == 0; });
