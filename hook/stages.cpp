@@ -34,7 +34,15 @@ Result<> verify_supervisor(const Plan& plan, const Settings& settings) {
     return Ok{};
 }
 
-Result<> create_runtime() {
+// What a stage is about: the state on stdin, and what the settings and the bundle say of it.
+struct HookCall {
+    OciState state;
+    Settings settings;
+    nlohmann::ordered_json spec;
+    std::optional<Plan> plan;  // nullopt: a container that is not ours
+};
+
+Result<HookCall> read_call() {
     auto text = read_stdin();
     if (!text) {
         return text.error();
@@ -47,44 +55,41 @@ Result<> create_runtime() {
     if (!settings) {
         return settings.error();
     }
-    nlohmann::ordered_json spec;
-    auto plan = plan_bundle(state->id, state->bundle, *settings, spec);
+    HookCall call{std::move(*state), std::move(*settings), {}, {}};
+    auto plan = plan_bundle(call.state.id, call.state.bundle, call.settings, call.spec);
     if (!plan) {
         return plan.error();
     }
-    if (!*plan) {
+    call.plan = std::move(*plan);
+    return call;
+}
+
+Result<> create_runtime() {
+    const auto call = read_call();
+    if (!call) {
+        return call.error();
+    }
+    if (!call->plan) {
         return Ok{};
     }
-    if (auto checked = check_edited_spec(spec, **plan, edit_inputs_from(*settings)); !checked) {
-        return add_context(state->bundle + "/config.json", checked.error());
+    if (auto checked = check_edited_spec(call->spec, *call->plan, edit_inputs_from(call->settings));
+        !checked) {
+        return add_context(call->state.bundle + "/config.json", checked.error());
     }
-    auto occupied = state_dir_is_occupied((*plan)->container_dir);
+    auto occupied = state_dir_is_occupied(call->plan->container_dir);
     if (!occupied) {
         return occupied.error();
     }
-    return *occupied ? verify_supervisor(**plan, *settings)
-                     : launch_supervisor(**plan, *settings, {::getppid(), {}});
+    return *occupied ? verify_supervisor(*call->plan, call->settings)
+                     : launch_supervisor(*call->plan, call->settings, {::getppid(), {}});
 }
 
 Result<> poststop() {
-    auto text = read_stdin();
-    if (!text) {
-        return text.error();
+    const auto call = read_call();
+    if (!call) {
+        return call.error();
     }
-    auto state = parse_oci_state(*text, "state on stdin");
-    if (!state) {
-        return state.error();
-    }
-    auto settings = load_settings(settings_path());
-    if (!settings) {
-        return settings.error();
-    }
-    nlohmann::ordered_json spec;
-    auto plan = plan_bundle(state->id, state->bundle, *settings, spec);
-    if (!plan) {
-        return plan.error();
-    }
-    return *plan ? retire_supervisor(**plan, *settings) : Ok{};
+    return call->plan ? retire_supervisor(*call->plan, call->settings) : Ok{};
 }
 
 int report(const char* stage, const Result<>& result) {

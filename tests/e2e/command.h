@@ -68,6 +68,9 @@ class Running {
 Outcome run(const Command& command, const std::filesystem::path& scratch,
             std::chrono::milliseconds deadline = kDeadline);
 
+// Without their ends.
+std::vector<std::string> lines_of(const std::string& text);
+
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, const std::string& text);
 

@@ -16,15 +16,6 @@ namespace fs = std::filesystem;
 // "default" is ctr's, "k8s.io" the CRI plugin's.
 constexpr const char* kNamespaces[] = {"default", "k8s.io"};
 
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) {
-        lines.push_back(line);
-    }
-    return lines;
-}
-
 }  // namespace
 
 Containerd::Containerd(const Scratch& scratch, const Node& node, Engine engine)

@@ -54,9 +54,8 @@ Docker::Docker(const Scratch& scratch, const Node& node, Engine engine) : scratc
 }
 
 Docker::~Docker() {
-    const Outcome all = call({"ps", "--all", "--quiet", "--no-trunc"});
-    for (std::size_t at = 0; at + 64 <= all.out.size(); at += 65) {
-        (void)call({"rm", "--force", all.out.substr(at, 64)});
+    for (const std::string& id : lines_of(call({"ps", "--all", "--quiet"}).out)) {
+        (void)call({"rm", "--force", id});
     }
     daemon_->signal(SIGTERM);
     (void)daemon_->wait(std::chrono::seconds{30});

@@ -33,15 +33,6 @@ UniqueFd datagram_socket(const fs::path& path) {
     return fd;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) {
-        lines.push_back(line);
-    }
-    return lines;
-}
-
 }  // namespace
 
 ServiceManagerDouble::ServiceManagerDouble(const Scratch& scratch, const Node& node)
