@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "hook/os/check.h"
 #include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
 
@@ -140,6 +141,7 @@ std::optional<ForkInput> ForkTracking::seize(Tid caller, const Occasion& occasio
 }
 
 ForkInput ForkTracking::answer(const Answer& answer, const Occasion& occasion) {
+    CHECK(occasion.listener != nullptr);
     const Result<NotifyReach> reach = occasion.listener->answer(occasion.id, answer);
     if (!reach) {
         log_warning("fork tracking: " + reach.error().text());
