@@ -99,7 +99,7 @@ ExecGate::ExecGate(const GateContext& context)
 ExecGate::~ExecGate() = default;
 
 void ExecGate::on_exec(Session& session, const Notification& notification) {
-    supersede(notification.tid);
+    supersede(notification);
     if (context_.forks.is_followed(notification.tid)) {
         // Its last fork failed and nobody has noticed yet: it is let go first, and its exec comes
         // again.
@@ -127,7 +127,8 @@ void ExecGate::on_exec(Session& session, const Notification& notification) {
     collect(*reading_.back(), Clock::now() + kReadPatience);
 }
 
-void ExecGate::supersede(Tid caller) {
+void ExecGate::supersede(const Notification& next) {
+    const Tid caller = next.tid;
     if (caller.value == 0) {
         return;
     }
@@ -150,11 +151,15 @@ void ExecGate::supersede(Tid caller) {
         while (const auto input = look_at(*flow)) {
             drive(*flow, *input);
         }
-        if (flow->state != ExecState::kDone) {
-            flow->event.outcome = Outcome::kGone;
-            flow->answered = false;
-            drive(*flow, ExecInput::kReturnStop);
+        if (flow->state == ExecState::kDone) {
+            continue;
         }
+        // The same call again has been started again, by a signal or its caller; another one says
+        // that the exec has failed, but not with which error.
+        const bool again = decode_exec_call(data_of(next), caller) == flow->call;
+        flow->event.outcome = again ? Outcome::kGone : Outcome::kFailed;
+        flow->answered = flow->answered && !again;
+        drive(*flow, ExecInput::kReturnStop);
     }
     drop_done();
     advance();
@@ -214,7 +219,7 @@ void ExecGate::move_flow(Flows& from, Flows& to, const Flow& flow) {
 }
 
 void ExecGate::on_fork(Session& session, const Notification& notification) {
-    supersede(notification.tid);
+    supersede(notification);
     if (freeze_ != nullptr || !waiting_.empty()) {
         // Attached now: a signal that ends its wait meanwhile must not end its call, see
         // Tracer::release(). What came of it is asked again when its turn comes.

@@ -132,7 +132,7 @@ class ExecGate {
     void end_unverified(const Flow& flow);
     void drop_done();
     // A task that notifies anew has left its earlier calls, whatever has become of their reading.
-    void supersede(Tid caller);
+    void supersede(const Notification& next);
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Flow& flow);
     [[nodiscard]] std::vector<QuietCaller> quiet_callers() const;

@@ -223,6 +223,35 @@ TEST_F(ExecGateKernel, ACallThatWasBackedOutOfDoesNotReleaseTheNextOneUnverified
     EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
 }
 
+// Nobody sees the first call's return before the caller's next call comes.
+TEST_F(ExecGateKernel, AFailedExecThatIsFollowedByAnotherIsReportedAsFailed) {
+    const std::string busy = folder.file("busy");
+    ASSERT_TRUE(std::filesystem::copy_file(kWitness, busy));
+    const UniqueFd writer(::open(busy.c_str(), O_WRONLY | O_CLOEXEC));  // ETXTBSY
+    ASSERT_TRUE(writer.valid());
+    ForkedContainer container(NotifiedCalls::kForksAndExecs, [&](const Inside& inside) {
+        char* argv[] = {const_cast<char*>("busy"), nullptr};
+        (void)::execve(busy.c_str(), argv, argv + 1);
+        exec_witness(inside);
+        return 1;
+    });
+    serve(container);
+    gate->on_exec(session, next_exec());
+    gate->on_exec(session, next_exec());
+    // The release of the first call has made the second one start again.
+    ASSERT_TRUE(eventually([&] {
+        on_sigchld();
+        (void)loop.run_once(Clock::now());
+        if (session.notify->poll(0ms).value() == ListenerState::kReadable) {
+            gate->on_exec(session, next_exec());
+        }
+        return container.has_word();
+    }));
+    EXPECT_EQ(container.hear(), 'g');
+    EXPECT_EQ(container.wait_end(), 0);
+    EXPECT_EQ(outcomes(), (std::vector<std::string>{"failed", "executed"}));
+}
+
 void* exec_from_thread(void* argument) {
     const auto* inside = static_cast<const Inside*>(argument);
     (void)inside->hear();
