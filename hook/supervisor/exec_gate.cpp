@@ -98,6 +98,18 @@ ExecGate::ExecGate(const GateContext& context)
 
 ExecGate::~ExecGate() = default;
 
+void ExecGate::learn_root(Tid first) {
+    ExecCall none;
+    none.tid = first;
+    ExecStudy study = reader_.study(none, StudyScope::kRoot, std::nullopt);
+    if (study.program.outcome == ProgramOutcome::kFound) {
+        root_ = std::move(study.program.root);
+        return;
+    }
+    root_failure_ = std::move(study.program.reason);
+    log_error("the container's root: " + *root_failure_);
+}
+
 void ExecGate::on_exec(Session& session, const Notification& notification) {
     supersede(notification);
     if (context_.forks.is_followed(notification.tid)) {
@@ -336,6 +348,11 @@ ExecInput ExecGate::judge_study(Flow& flow) {
         const bool kernel = program.outcome == ProgramOutcome::kRefused;
         refuse(flow, kernel ? program.error : EACCES, kernel ? "kernel" : "unresolved",
                program.reason);
+        return ExecInput::kRefused;
+    }
+    if (root_failure_) {
+        flow.event.requested = snapshot.path;
+        refuse(flow, EACCES, "unresolved", "the container's root: " + *root_failure_);
         return ExecInput::kRefused;
     }
     if (!root_) {

@@ -73,6 +73,11 @@ class ExecGate {
     // Starts what the first exec would have to wait for.
     Result<> warm_up() { return reader_.warm_up(); }
 
+    // What names mean in the container is learnt from its first exec, or from its first process by
+    // this, for a gate that begins later. Blocks while the process that looks does. A root that
+    // cannot be looked at makes every exec be refused.
+    void learn_root(Tid first);
+
     // Who the domain is; until it is known every freeze fails.
     void set_lister(TaskLister* lister) { lister_ = lister; }
     // What ids mean in the container; until it is known every exec is refused.
@@ -145,6 +150,7 @@ class ExecGate {
     // What names mean in the container: learnt from its first exec, not from a caller that may have
     // made itself another root.
     std::optional<RootIdentity> root_;
+    std::optional<std::string> root_failure_;
     std::optional<IdMaps> id_maps_;
     TaskLister* lister_ = nullptr;
     Flows reading_;  // the first read has not come back yet

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "hook/supervisor/file_name.h"
 #include "hook/supervisor/flat_message.h"
 
 namespace execseal {
@@ -64,9 +65,7 @@ Job get_job(FlatReader& in) {
     job.call.width = in.number() == static_cast<std::uint64_t>(PointerWidth::k32)
                          ? PointerWidth::k32
                          : PointerWidth::k64;
-    job.scope = in.number() == static_cast<std::uint64_t>(StudyScope::kMemory)
-                    ? StudyScope::kMemory
-                    : StudyScope::kMemoryAndProgram;
+    job.scope = static_cast<StudyScope>(in.number());
     if (in.number() != 0) {
         job.container = get_root(in);
     }
@@ -184,10 +183,14 @@ class Worker {
                        std::vector<UniqueFd>& fds) {
         FlatReader in(bytes);
         const Job job = get_job(in);
-        ProcessMemory memory(job.call.tid);
-        request_.read(job.call, memory, study_.snapshot);
         study_.program = Program{};
         study_.caller = CallerNumbers{};
+        if (job.scope == StudyScope::kRoot) {
+            find_root(job.call.tid);
+        } else {
+            ProcessMemory memory(job.call.tid);
+            request_.read(job.call, memory, study_.snapshot);
+        }
         if (job.scope == StudyScope::kMemoryAndProgram) {
             find_program(job);
         }
@@ -203,6 +206,22 @@ class Worker {
     }
 
   private:
+    void find_root(Tid task) {
+        study_.snapshot = ExecSnapshot{};
+        const auto view = CallerView::open(task);
+        if (!view) {
+            study_.program.reason = view.error().text();
+            return;
+        }
+        const FileNamer namer(*view, std::nullopt);
+        if (namer.failure()) {
+            study_.program.reason = namer.failure()->text();
+            return;
+        }
+        study_.program.root = namer.caller_root();
+        study_.program.outcome = ProgramOutcome::kFound;
+    }
+
     void find_program(const Job& job) {
         if (study_.snapshot.outcome != SnapshotOutcome::kComplete) {
             study_.program.reason = "not looked for: " + study_.snapshot.reason;

@@ -25,8 +25,9 @@ struct ExecStudy {
     CallerNumbers caller;
 };
 
-// kMemory: the bytes alone, for the second look of a frozen caller.
-enum class StudyScope { kMemory, kMemoryAndProgram };
+// kMemory: the bytes alone, for the second look of a frozen caller. kRoot: of no call, but of a
+// task; only program.root, where program.outcome is kFound.
+enum class StudyScope { kMemory, kMemoryAndProgram, kRoot };
 
 class ExecReader {
   public:

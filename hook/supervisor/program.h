@@ -27,8 +27,9 @@ namespace execseal {
 enum class ProgramOutcome { kUnresolved, kRefused, kFound };
 
 // What names mean: a root directory in a mount namespace. The container's is learnt from the first
-// exec of its first process; a caller that has chrooted or unshared since is then told apart, or
-// its own /usr/bin/psql would pass for the image's.
+// exec of its first process, by a supervisor that takes over from that process itself; a caller
+// that has chrooted or unshared since is then told apart, or its own /usr/bin/psql would pass for
+// the image's.
 struct RootIdentity {
     FileId directory;
     FileId mount_namespace;

@@ -247,6 +247,7 @@ void Supervisor::learn_domain(Tid first) {
 // (seccomp_do_user_notification(), kernel/seccomp.c).
 void Supervisor::restart_calls_in_flight() {
     learn_domain(*launch_.recover_from);
+    gate_->learn_root(*launch_.recover_from);
     if (!lister_) {
         return;
     }

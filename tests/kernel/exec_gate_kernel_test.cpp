@@ -154,15 +154,16 @@ class ExecGateKernel : public ::testing::Test {
         gate->on_sigchld();
         tracer.reap_leaving();
     }
-    // The exec's outcomes in their order.
-    [[nodiscard]] std::vector<std::string> outcomes() const {
+    // A member of each exec's event, in their order.
+    [[nodiscard]] std::vector<std::string> members(const char* name) const {
         std::vector<std::string> found;
         std::ifstream lines(settings.audit.file);
         for (std::string line; std::getline(lines, line);) {
-            found.push_back(nlohmann::json::parse(line)["outcome"]);
+            found.push_back(nlohmann::json::parse(line)[name]);
         }
         return found;
     }
+    [[nodiscard]] std::vector<std::string> outcomes() const { return members("outcome"); }
     [[nodiscard]] Settings make_settings() const {
         Settings made;
         made.audit.file = folder.file("audit.jsonl");
@@ -221,6 +222,35 @@ TEST_F(ExecGateKernel, ACallThatWasBackedOutOfDoesNotReleaseTheNextOneUnverified
     ASSERT_EQ(container.hear(), 'g');
     EXPECT_EQ(container.wait_end(), 0);
     EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
+}
+
+// A supervisor that takes over must not take a caller's own root for the container's.
+TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers) {
+    ASSERT_TRUE(std::filesystem::copy_file(kWitness, folder.file("witness")));
+    for (const bool learnt : {false, true}) {
+        ForkedContainer container(NotifiedCalls::kForksAndExecs, [&](const Inside& inside) {
+            (void)::dup2(inside.socket(), 100);
+            char* argv[] = {const_cast<char*>("witness"), const_cast<char*>("good"), nullptr};
+            (void)!::chroot(folder.file(".").c_str());
+            (void)::execve("/witness", argv, argv + 2);
+            return 1;
+        });
+        serve(container);
+        if (learnt) {
+            gate->learn_root(Tid{::getpid()});
+        }
+        gate->on_exec(session, next_exec());
+        ASSERT_TRUE(eventually([&] {
+            on_sigchld();
+            (void)loop.run_once(Clock::now());
+            return container.has_word();
+        }));
+        EXPECT_EQ(container.wait_end(), 0);
+    }
+    const std::vector<std::string> programs = members("exe");
+    ASSERT_EQ(programs.size(), 2U);
+    EXPECT_EQ(programs[0], "/witness");  // the control: the first exec tells
+    EXPECT_EQ(programs[1], std::filesystem::canonical(folder.file("witness")));
 }
 
 // Nobody sees the first call's return before the caller's next call comes.

@@ -76,6 +76,23 @@ TEST(ExecReader, StudiesACallerInItsOwnNamespaces) {
         reader.study(memory.call(root.tid()), StudyScope::kMemoryAndProgram, study.program.root);
     EXPECT_EQ(again.program.root, study.program.root);
     EXPECT_EQ(again.program.views[0].exe, "/bin/script");
+    // The task alone tells it, too.
+    ExecCall none;
+    none.tid = root.tid();
+    const Program of_task = reader.study(none, StudyScope::kRoot, std::nullopt).program;
+    EXPECT_EQ(of_task.outcome, ProgramOutcome::kFound) << of_task.reason;
+    EXPECT_EQ(of_task.root, study.program.root);
+}
+
+TEST(ExecReader, ATaskThatIsGoneHasNoRoot) {
+    ExecCall none;
+    {
+        auto child = quiet_child();
+        none.tid = child.tid();
+    }
+    const Program program = ExecReader(10s).study(none, StudyScope::kRoot, std::nullopt).program;
+    EXPECT_NE(program.outcome, ProgramOutcome::kFound);
+    EXPECT_NE(program.reason, "");
 }
 
 TEST(ExecReader, ASecondLookSeesAChangedByte) {
