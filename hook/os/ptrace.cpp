@@ -241,12 +241,13 @@ class RealTraceeWait final : public TraceeWait {
         if (!ticks_) {
             // Most tasks stop before they are asked for, or as soon as they get this CPU; starting
             // and stopping the timer costs more than such a wait.
-            for (int attempt = 0; attempt < 2; ++attempt) {
-                Result<std::optional<Stop>> news = try_wait(tid);
-                if (!news || *news) {
-                    return news;
-                }
+            Result<std::optional<Stop>> news = try_wait(tid);
+            if (news && !*news) {
                 (void)::sched_yield();
+                news = try_wait(tid);
+            }
+            if (!news || *news) {
+                return news;
             }
             start_ticking();
         }

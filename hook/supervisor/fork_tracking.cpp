@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hook/os/check.h"
+#include "hook/os/deadline.h"
 #include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
 
@@ -203,16 +204,11 @@ std::optional<ForkInput> ForkTracking::perform(Flow& flow, ForkAction action,
                 learn_from_event(occasion.now - *flow.answered);
             }
             register_child(occasion.child, flow, TaskOrigin::kForkEvent, occasion.now);
-            if (!flow.catches_child) {
-                flow.catches_child =
-                    catches_child(flow, occasion.now);  // while the child comes to its stop
-            }
+            (void)catches_child(flow, occasion.now);  // asked while the child comes to its stop
             return std::nullopt;
         case ForkAction::kAskCaller:
-            if (!flow.catches_child) {
-                flow.catches_child = catches_child(flow, occasion.now);
-            }
-            return *flow.catches_child ? ForkInput::kCatchesChild : ForkInput::kCatchesNone;
+            return catches_child(flow, occasion.now) ? ForkInput::kCatchesChild
+                                                     : ForkInput::kCatchesNone;
         case ForkAction::kResumeCaller:
             if (const Result<> resumed = tracer_.resume(flow.caller); !resumed) {
                 log_failure("resume", flow.caller, resumed.error());
@@ -251,22 +247,28 @@ void ForkTracking::start_keep(Flow& flow, Clock::time_point now) {
 
 // One that does not catch it is let go: SIGCHLD would make an attached task stop even where it is
 // ignored, and a wait such as epoll_wait(2) would end with EINTR.
-bool ForkTracking::catches_child(const Flow& flow, Clock::time_point now) {
-    if (flow.makes == Makes::kThread) {
-        return false;
+bool ForkTracking::catches_child(Flow& flow, Clock::time_point now) {
+    if (!flow.catches_child) {
+        // The creator of a stray is gone.
+        flow.catches_child = flow.caller != Tid{} && flow.makes != Makes::kThread &&
+                             caller_catches_child(flow.caller, now);
     }
-    const auto known = not_catching_.find(flow.caller);
+    return *flow.catches_child;
+}
+
+bool ForkTracking::caller_catches_child(Tid caller, Clock::time_point now) {
+    const auto known = not_catching_.find(caller);
     if (known != not_catching_.end() && now - known->second < kAskAgain) {
         return false;
     }
-    const Result<std::optional<TaskStatus>> status = procfs_.status(flow.caller);
+    const Result<std::optional<TaskStatus>> status = procfs_.status(caller);
     if (status && *status && (*status)->catches_sigchld) {
         return true;
     }
     if (not_catching_.size() >= kRemembered) {
         not_catching_.clear();
     }
-    not_catching_[flow.caller] = now;
+    not_catching_[caller] = now;
     return false;
 }
 
@@ -441,9 +443,7 @@ std::optional<ForkTracking::Clock::time_point> ForkTracking::first_of(
 }
 
 std::optional<ForkTracking::Clock::time_point> ForkTracking::next_deadline() {
-    const auto grace = first_of(deadlines_);
-    const auto keep = first_of(keeps_);
-    return grace && keep ? std::min(*grace, *keep) : grace ? grace : keep;
+    return earliest({first_of(deadlines_), first_of(keeps_)});
 }
 
 void ForkTracking::on_deadline(Clock::time_point now) {

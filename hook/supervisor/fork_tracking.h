@@ -115,7 +115,9 @@ class ForkTracking {
     static ForkInput answer(const Answer& answer, const Occasion& occasion);
     void start_grace(Flow& flow, Clock::time_point now);
     void start_keep(Flow& flow, Clock::time_point now);
-    bool catches_child(const Flow& flow, Clock::time_point now);
+    // Asks once a flow.
+    bool catches_child(Flow& flow, Clock::time_point now);
+    bool caller_catches_child(Tid caller, Clock::time_point now);
     void release(Tid tid);
     // Polls and runs; the flow may be gone or a birth afterwards.
     void poll_flow(Tid caller, Clock::time_point now);

@@ -3,11 +3,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "hook/os/clock.h"
+#include "hook/os/deadline.h"
 #include "hook/os/log.h"
 #include "hook/os/privileges.h"
 #include "hook/os/state_dir.h"
@@ -22,17 +22,6 @@ using nlohmann::ordered_json;
 
 // A pidfd each; below the common soft limit of 1,024 descriptors.
 constexpr std::size_t kWatchedProcesses = 512;
-
-std::optional<EventLoop::Clock::time_point> earliest(
-    std::initializer_list<std::optional<EventLoop::Clock::time_point>> deadlines) {
-    std::optional<EventLoop::Clock::time_point> first;
-    for (const auto& deadline : deadlines) {
-        if (deadline && (!first || *deadline < *first)) {
-            first = deadline;
-        }
-    }
-    return first;
-}
 
 ordered_json protection_to_json(const Protection& protection) {
     return {{"freeze", freeze_scope_name(protection.freeze)}, {"verify", protection.verify}};
