@@ -311,42 +311,44 @@ void print_targets(const Measurements& measurements) {
     }
 }
 
-}  // namespace
-}  // namespace execseal::bench
-
-int main(int argc, char** argv) {
-    using namespace execseal::bench;
+int run(int argc, char** argv) {
+    const std::vector<std::string> all{"calls",  "pause", "threads", "parallel",
+                                       "script", "make",  "start",   "memory"};
     CLI::App app{
         "What execseal costs, against no policy and against an agent that says yes to all"};
     int rounds = 9;
-    std::vector<std::string> only;
+    std::vector<std::string> only = all;
     std::string json;
     std::string plot;
     app.add_option("--rounds", rounds, "rounds a group")->check(CLI::PositiveNumber);
-    app.add_option("--only", only, "groups to run")->delimiter(',');
+    app.add_option("--only", only, "groups to run")->delimiter(',')->check(CLI::IsMember(all));
     app.add_option("--json", json, "write the measurements to FILE");
     app.add_option("--plot", plot, "write a gnuplot script to FILE");
     CLI11_PARSE(app, argc, argv);
-    if (only.empty()) {
-        only = {"calls", "pause", "threads", "parallel", "script", "make", "start", "memory"};
-    }
     Bench bench;
     for (const std::string& name : only) {
-        const auto group = groups().find(name);
-        if (group == groups().end()) {
-            std::cerr << "cost_bench: unknown group " << name << "\n";
-            return 2;
-        }
         std::cerr << name << " ";
-        group->second(bench, rounds);
+        groups().at(name)(bench, rounds);
     }
     std::cout << bench.measurements().table();
     print_targets(bench.measurements());
     if (!json.empty()) {
-        std::ofstream(json) << bench.measurements().json().dump(2) << "\n";
+        e2e::write_file(json, bench.measurements().json().dump(2) + "\n");
     }
     if (!plot.empty()) {
-        std::ofstream(plot) << bench.measurements().plot(plot);
+        e2e::write_file(plot, bench.measurements().plot(plot));
     }
     return 0;
+}
+
+}  // namespace
+}  // namespace execseal::bench
+
+int main(int argc, char** argv) {
+    try {
+        return execseal::bench::run(argc, argv);
+    } catch (const std::exception& failure) {
+        (void)std::fprintf(stderr, "cost_bench: %s\n", failure.what());
+        return 1;
+    }
 }

@@ -10,7 +10,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <iomanip>
+#include <iostream>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "hook/supervisor/freeze.h"
@@ -104,8 +107,7 @@ void measure(int processes, int threads, int rounds) {
     });
     for (int words = 0; words < processes; ++words) {
         if (container.hear() == '\0') {
-            std::fprintf(stderr, "the tasks could not be made\n");
-            return;
+            throw std::runtime_error("the tasks could not be made");
         }
     }
     const auto ptrace = real_ptrace();
@@ -132,9 +134,9 @@ void measure(int processes, int threads, int rounds) {
         freeze.thaw();
         const std::chrono::duration<double, std::micro> took = Clock::now() - start;
         if (report.failure != FreezeFailure::kNone || report.held + 1 != tasks.size()) {
-            std::fprintf(stderr, "freeze: %s, held %zu of %zu\n", report.reason.c_str(),
-                         report.held, tasks.size());
-            return;
+            throw std::runtime_error("freeze: " + report.reason + ", held " +
+                                     std::to_string(report.held) + " of " +
+                                     std::to_string(tasks.size()));
         }
         while (tracer.attached() != 0) {
             tracer.reap_leaving();
@@ -149,21 +151,17 @@ void measure(int processes, int threads, int rounds) {
     }
     const double floor = median(bares);
     const double cost = median(freezes);
-    std::printf(
-        "%5d x %4d threads: bare %6.2f  freeze %6.2f us/task  ratio %.2f  "
-        "(%d passes, one listing %.2f)\n",
-        processes, threads, floor, cost, cost / floor, passes, median(listings));
-    std::fflush(stdout);
+    std::cout << std::fixed << std::setprecision(2) << std::setw(5) << processes << " x "
+              << std::setw(4) << threads << " threads: bare " << std::setw(6) << floor
+              << "  freeze " << std::setw(6) << cost << " us/task  ratio " << cost / floor << "  ("
+              << passes << " passes, one listing " << median(listings) << ")" << std::endl;
 }
 
-}  // namespace
-}  // namespace execseal
-
-int main(int argc, char** argv) {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 21;
-    if (argc > 3) {
-        execseal::measure(std::atoi(argv[2]), std::atoi(argv[3]), rounds);
-        return 0;
+void run(const std::vector<std::string>& arguments) {
+    const int rounds = arguments.empty() ? 21 : std::stoi(arguments[0]);
+    if (arguments.size() > 2) {
+        measure(std::stoi(arguments[1]), std::stoi(arguments[2]), rounds);
+        return;
     }
     for (const auto& [processes, threads] : {std::pair{1, 10},
                                              {1, 100},
@@ -173,7 +171,19 @@ int main(int argc, char** argv) {
                                              {100, 1},
                                              {1000, 1},
                                              {20, 50}}) {
-        execseal::measure(processes, threads, rounds);
+        measure(processes, threads, rounds);
     }
-    return 0;
+}
+
+}  // namespace
+}  // namespace execseal
+
+int main(int argc, char** argv) {
+    try {
+        execseal::run({argv + (argc > 0 ? 1 : 0), argv + argc});
+        return 0;
+    } catch (const std::exception& failure) {
+        (void)std::fprintf(stderr, "freeze_bench: %s\n", failure.what());
+        return 1;
+    }
 }

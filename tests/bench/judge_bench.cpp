@@ -62,7 +62,7 @@ void judge_the_last_rule(benchmark::State& state) {
     if (judge(policy, facts).rule != "last") {
         throw std::runtime_error("another rule decided");
     }
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto turn : state) {
         benchmark::DoNotOptimize(judge(policy, facts));
     }
 }
@@ -74,7 +74,7 @@ void judge_by_default(benchmark::State& state) {
     if (judge(policy, facts).rule != "default") {
         throw std::runtime_error("a rule decided");
     }
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto turn : state) {
         benchmark::DoNotOptimize(judge(policy, facts));
     }
 }
@@ -98,7 +98,7 @@ void write_an_event(benchmark::State& state) {
     event.judgement = {Verdict::kAllow, 0, "bench", "last", "exe matches /usr/bin/last", {}};
     event.outcome = Outcome::kExecuted;
     event.latency = std::chrono::microseconds(123);
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto turn : state) {
         log->exec(event);
     }
     state.SetItemsProcessed(state.iterations());

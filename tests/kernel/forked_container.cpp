@@ -121,7 +121,7 @@ ForkedContainer::ForkedContainer(NotifiedCalls calls, const Body& body, PidNames
         (void)prctl(PR_SET_NAME, "contained");
         sigset_t none;
         sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, nullptr);
+        (void)pthread_sigmask(SIG_SETMASK, &none, nullptr);
         const Inside inside(ends[1]);
         const int listener = calls == NotifiedCalls::kNone ? -1 : install_filter(calls);
         send_fd(ends[1], listener);
@@ -212,14 +212,14 @@ bool eventually(const std::function<bool()>& condition) {
 }
 
 char state_of(pid_t tid) {
-    static const std::unique_ptr<Procfs> procfs = open_procfs().value();
-    const auto stat = procfs->stat(Tid{tid});
+    static const std::unique_ptr<Procfs> kProcfs = open_procfs().value();
+    const auto stat = kProcfs->stat(Tid{tid});
     return stat && *stat ? (*stat)->state : '\0';
 }
 
 pid_t tracer_of(pid_t tid) {
-    static const std::unique_ptr<Procfs> procfs = open_procfs().value();
-    const auto status = procfs->status(Tid{tid});
+    static const std::unique_ptr<Procfs> kProcfs = open_procfs().value();
+    const auto status = kProcfs->status(Tid{tid});
     return status && *status ? (*status)->tracer.value : 0;
 }
 

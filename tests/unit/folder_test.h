@@ -19,6 +19,10 @@ class FolderTest : public testing::Test {
         }
         directory_ = std::filesystem::canonical(&pattern[0]);
     }
+    FolderTest(const FolderTest&) = delete;
+    FolderTest& operator=(const FolderTest&) = delete;
+    FolderTest(FolderTest&&) = delete;
+    FolderTest& operator=(FolderTest&&) = delete;
     ~FolderTest() override { std::filesystem::remove_all(directory_); }
 
     std::string directory_;

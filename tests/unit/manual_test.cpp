@@ -17,7 +17,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-const std::string kDeploy = EXECSEAL_SOURCE_DIR "/deploy/";
+const std::string kSource = EXECSEAL_SOURCE_DIR "/";
+const std::string kDeploy = kSource + "deploy/";
 
 std::string text_of(const std::string& path) {
     std::ifstream file(path);
@@ -100,24 +101,27 @@ class Completion : public testing::TestWithParam<const char*> {
     }
 
   private:
+    // As bash calls it, with the cursor at the end of the last word.
+    static constexpr const char* kAskBash = R"(
+source "$1"
+read -ra COMP_WORDS <<<"$2"
+[[ $2 != *' ' ]] || COMP_WORDS+=('')
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_execseal
+for word in "${COMPREPLY[@]}"; do echo "$word"; done
+)";
+
     static Words command(const std::string& line) {
         const std::string shell = GetParam();
         const std::string folder = kDeploy + "completion";
         if (shell == "zsh") {
-            return {"zsh", "-f", EXECSEAL_SOURCE_DIR "/tests/unit/zsh_completions.zsh", folder,
-                    line};
+            return {"zsh", "-f", kSource + "tests/unit/zsh_completions.zsh", folder, line};
         }
         if (shell == "fish") {
             return {"fish", "--no-config", "-c",
                     "source " + folder + "/execseal.fish; complete -C '" + line + "'"};
         }
-        // As bash calls it, with the cursor at the end of the last word.
-        return {"bash", "-c",
-                "source " + folder + "/execseal.bash; read -ra COMP_WORDS <<<'" + line + "'; [[ '" +
-                    line +
-                    "' != *' ' ]] || COMP_WORDS+=('')\n"
-                    "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
-                    "_execseal; for word in \"${COMPREPLY[@]}\"; do echo \"$word\"; done"};
+        return {"bash", "-c", kAskBash, "bash", folder + "/execseal.bash", line};
     }
 };
 
@@ -142,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(Shells, Completion, testing::Values("bash", "zsh", "fis
 TEST(Manual, NamesEveryKeyOfAPolicy) {
     const std::string manual = page("execseal-policy.5");
     const auto schema =
-        nlohmann::json::parse(text_of(EXECSEAL_SOURCE_DIR "/config/execseal-policy.schema.json"));
+        nlohmann::json::parse(text_of(kSource + "config/execseal-policy.schema.json"));
     for (const char* pointer :
          {"/properties", "/properties/protect/properties", "/definitions/rule/properties",
           "/definitions/argv/properties", "/definitions/argv/properties/subcommand/properties"}) {
@@ -154,7 +158,7 @@ TEST(Manual, NamesEveryKeyOfAPolicy) {
 
 TEST(Manual, NamesEveryKeyOfTheSettings) {
     const std::string manual = page("execseal-config.5");
-    const std::string loader = text_of(EXECSEAL_SOURCE_DIR "/config/settings.cpp");
+    const std::string loader = text_of(kSource + "config/settings.cpp");
     const std::regex key(R"re(\.get\("([a-z_]+)"\))re");
     std::size_t keys = 0;
     for (auto it = std::sregex_iterator(loader.begin(), loader.end(), key);
