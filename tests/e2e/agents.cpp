@@ -82,12 +82,16 @@ std::filesystem::path Node::runtime_script() const {
     return script;
 }
 
-std::vector<nlohmann::json> Node::events_of(const std::string& exe) const {
-    auto events = this->events();
-    std::erase_if(events, [&](const nlohmann::json& event) {
-        return event.value("exe", nlohmann::json()) != nlohmann::json(exe);
+std::vector<nlohmann::json> Node::events_of(const std::string& exe, std::size_t at_least) const {
+    std::vector<nlohmann::json> found;
+    (void)eventually([&] {
+        found = events();
+        std::erase_if(found, [&](const nlohmann::json& event) {
+            return event.value("exe", nlohmann::json()) != nlohmann::json(exe);
+        });
+        return found.size() >= at_least;
     });
-    return events;
+    return found;
 }
 
 bool Node::nothing_left() const {
@@ -99,8 +103,8 @@ bool Node::nothing_left() const {
 std::vector<nlohmann::json> Node::events() const {
     std::vector<nlohmann::json> events;
     std::istringstream lines(read_file(scratch_ / "audit.jsonl"));
-    std::string line;
-    while (std::getline(lines, line)) {
+    // A line without its end is being written.
+    for (std::string line; std::getline(lines, line) && !lines.eof();) {
         events.push_back(nlohmann::json::parse(line));
     }
     return events;

@@ -52,8 +52,10 @@ class Node {
     [[nodiscard]] std::filesystem::path runtime_script() const;
     // The audit file, parsed; all events so far, in order.
     [[nodiscard]] std::vector<nlohmann::json> events() const;
-    // Those about one program.
-    [[nodiscard]] std::vector<nlohmann::json> events_of(const std::string& exe) const;
+    // Those about one program. An exec's event is written a little after the exec itself went on or
+    // was refused: waits until there are `at_least` so many.
+    [[nodiscard]] std::vector<nlohmann::json> events_of(const std::string& exe,
+                                                        std::size_t at_least = 1) const;
     // No supervisor, no socket: waits a little, supervisors remove their directory as the last
     // thing they do.
     [[nodiscard]] bool nothing_left() const;

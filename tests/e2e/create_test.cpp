@@ -106,7 +106,7 @@ TEST_P(Create, JudgesEveryChildOnProgramAndArguments) {
     EXPECT_EQ(ids[0]["verdict"], "audit");
     EXPECT_EQ(ids[0]["outcome"], "executed");
     EXPECT_EQ(ids[0]["via"], "child");
-    const auto removals = node_.events_of("/bin/rm");
+    const auto removals = node_.events_of("/bin/rm", 2);
     ASSERT_EQ(removals.size(), 2U);
     EXPECT_EQ(removals[0]["verdict"], "allow");
     EXPECT_EQ(removals[1]["verdict"], "deny");
@@ -234,7 +234,7 @@ TEST_P(Create, TwoContainersAtOnceDoNotMeet) {
     ASSERT_EQ(two.start().exit_code, 0);
     EXPECT_EQ(one.exec({"/bin/id", "-u"}).exit_code, 0);
     EXPECT_NE(two.exec({"/bin/id", "-u"}).exit_code, 0);
-    const auto events = node_.events_of("/bin/id");
+    const auto events = node_.events_of("/bin/id", 2);
     ASSERT_GE(events.size(), 2U);
     EXPECT_EQ(events[0]["container"]["id"], one.id());
     EXPECT_EQ(events[1]["container"]["id"], two.id());
@@ -262,7 +262,7 @@ TEST_P(Create, WithoutItsSupervisorAContainerCanNeitherForkNorExec) {
     ASSERT_EQ(container.create().exit_code, 0) << container.err();
     ASSERT_EQ(container.start().exit_code, 0);
     // `start` returns before the entrypoint's own exec.
-    ASSERT_TRUE(eventually([&] { return !node_.events_of("/bin/sh").empty(); })) << container.err();
+    ASSERT_FALSE(node_.events_of("/bin/sh").empty()) << container.err();
     auto supervisor = open_pidfd(status().value("supervisor_pid", -1));
     ASSERT_TRUE(supervisor.has_value());
     ASSERT_TRUE(send_signal(supervisor->get(), SIGKILL).has_value());
@@ -298,7 +298,7 @@ TEST_P(Create, ALargeStateAndNoNewPrivilegesBothWays) {
         const Outcome outcome = run({"/bin/echo", "large"});
         EXPECT_EQ(outcome.out, "large\n") << outcome.text();
     }
-    EXPECT_EQ(node_.events_of("/bin/echo").size(), 2U);
+    EXPECT_EQ(node_.events_of("/bin/echo", 2).size(), 2U);
 }
 
 // A bundle that carries the edit already, as "runc's seccomp agent configuration" would: the hook

@@ -51,7 +51,7 @@ TEST_P(CriRun, AnExecIsJudgedAsOne) {
         node_, [&](const std::vector<std::string>& argv) { return pod.exec("app", argv); });
     EXPECT_EQ(pod.probe("app", {"/bin/echo", "probe"}).out.substr(0, 6), "probe\n");
     EXPECT_NE(pod.probe("app", {"/bin/id"}).exit_code, 0);
-    EXPECT_EQ(node_.events_of("/bin/id").back()["rule"], "no-id-by-exec");
+    EXPECT_EQ(node_.events_of("/bin/id", 3).at(2)["rule"], "no-id-by-exec");
     pod.remove();
     EXPECT_TRUE(node_.nothing_left());
     EXPECT_EQ(node_.events().back()["event"], "end");

@@ -37,7 +37,7 @@ TEST_P(DockerRun, JudgesWhatTheNodesDefaultPolicySays) {
     const Outcome unfiltered = docker_.run(
         {"--rm", "--runtime", "execseal", "--security-opt", "seccomp=unconfined"}, tour());
     EXPECT_EQ(unfiltered.out, kTourOutput) << unfiltered.text();
-    EXPECT_EQ(node_.events_of("/bin/wget").size(), 3U);
+    EXPECT_EQ(node_.events_of("/bin/wget", 3).size(), 3U);
     EXPECT_TRUE(node_.nothing_left());
 }
 

@@ -38,7 +38,7 @@ void expect_execs_judged(const Node& node,
     const Outcome denied = exec({"/bin/id", "-u"});
     EXPECT_NE(denied.exit_code, 0) << denied.text();
     EXPECT_EQ(denied.out.find("0\n"), std::string::npos) << denied.text();
-    const auto ids = node.events_of("/bin/id");
+    const auto ids = node.events_of("/bin/id", 2);
     ASSERT_GE(ids.size(), 2U);
     EXPECT_EQ(ids[0]["via"], "child");
     EXPECT_EQ(ids[1]["via"], "exec");

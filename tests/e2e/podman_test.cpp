@@ -73,7 +73,7 @@ TEST_P(PodmanRun, EachStartOfAContainerIsSupervisedAnew) {
         EXPECT_EQ(outcome.out, "126\n") << outcome.text();
         EXPECT_TRUE(node_.nothing_left());
     }
-    EXPECT_EQ(node_.events_of("/bin/wget").size(), 2U);
+    EXPECT_EQ(node_.events_of("/bin/wget", 2).size(), 2U);
 }
 
 TEST_P(PodmanRun, APrivilegedContainerIsJudgedToo) {
@@ -123,9 +123,8 @@ spec:
 )");
     const Outcome played = podman_.call({"kube", "play", scratch_.path() / "pod.yaml"});
     ASSERT_EQ(played.exit_code, 0) << played.text();
-    EXPECT_TRUE(eventually([&] { return !node_.events_of("/bin/sleep").empty(); }));
-    EXPECT_EQ(podman_.call({"logs", "web-app"}).out, "in a pod\n126\n");
     const auto sleeps = node_.events_of("/bin/sleep");
+    EXPECT_EQ(podman_.call({"logs", "web-app"}).out, "in a pod\n126\n");
     EXPECT_EQ(sleeps.size(), 1U) << "the infra container's sleep is not supervised";
     EXPECT_NE(podman_.call({"exec", "web-app", "/bin/id"}).exit_code, 0);
     EXPECT_EQ(podman_.call({"exec", "web-app", "/bin/echo", "x"}).out, "x\n");
