@@ -115,12 +115,19 @@ Outcome Containerd::ctr(const std::vector<std::string>& words,
 
 Outcome Containerd::run(const std::vector<std::string>& flags, const std::string& id,
                         const std::vector<std::string>& argv) const {
-    std::vector<std::string> words{"run", "--snapshotter", "native", "--runc-binary",
-                                   node_.runtime_script()};
+    // What the container writes goes to a file, by the shim, and not through ctr: where it ends
+    // soon, ctr 1.6.20 closes its pipes before it has read them (containerd's pull request 8643).
+    const fs::path output = scratch_ / (id + ".out");
+    fs::remove(output);
+    std::vector<std::string> words{"run", "--snapshotter", "native", "--log-uri"};
+    words.push_back("file://" + output.string());
+    words.insert(words.end(), {"--runc-binary", node_.runtime_script()});
     words.insert(words.end(), flags.begin(), flags.end());
     words.insert(words.end(), {kImage, id});
     words.insert(words.end(), argv.begin(), argv.end());
-    return ctr(words);
+    Outcome outcome = ctr(words);
+    outcome.out += read_file(output);
+    return outcome;
 }
 
 std::string Containerd::config_of(const std::string& id, const std::string& space) const {

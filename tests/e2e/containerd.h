@@ -28,7 +28,9 @@ class Containerd {
     // `ctr WORDS` in the namespace "default".
     [[nodiscard]] Outcome ctr(const std::vector<std::string>& words,
                               std::chrono::milliseconds deadline = kDeadline) const;
-    // `ctr run FLAGS IMAGE ID ARGV` with execseal as its runtime binary.
+    // `ctr run FLAGS IMAGE ID ARGV` with execseal as its runtime binary. The outcome's `out` has
+    // all that the container wrote to stdout, and what it wrote to stderr unless that came last
+    // (the shim closes the file with stdout's end); its `err` is ctr's own.
     [[nodiscard]] Outcome run(const std::vector<std::string>& flags, const std::string& id,
                               const std::vector<std::string>& argv) const;
     // The container's config.json while it lives; `space`: "k8s.io" for the CRI plugin's.

@@ -34,8 +34,9 @@ TEST_P(ContainerdRun, ADeniedEntrypointNeverRuns) {
 }
 
 TEST_P(ContainerdRun, AContainerWithoutTheAnnotationPassesUntouched) {
-    const Outcome control = containerd_.run({"--rm"}, "control", {"/bin/wget"});
-    EXPECT_NE(control.err.find("Usage: wget"), std::string::npos) << control.text();
+    const Outcome control =
+        containerd_.run({"--rm"}, "control", {"/bin/sh", "-c", "exec /bin/wget 2>&1"});
+    EXPECT_NE(control.out.find("Usage: wget"), std::string::npos) << control.text();
     ASSERT_EQ(containerd_.run({"--detach"}, "plain", {"/bin/sleep", "1000"}).exit_code, 0);
     expect_untouched(node_, containerd_.config_of("plain"), "/bin/sleep");
 }
