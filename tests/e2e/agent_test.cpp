@@ -9,6 +9,8 @@
 
 #include "hook/os/unix_socket.h"
 #include "tests/e2e/cri.h"
+#include "tests/e2e/entry_checks.h"
+#include "tests/e2e/image.h"
 #include "tests/e2e/node_agent.h"
 #include "tests/e2e/podman.h"
 #include "tests/e2e/small_policy.h"
@@ -72,14 +74,11 @@ class AgentPodman : public testing::TestWithParam<Engine> {
 
 TEST_P(AgentPodman, JudgesContainersUnderItsProfile) {
     const NodeAgent agent(scratch_, node_);
-    const Outcome outcome = podman_.run(
-        {"--security-opt", seccomp(agent.profile({"small"}))},
-        {"/bin/sh", "-c", "/bin/echo hello; /bin/wget 2>/dev/null; echo $?; /bin/id -u; exit 42"});
-    EXPECT_EQ(outcome.exit_code, 42) << outcome.text() << read_file(node_.log_path());
-    EXPECT_EQ(outcome.out, "hello\n126\n0\n") << outcome.text();
-    EXPECT_EQ(node_.events_of("/bin/wget").at(0)["rule"], "no-wget");
-    EXPECT_EQ(node_.events_of("/bin/id").at(0)["via"], "child");
-    EXPECT_EQ(node_.events_of("/bin/sh").at(0)["via"], "entrypoint");
+    const Outcome outcome =
+        podman_.run({"--security-opt", seccomp(agent.profile({"small"}))}, tour());
+    EXPECT_EQ(outcome.exit_code, kTourExitCode) << outcome.text() << read_file(node_.log_path());
+    EXPECT_EQ(outcome.out, kTourOutput) << outcome.text();
+    (void)expect_tour_in_events(node_);
     EXPECT_TRUE(no_container_left(node_));
 
     EXPECT_EQ(agent.sample("execseal_decisions_total{policy=\"small\",verdict=\"deny\",reason=\"no-"

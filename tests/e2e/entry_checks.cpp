@@ -20,6 +20,24 @@ nlohmann::json expect_tour_in_events(const Node& node) {
     return denied;
 }
 
+void expect_denied_entrypoint(const Node& node, const Outcome& outcome) {
+    EXPECT_NE(outcome.exit_code, 0) << outcome.text();
+    EXPECT_EQ(outcome.text().find("Usage: wget"), std::string::npos) << outcome.text();
+    EXPECT_TRUE(node.nothing_left());  // all is written by then
+    const auto wgets = node.events_of("/bin/wget");
+    ASSERT_FALSE(wgets.empty());
+    EXPECT_EQ(wgets.back()["via"], "entrypoint");
+    EXPECT_EQ(wgets.back()["outcome"], "refused");
+}
+
+void expect_not_started(const Node& node, const Outcome& outcome, const std::string& reason) {
+    EXPECT_NE(outcome.exit_code, 0) << outcome.text();
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find(reason), std::string::npos) << outcome.err;
+    EXPECT_TRUE(node.nothing_left());
+    EXPECT_TRUE(node.events().empty());
+}
+
 void expect_untouched(const Node& node, const std::string& config, const std::string& program) {
     EXPECT_NE(config.find(program), std::string::npos) << config;
     EXPECT_EQ(config.find("execseal-hook"), std::string::npos);

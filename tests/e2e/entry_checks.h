@@ -19,6 +19,12 @@ inline constexpr int kTourExitCode = 42;
 // The audit file has what the tour did; the event of the one that was denied.
 nlohmann::json expect_tour_in_events(const Node& node);
 
+// A container of /bin/wget, whose entrypoint the policy denies, and what its start came to.
+void expect_denied_entrypoint(const Node& node, const Outcome& outcome);
+
+// A container that must not start, since its policy cannot be used: the user reads `reason`.
+void expect_not_started(const Node& node, const Outcome& outcome, const std::string& reason);
+
 // The control: a container without a policy, whose config.json this is and whose command was
 // `program`, has nothing of ours.
 void expect_untouched(const Node& node, const std::string& config, const std::string& program);

@@ -7,6 +7,7 @@
 
 #include "tests/e2e/bundle.h"
 #include "tests/e2e/command.h"
+#include "tests/e2e/entry_checks.h"
 #include "tests/e2e/small_policy.h"
 
 namespace execseal::e2e {
@@ -33,9 +34,8 @@ exec chroot . "$@"
 
 class Package : public testing::Test {
   protected:
-    static Outcome checked(const Command& command, const Scratch& scratch,
-                           std::chrono::milliseconds deadline = kDeadline) {
-        Outcome outcome = run(command, scratch.path(), deadline);
+    static Outcome checked(const Command& command, std::chrono::milliseconds deadline = kDeadline) {
+        Outcome outcome = run(command, node->path(), deadline);
         if (outcome.exit_code != 0) {
             throw std::runtime_error(command.argv[0] + ": " + outcome.text());
         }
@@ -43,53 +43,49 @@ class Package : public testing::Test {
     }
 
     static void SetUpTestSuite() {
-        node_ = std::make_unique<Scratch>();
-        checked({.argv = {"cmake", "--preset", "package"}, .cwd = EXECSEAL_SOURCE_DIR}, *node_,
+        node = std::make_unique<Scratch>();
+        checked({.argv = {"cmake", "--preset", "package"}, .cwd = EXECSEAL_SOURCE_DIR},
                 kBuildWithin);
         checked({.argv = {"cmake", "--build", "--preset", "package", "--", "-j2", "--quiet"},
                  .cwd = EXECSEAL_SOURCE_DIR},
-                *node_, kBuildWithin);
+                kBuildWithin);
         checked(
             {.argv = {"mmdebstrap", "--quiet", "--variant=essential", "--dpkgopt=force-unsafe-io",
                       "--include=mount,runc,busybox-static", "bookworm", root()}},
-            *node_, kBuildWithin);
+            kBuildWithin);
         for (const auto& entry :
              fs::directory_iterator(fs::path(EXECSEAL_SOURCE_DIR) / "build/package")) {
             if (entry.path().extension() == ".deb") {
                 fs::copy_file(entry.path(), root() / "root/execseal.deb");
             }
         }
-        checked({.argv = inside({"dpkg", "--install", "/root/execseal.deb"})}, *node_);
+        checked({.argv = inside({"dpkg", "--install", "/root/execseal.deb"})});
         Bundle bundle(root() / "root/bundle");
-        bundle
-            .args({"/bin/sh", "-c",
-                   "/bin/echo hello; /bin/wget 2>/dev/null; echo $?; /bin/id -u; exit 42"})
-            .annotation("io.execseal.policy", "small")
-            .write();
+        bundle.args(tour()).annotation("io.execseal.policy", "small").write();
         write_file(root() / "etc/execseal/policies.d/small.json", small_policy().dump(2));
     }
-    static void TearDownTestSuite() { node_.reset(); }
+    static void TearDownTestSuite() { node.reset(); }
 
-    static fs::path root() { return node_->path() / "root"; }
+    static fs::path root() { return node->path() / "root"; }
     static std::vector<std::string> inside(const std::vector<std::string>& argv) {
         std::vector<std::string> words{"unshare", "--mount", "sh", "-euc", kEnter, "sh", root()};
         words.insert(words.end(), argv.begin(), argv.end());
         return words;
     }
     [[nodiscard]] static Outcome in(const std::vector<std::string>& argv) {
-        return run({.argv = inside(argv)}, node_->path());
+        return run({.argv = inside(argv)}, node->path());
     }
 
-    static std::unique_ptr<Scratch> node_;
+    static std::unique_ptr<Scratch> node;
 };
 
-std::unique_ptr<Scratch> Package::node_;
+std::unique_ptr<Scratch> Package::node;
 
 TEST_F(Package, RunsAContainerUnderAPolicy) {
     const Outcome outcome =
         in({"/usr/bin/execseal-runtime", "run", "--bundle", "/root/bundle", "first"});
-    EXPECT_EQ(outcome.exit_code, 42) << outcome.text();
-    EXPECT_EQ(outcome.out, "hello\n126\n0\n") << outcome.text();
+    EXPECT_EQ(outcome.exit_code, kTourExitCode) << outcome.text();
+    EXPECT_EQ(outcome.out, kTourOutput) << outcome.text();
     const Outcome events =
         in({"/usr/bin/execseal", "events", "--verdict", "deny", "--format", "json"});
     EXPECT_EQ(events.exit_code, 0) << events.text();
