@@ -45,13 +45,15 @@ class AgentPodman : public testing::TestWithParam<Engine> {
     [[nodiscard]] std::string seccomp(const fs::path& profile) const {
         return "seccomp=" + profile.string();
     }
-    // A container in the background under `profile`.
+    // A container in the background under `profile`; `volume`: HOST:INSIDE.
     void start(const std::string& name, const fs::path& profile,
-               const std::vector<std::string>& argv) const {
-        std::vector<std::string> words{
-            "run", "--detach", "--name", name, "--security-opt", seccomp(profile), Podman::kImage};
-        words.insert(words.end(), argv.begin(), argv.end());
-        const Outcome started = podman_.call(words);
+               const std::vector<std::string>& argv, const std::string& volume = "") const {
+        std::vector<std::string> flags{"--detach", "--name", name, "--security-opt",
+                                       seccomp(profile)};
+        if (!volume.empty()) {
+            flags.insert(flags.end(), {"--volume", volume});
+        }
+        const Outcome started = podman_.call(run_words(flags, argv));
         ASSERT_EQ(started.exit_code, 0) << started.text() << read_file(node_.log_path());
     }
     // Execs in it as children of a shell.
@@ -113,7 +115,7 @@ TEST_P(AgentPodman, KeepsWhatTheBaseProfileForbids) {
 
 TEST_P(AgentPodman, JudgesContainersOfAnImageThatCarriesItsProfile) {
     const NodeAgent agent(scratch_, node_);
-    write_file(scratch_.path() / "Containerfile", std::string("FROM ") + Podman::kImage + "\n");
+    write_file(scratch_.path() / "Containerfile", std::string("FROM ") + kBusyboxImage + "\n");
     const Outcome built = podman_.call(
         {"build", "--pull=never", "--label",
          "io.containers.seccomp.profile=" + read_file(agent.profile({"small"})), "--tag",
@@ -137,24 +139,9 @@ TEST_P(AgentPodman, JudgesPodsThatNameTheirProfileByAnnotation) {
     const NodeAgent agent(scratch_, node_);
     const fs::path folder = agent.profile({"small"}).parent_path();
     const std::string name = agent.profile({"small"}).filename();
-    const auto play = [&](const std::string& annotation, const std::string& context) {
-        write_file(scratch_.path() / "pod.yaml", R"(
-apiVersion: v1
-kind: Pod
-metadata:
-  name: web
-  annotations: {)" + annotation + R"(}
-spec:
-  hostNetwork: true
-  restartPolicy: Never
-  containers:
-  - name: app
-    image: localhost/execseal-test:latest
-    securityContext: {)" + context + R"(}
-    command: ["/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?; exec /bin/sleep 1000"]
-)");
-        const Outcome played = podman_.call(
-            {"kube", "play", "--seccomp-profile-root", folder, scratch_.path() / "pod.yaml"});
+    const auto play = [&](KubePod pod) {
+        pod.script = "/bin/wget 2>/dev/null; echo $?; exec /bin/sleep 1000";
+        const Outcome played = podman_.kube_play(pod, {"--seccomp-profile-root", folder});
         EXPECT_EQ(played.exit_code, 0) << played.text();
         std::string out;
         EXPECT_TRUE(eventually([&] {
@@ -164,12 +151,17 @@ spec:
         EXPECT_TRUE(no_container_left(node_));
         return out;
     };
-    const std::string localhost = ": localhost/" + name;
-    EXPECT_EQ(play("container.seccomp.security.alpha.kubernetes.io/app" + localhost, ""), "126\n");
+    const std::string localhost = "localhost/" + name;
+    EXPECT_EQ(
+        play({.annotations = {{"container.seccomp.security.alpha.kubernetes.io/app", localhost}}}),
+        "126\n");
     EXPECT_EQ(node_.events_of("/bin/wget").size(), 1U);
-    EXPECT_EQ(play("seccomp.security.alpha.kubernetes.io/pod" + localhost, ""), "126\n");
-    EXPECT_EQ(node_.events_of("/bin/wget").size(), 2U);
-    EXPECT_EQ(play("", "seccompProfile: {type: Localhost, localhostProfile: " + name + "}"), "1\n")
+    EXPECT_EQ(play({.annotations = {{"seccomp.security.alpha.kubernetes.io/pod", localhost}}}),
+              "126\n");
+    EXPECT_EQ(node_.events_of("/bin/wget", 2).size(), 2U);
+    EXPECT_EQ(play({.security_context = {{"seccompProfile",
+                                          {{"type", "Localhost"}, {"localhostProfile", name}}}}}),
+              "1\n")
         << "podman reads securityContext.seccompProfile now: README.md says that it does not";
 }
 
@@ -184,21 +176,11 @@ TEST_P(AgentPodman, ItsRestartLeavesContainersJudgedAndRunning) {
         const Outcome made =
             run({.argv = {"mkfifo", scratch_.path() / name / "orders"}}, scratch_.path());
         ASSERT_EQ(made.exit_code, 0);
-        std::vector<std::string> words{
-            "run",
-            "--detach",
-            "--name",
-            name,
-            "--security-opt",
-            seccomp(profile),
-            "--volume",
-            (scratch_.path() / name).string() + ":/srv",
-            Podman::kImage,
-            "/bin/sh",
-            "-c",
-            std::string("while read order < /srv/orders; do $order > /srv/out 2>/dev/null; ") +
-                "echo $? > /srv/code.new; mv /srv/code.new /srv/code; done"};
-        ASSERT_EQ(podman_.call(words).exit_code, 0) << read_file(node_.log_path());
+        start(name, profile,
+              {"/bin/sh", "-c",
+               std::string("while read order < /srv/orders; do $order > /srv/out 2>/dev/null; ") +
+                   "echo $? > /srv/code.new; mv /srv/code.new /srv/code; done"},
+              (scratch_.path() / name).string() + ":/srv");
         const auto order = [&](const std::string& command) {
             fs::remove(scratch_.path() / name / "code");
             write_file(scratch_.path() / name / "orders", command + "\n");
@@ -233,12 +215,11 @@ TEST_P(AgentPodman, ASupervisorThatDiesIsFollowedByAnother) {
     fs::create_directory(out);
     // Forks and execs all the time, so that every kill hits calls in flight. A /bin/true may be
     // killed, too: its exec was answered but not verified.
-    const Outcome started = podman_.call(
-        {"run", "--detach", "--name", "busy", "--security-opt", seccomp(agent.profile({"small"})),
-         "--volume", out.string() + ":/srv", Podman::kImage, "/bin/sh", "-c",
-         std::string("for w in 1 2 3 4; do ") +
-             "(i=0; while :; do /bin/true; i=$((i+1)); echo $i > /srv/$w; done) & done; wait"});
-    ASSERT_EQ(started.exit_code, 0) << started.text();
+    start("busy", agent.profile({"small"}),
+          {"/bin/sh", "-c",
+           std::string("for w in 1 2 3 4; do ") +
+               "(i=0; while :; do /bin/true; i=$((i+1)); echo $i > /srv/$w; done) & done; wait"},
+          out.string() + ":/srv");
     const auto count = [&](int worker) {
         const std::string text = read_file(out / std::to_string(worker));
         return text.empty() ? 0L : std::stol(text);
@@ -444,8 +425,8 @@ TEST(AgentMetrics, TellWhatIsPendingAndWhoIsSilent) {
     ASSERT_EQ(::mkfifo(gate.c_str(), 0600), 0);
     const Outcome started = podman.call(
         {"run", "--detach", "--name", "held", "--volume", gate.string() + ":/gate",
-         "--security-opt", "seccomp=" + agent.profile({"small"}).string(), Podman::kImage,
-         "/bin/sh", "-c", "/bin/echo ready; read line < /gate; /bin/id; exec /bin/sleep 1000"});
+         "--security-opt", "seccomp=" + agent.profile({"small"}).string(), kBusyboxImage, "/bin/sh",
+         "-c", "/bin/echo ready; read line < /gate; /bin/id; exec /bin/sleep 1000"});
     ASSERT_EQ(started.exit_code, 0) << started.text();
     ASSERT_TRUE(eventually([&] { return podman.call({"logs", "held"}).out == "ready\n"; }));
     const std::string pending = "execseal_pending_execs";

@@ -89,7 +89,7 @@ void Containerd::start() {
 
 void Containerd::import_images(const Scratch& scratch) const {
     const fs::path archives[] = {
-        image_archive(scratch, {kImage, busybox_tar(scratch), {"/bin/sleep", "1000"}}),
+        image_archive(scratch, {kBusyboxImage, busybox_tar(scratch), {"/bin/sleep", "1000"}}),
         image_archive(scratch, {kPauseImage, program_tar(scratch, "pause"), {"/pause"}})};
     for (const char* name : kNamespaces) {
         for (const fs::path& archive : archives) {
@@ -123,7 +123,7 @@ Outcome Containerd::run(const std::vector<std::string>& flags, const std::string
     words.push_back("file://" + output.string());
     words.insert(words.end(), {"--runc-binary", node_.runtime_script()});
     words.insert(words.end(), flags.begin(), flags.end());
-    words.insert(words.end(), {kImage, id});
+    words.insert(words.end(), {kBusyboxImage, id});
     words.insert(words.end(), argv.begin(), argv.end());
     Outcome outcome = ctr(words);
     outcome.out += read_file(output);

@@ -39,9 +39,6 @@ class Containerd {
     [[nodiscard]] std::filesystem::path socket() const { return scratch_ / "containerd.sock"; }
     [[nodiscard]] std::string log() const { return daemon_->err(); }
 
-    static constexpr const char* kImage = "localhost/execseal-test:latest";
-    static constexpr const char* kPauseImage = "localhost/execseal-test-pause:latest";
-
   private:
     void write_configuration() const;
     void start();

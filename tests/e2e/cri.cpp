@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "tests/e2e/image.h"
+
 namespace execseal::e2e {
 namespace {
 
@@ -65,7 +67,7 @@ Outcome CriPod::start(const std::string& name, const CriContainerOptions& option
     }
     const fs::path file = scratch_ / (name_ + "-" + name + ".json");
     write_file(file, Json{{"metadata", {{"name", name}}},
-                          {"image", {{"image", Containerd::kImage}}},
+                          {"image", {{"image", kBusyboxImage}}},
                           {"command", options.command},
                           {"log_path", name + ".log"},
                           {"linux",

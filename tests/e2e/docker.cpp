@@ -47,7 +47,7 @@ Docker::Docker(const Scratch& scratch, const Node& node, Engine engine) : scratc
     if (!ready) {
         throw std::runtime_error("dockerd did not start: " + daemon_->err());
     }
-    const Outcome imported = call({"import", busybox_tar(scratch), kImage});
+    const Outcome imported = call({"import", busybox_tar(scratch), kBusyboxImage});
     if (imported.exit_code != 0) {
         throw std::runtime_error("docker import: " + imported.text());
     }
@@ -70,11 +70,7 @@ Outcome Docker::call(std::vector<std::string> words, std::chrono::milliseconds d
 
 Outcome Docker::run(const std::vector<std::string>& flags,
                     const std::vector<std::string>& argv) const {
-    std::vector<std::string> words{"run"};
-    words.insert(words.end(), flags.begin(), flags.end());
-    words.emplace_back(kImage);
-    words.insert(words.end(), argv.begin(), argv.end());
-    return call(words);
+    return call(run_words(flags, argv));
 }
 
 std::string Docker::config_of(const std::string& name) const {

@@ -33,8 +33,6 @@ class Docker {
     // A running container's config.json.
     [[nodiscard]] std::string config_of(const std::string& name) const;
 
-    static constexpr const char* kImage = "localhost/execseal-test:latest";
-
   private:
     std::filesystem::path scratch_;
     std::unique_ptr<Running> daemon_;

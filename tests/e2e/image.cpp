@@ -20,6 +20,15 @@ Outcome checked(const std::vector<std::string>& argv, const Scratch& scratch) {
 
 }  // namespace
 
+std::vector<std::string> run_words(const std::vector<std::string>& flags,
+                                   const std::vector<std::string>& argv) {
+    std::vector<std::string> words{"run"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.emplace_back(kBusyboxImage);
+    words.insert(words.end(), argv.begin(), argv.end());
+    return words;
+}
+
 fs::path busybox_tar(const Scratch& scratch) {
     fs::path tar = scratch.path() / "busybox.tar";
     if (!fs::exists(tar)) {

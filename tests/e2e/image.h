@@ -1,4 +1,5 @@
-// Container images that a test makes itself: nothing is pulled.
+// Container images that a test makes itself (nothing is pulled), and how engines are told to run
+// them.
 #pragma once
 
 #include <filesystem>
@@ -8,6 +9,14 @@
 #include "tests/e2e/bundle.h"
 
 namespace execseal::e2e {
+
+// What the engines of the tests know them by.
+inline constexpr const char* kBusyboxImage = "localhost/execseal-test:latest";
+inline constexpr const char* kPauseImage = "localhost/execseal-test-pause:latest";
+
+// `run FLAGS IMAGE ARGV` with the busybox image, as podman and Docker take it.
+std::vector<std::string> run_words(const std::vector<std::string>& flags,
+                                   const std::vector<std::string>& argv);
 
 // The busybox root file system of a Bundle as a tar file.
 std::filesystem::path busybox_tar(const Scratch& scratch);

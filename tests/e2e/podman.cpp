@@ -66,8 +66,10 @@ void Podman::write_configuration() const {
                "[engine]\n"
                "cgroup_manager = \"cgroupfs\"\n"
                "events_logger = \"file\"\n"
-               "infra_image = \"localhost/execseal-test-pause:latest\"\n"
-               "tmp_dir = \"" +
+               "infra_image = \"" +
+                   std::string(kPauseImage) +
+                   "\"\n"
+                   "tmp_dir = \"" +
                    (scratch_ / "libpod").string() +
                    "\"\n"
                    "hooks_dir = [\"" +
@@ -91,9 +93,9 @@ void Podman::write_configuration() const {
 void Podman::import_images() const {
     const fs::path tar = scratch_ / "busybox.tar";
     for (const std::vector<std::string>& words :
-         {std::vector<std::string>{"import", tar, kImage},
+         {std::vector<std::string>{"import", tar, kBusyboxImage},
           std::vector<std::string>{"import", "--change", "CMD [\"/bin/sleep\", \"1000\"]", tar,
-                                   "localhost/execseal-test-pause:latest"}}) {
+                                   kPauseImage}}) {
         const Outcome imported = call(words);
         if (imported.exit_code != 0) {
             throw std::runtime_error("podman import: " + imported.text());
@@ -119,12 +121,28 @@ Outcome Podman::call(const std::vector<std::string>& words,
     return run_watched(command, scratch_, deadline);
 }
 
-Outcome Podman::run(const std::vector<std::string>& flags,
-                    const std::vector<std::string>& argv) const {
-    std::vector<std::string> words{"run", "--rm"};
+Outcome Podman::run(std::vector<std::string> flags, const std::vector<std::string>& argv) const {
+    flags.insert(flags.begin(), "--rm");
+    return call(run_words(flags, argv));
+}
+
+Outcome Podman::kube_play(const KubePod& pod, const std::vector<std::string>& flags) const {
+    const Json container{{"name", "app"},
+                         {"image", kBusyboxImage},
+                         {"command", {"/bin/sh", "-c", pod.script}},
+                         {"securityContext", pod.security_context}};
+    const Json manifest{{"apiVersion", "v1"},
+                        {"kind", "Pod"},
+                        {"metadata", {{"name", "web"}, {"annotations", pod.annotations}}},
+                        {"spec",
+                         {{"hostNetwork", true},
+                          {"restartPolicy", "Never"},
+                          {"containers", Json::array({container})}}}};
+    const fs::path file = scratch_ / "pod.yaml";
+    write_file(file, manifest.dump());  // JSON is YAML
+    std::vector<std::string> words{"kube", "play"};
     words.insert(words.end(), flags.begin(), flags.end());
-    words.emplace_back(kImage);
-    words.insert(words.end(), argv.begin(), argv.end());
+    words.push_back(file);
     return call(words);
 }
 

@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,14 @@ const char* podman_entry_name(PodmanEntry entry);
 // maps; the node is to be handed over to it first.
 enum class PodmanUser { kRoot, kRootless };
 
+// A pod "web" with one container "app" (podman's name for it: "web-app"), which runs a shell
+// script.
+struct KubePod {
+    std::string script{};
+    std::map<std::string, std::string> annotations{};
+    nlohmann::ordered_json security_context = nlohmann::ordered_json::object();
+};
+
 class Podman {
   public:
     static constexpr uid_t kRootlessUid = 54321;
@@ -44,12 +54,13 @@ class Podman {
     [[nodiscard]] Outcome call(const std::vector<std::string>& words,
                                std::chrono::milliseconds deadline = kDeadline) const;
     // `podman run --rm FLAGS IMAGE ARGV`.
-    [[nodiscard]] Outcome run(const std::vector<std::string>& flags,
+    [[nodiscard]] Outcome run(std::vector<std::string> flags,
                               const std::vector<std::string>& argv) const;
+    // `podman kube play FLAGS` of that pod.
+    [[nodiscard]] Outcome kube_play(const KubePod& pod,
+                                    const std::vector<std::string>& flags = {}) const;
     // The container's config.json as podman wrote it for the runtime.
     [[nodiscard]] std::string config_of(const std::string& name) const;
-
-    static constexpr const char* kImage = "localhost/execseal-test:latest";
 
   private:
     void write_configuration() const;

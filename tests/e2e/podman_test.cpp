@@ -5,6 +5,7 @@
 
 #include "hook/launch.h"
 #include "tests/e2e/entry_checks.h"
+#include "tests/e2e/image.h"
 #include "tests/e2e/podman.h"
 #include "tests/e2e/small_policy.h"
 
@@ -36,7 +37,7 @@ TEST_P(PodmanRun, ADeniedEntrypointNeverRuns) {
 }
 
 TEST_P(PodmanRun, AContainerWithoutTheAnnotationPassesUntouched) {
-    ASSERT_EQ(podman_.call({"run", "--name", "plain", Podman::kImage, "/bin/wget"}).exit_code, 1);
+    ASSERT_EQ(podman_.call({"run", "--name", "plain", kBusyboxImage, "/bin/wget"}).exit_code, 1);
     const Outcome outcome = podman_.call({"logs", "plain"});
     EXPECT_NE(outcome.text().find("Usage: wget"), std::string::npos)
         << "the control: wget itself runs: " << outcome.text();
@@ -46,7 +47,7 @@ TEST_P(PodmanRun, AContainerWithoutTheAnnotationPassesUntouched) {
 TEST_P(PodmanRun, AnExecIsJudgedAsOne) {
     ASSERT_EQ(podman_
                   .call({"run", "--detach", "--name", "long", "--annotation", kSmallAnnotation,
-                         Podman::kImage, "/bin/sleep", "1000"})
+                         kBusyboxImage, "/bin/sleep", "1000"})
                   .exit_code,
               0);
     expect_execs_judged(node_, [&](std::vector<std::string> argv) {
@@ -61,7 +62,7 @@ TEST_P(PodmanRun, AnExecIsJudgedAsOne) {
 TEST_P(PodmanRun, EachStartOfAContainerIsSupervisedAnew) {
     ASSERT_EQ(podman_
                   .call({"create", "--name", "again", "--annotation", kSmallAnnotation,
-                         Podman::kImage, "/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"})
+                         kBusyboxImage, "/bin/sh", "-c", "/bin/wget 2>/dev/null; echo $?"})
                   .exit_code,
               0);
     EXPECT_TRUE(node_.nothing_left()) << "podman create starts no supervisor";
@@ -98,22 +99,9 @@ TEST_P(PodmanRun, ACreateThatFailsInTheRuntimeLeavesNothing) {
 }
 
 TEST_P(PodmanRun, KubePlayHandsOnThePodsAnnotations) {
-    write_file(scratch_.path() / "pod.yaml", R"(
-apiVersion: v1
-kind: Pod
-metadata:
-  name: web
-  annotations:
-    io.execseal.policy: small
-spec:
-  hostNetwork: true
-  restartPolicy: Never
-  containers:
-  - name: app
-    image: localhost/execseal-test:latest
-    command: ["/bin/sh", "-c", "/bin/echo in a pod; /bin/wget 2>/dev/null; echo $?; exec /bin/sleep 1000"]
-)");
-    const Outcome played = podman_.call({"kube", "play", scratch_.path() / "pod.yaml"});
+    const Outcome played = podman_.kube_play(
+        {.script = "/bin/echo in a pod; /bin/wget 2>/dev/null; echo $?; exec /bin/sleep 1000",
+         .annotations = {{"io.execseal.policy", "small"}}});
     ASSERT_EQ(played.exit_code, 0) << played.text();
     const auto sleeps = node_.events_of("/bin/sleep");
     EXPECT_EQ(podman_.call({"logs", "web-app"}).out, "in a pod\n126\n");
