@@ -3,6 +3,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "hook/control_client.h"
+
 namespace execseal::e2e {
 namespace {
 
@@ -92,6 +94,18 @@ std::vector<nlohmann::json> Node::events_of(const std::string& exe, std::size_t 
         return found.size() >= at_least;
     });
     return found;
+}
+
+nlohmann::ordered_json Node::ask_supervisor(const std::string& command) const {
+    for (const auto& entry : std::filesystem::directory_iterator(run_dir())) {
+        auto answer = execseal::ask_supervisor(control_path_of(entry.path()), command,
+                                               std::chrono::seconds(10));
+        if (!answer) {
+            throw std::runtime_error(answer.error().text());
+        }
+        return *answer;
+    }
+    return nlohmann::ordered_json::object();
 }
 
 bool Node::nothing_left() const {

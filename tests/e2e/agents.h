@@ -56,6 +56,8 @@ class Node {
     // was refused: waits until there are `at_least` so many.
     [[nodiscard]] std::vector<nlohmann::json> events_of(const std::string& exe,
                                                         std::size_t at_least = 1) const;
+    // What the one supervisor that runs answers on its control socket; {} where none does.
+    [[nodiscard]] nlohmann::ordered_json ask_supervisor(const std::string& command) const;
     // No supervisor, no socket: waits a little, supervisors remove their directory as the last
     // thing they do.
     [[nodiscard]] bool nothing_left() const;

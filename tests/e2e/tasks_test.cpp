@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <map>
 
-#include "hook/control_client.h"
 #include "tests/e2e/agents.h"
 #include "tests/e2e/bundle.h"
 #include "tests/e2e/container.h"
@@ -33,19 +32,10 @@ class Tasks : public testing::Test {
             .write();
         bundle_.annotation("io.execseal.policy", "tasks");
     }
-    [[nodiscard]] ordered_json ask(const std::string& command) const {
-        for (const auto& entry : std::filesystem::directory_iterator(node_.run_dir())) {
-            auto answer =
-                ask_supervisor(entry.path() / "control.sock", command, std::chrono::seconds(10));
-            EXPECT_TRUE(answer.has_value()) << answer.error().text();
-            return answer ? *answer : ordered_json::object();
-        }
-        return ordered_json::object();
-    }
     // How each process is registered, by its number in the container.
     [[nodiscard]] std::map<int, std::string> registered() const {
         std::map<int, std::string> found;
-        const ordered_json answer = ask("tasks");
+        const ordered_json answer = node_.ask_supervisor("tasks");
         for (const auto& task : answer["tasks"]) {
             found[task["container_pid"].get<int>()] = task["registered"];
         }
@@ -63,7 +53,8 @@ TEST_F(Tasks, TheInitAndTheCommandOfAnExecAndTheirChildrenAreInTheTable) {
     Container container(node_.runtime(), bundle_, scratch_);
     ASSERT_EQ(container.create().exit_code, 0) << container.err();
     ASSERT_EQ(container.start().exit_code, 0) << container.err();
-    ASSERT_TRUE(eventually([&] { return registered().size() == 2; })) << ask("tasks").dump(2);
+    ASSERT_TRUE(eventually([&] { return registered().size() == 2; }))
+        << node_.ask_supervisor("tasks").dump(2);
     std::map<int, std::string> tasks = registered();
     EXPECT_EQ(tasks[1], "session");
     EXPECT_EQ(std::count_if(tasks.begin(), tasks.end(),
@@ -95,7 +86,7 @@ TEST_F(Tasks, AContainerInTheHostsPidNamespaceHasItsCgroupForADomainAndSaysSo) {
     ASSERT_EQ(container.create().exit_code, 0) << container.err();
     ASSERT_EQ(container.start().exit_code, 0) << container.err();
     ASSERT_TRUE(eventually([&] { return container.out() == "ran\n"; })) << container.err();
-    const std::string domain = ask("tasks")["domain"];
+    const std::string domain = node_.ask_supervisor("tasks")["domain"];
     EXPECT_TRUE(domain.starts_with("cgroup ")) << domain;
     const auto events = node_.events();
     EXPECT_TRUE(std::any_of(events.begin(), events.end(), [&](const auto& event) {
@@ -104,14 +95,11 @@ TEST_F(Tasks, AContainerInTheHostsPidNamespaceHasItsCgroupForADomainAndSaysSo) {
     EXPECT_NE(read_file(node_.log_path()).find("shares the host's PID namespace"),
               std::string::npos);
     // Its freeze holds the container's tasks, and none of the host's.
-    for (const auto& event : events) {
-        if (event["event"] == "exec" && event["exe"] == "/bin/true") {
-            EXPECT_EQ(event["outcome"], "executed");
-            EXPECT_EQ(event["freeze"], "pidns");
-            EXPECT_GE(event["frozen_tasks"].get<int>(), 2);
-            EXPECT_LE(event["frozen_tasks"].get<int>(), 20);
-        }
-    }
+    const auto event = node_.events_of("/bin/true").at(0);
+    EXPECT_EQ(event["outcome"], "executed");
+    EXPECT_EQ(event["freeze"], "pidns");
+    EXPECT_GE(event["frozen_tasks"].get<int>(), 2);
+    EXPECT_LE(event["frozen_tasks"].get<int>(), 20);
 }
 
 struct Footprint {
@@ -153,7 +141,7 @@ TEST_P(Endurance, ManyExecsLeaveNothingBehindInTheSupervisor) {
         const Outcome outcome = container.exec({"/bin/sh", "-c", script});
         EXPECT_EQ(outcome.out, "done\n") << outcome.text();
     };
-    const int supervisor = ask("status")["supervisor_pid"];
+    const int supervisor = node_.ask_supervisor("status")["supervisor_pid"];
     loop(50);
     const auto settled = [&] { return registered().size() == 1; };
     ASSERT_TRUE(eventually(settled));
@@ -164,7 +152,7 @@ TEST_P(Endurance, ManyExecsLeaveNothingBehindInTheSupervisor) {
     EXPECT_LE(after.descriptors, before.descriptors + 1);
     EXPECT_LE(after.children, before.children + 1);
     EXPECT_LE(after.pages, before.pages + 256) << "more than a MiB in 2000 execs";
-    const auto status = ask("status");
+    const auto status = node_.ask_supervisor("status");
     EXPECT_EQ(status["freeze_failures"], 0);
     EXPECT_EQ(status["races_detected"], 0);
 }
