@@ -161,6 +161,7 @@ TEST_F(LivenessSealed, PathSearchFreezesNobody) {
     Bundle bundle = make_bundle({"spawn"}, "sealed");
     ASSERT_EQ(run_sealed(bundle, kFreeze).exit_code, 0);
     const auto missing = events_of("/nowhere/live_exit");
+    EXPECT_FALSE(missing.empty());
     for (const auto& event : missing) {
         EXPECT_FALSE(event.contains("freeze")) << event;
     }

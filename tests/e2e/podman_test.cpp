@@ -95,6 +95,7 @@ TEST_P(PodmanRun, ACreateThatFailsInTheRuntimeLeavesNothing) {
                     {"/bin/echo", "never"});
     EXPECT_NE(outcome.exit_code, 0) << outcome.text();
     EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find("rlimit"), std::string::npos) << outcome.err;
     EXPECT_TRUE(node_.nothing_left()) << read_file(node_.log_path());
 }
 
