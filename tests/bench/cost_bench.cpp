@@ -1,7 +1,8 @@
 // What execseal costs, under real runc: the same workload, in interleaved rounds of one run, (a)
 // without a policy, (b) under a minimal agent that answers CONTINUE to the same notify set (the
-// floor), once plain and once with the kernel's synchronous wake-up, (c) under execseal with freeze
-// and verification, (d) with verification alone, (e) in audit mode.
+// floor), once plain and once with the kernel's synchronous wake-up, then with the least that
+// registering every process and verifying every exec needs (gate-*, tests/targets/bare_gate.h), (c)
+// under execseal with freeze and verification, (d) with verification alone, (e) in audit mode.
 //
 //   cost_bench [--rounds N] [--only GROUP,...] [--json FILE] [--plot FILE]
 //
@@ -33,13 +34,17 @@ using nlohmann::ordered_json;
 constexpr const char* kBare = "bare";
 constexpr const char* kFloor = "floor";
 constexpr const char* kFloorSync = "floor-sync";
+constexpr const char* kGateForks = "gate-forks";
+constexpr const char* kGateExecs = "gate-execs";
+constexpr const char* kGateVerify = "gate-verify";
 constexpr const char* kFreeze = "freeze";
 constexpr const char* kVerify = "verify";
 constexpr const char* kAudit = "audit";
 
 constexpr const char* kLoad = "/bench_load";
 
-const std::vector<std::string> kSetups{kBare, kFloor, kFloorSync, kFreeze, kVerify, kAudit};
+const std::vector<std::string> kSetups{kBare,       kFloor,  kFloorSync, kGateForks, kGateExecs,
+                                       kGateVerify, kFreeze, kVerify,    kAudit};
 const std::vector<std::string> kGuarded{kFreeze, kVerify, kAudit};
 
 // A policy as an operator would write one, that judges arguments.
@@ -54,9 +59,22 @@ ordered_json policy(const std::string& name, const char* freeze) {
               {{"id", "image"}, {"verdict", "allow"}, {"exe", {"/bin/**", "/usr/**", kLoad}}}}}};
 }
 
+struct MinimalAgent {
+    explicit MinimalAgent(FloorAgent::Kind kind) : agent(kind, scratch) {}
+    Scratch scratch;
+    FloorAgent agent;
+};
+
 class Bench {
   public:
     Bench() : node_(scratch_), measurements_(kSetups) {
+        using Kind = FloorAgent::Kind;
+        for (const auto& [setup, kind] :
+             {std::pair{kFloor, Kind::kContinue}, std::pair{kFloorSync, Kind::kContinueSync},
+              std::pair{kGateForks, Kind::kGateForks}, std::pair{kGateExecs, Kind::kGateExecs},
+              std::pair{kGateVerify, Kind::kGateVerify}}) {
+            agents_.try_emplace(setup, kind);
+        }
         node_.settings()["log"]["level"] = "warning";
         node_.write();
         node_.policy(kFreeze, policy(kFreeze, "pidns")).policy(kVerify, policy(kVerify, "off"));
@@ -120,8 +138,8 @@ class Bench {
         bundle.env("PATH", "/a:/b:/usr/local/bin:/usr/bin:/bin");
         prepare_script(bundle);
         Runtime runtime{};
-        if (setup == kFloor || setup == kFloorSync) {
-            bundle.notify((setup == kFloor ? floor_ : floor_sync_).socket());
+        if (const auto agent = agents_.find(setup); agent != agents_.end()) {
+            bundle.notify(agent->second.agent.socket());
         } else if (setup != kBare) {
             runtime = node_.runtime();
             bundle.annotation("io.execseal.policy", setup == kAudit ? kFreeze : setup);
@@ -143,10 +161,7 @@ class Bench {
     static void prepare_script(Bundle& bundle);
 
     Scratch scratch_;
-    Scratch floor_scratch_;
-    Scratch floor_sync_scratch_;
-    FloorAgent floor_{FloorAgent::Kind::kContinue, floor_scratch_};
-    FloorAgent floor_sync_{FloorAgent::Kind::kContinueSync, floor_sync_scratch_};
+    std::map<std::string, MinimalAgent> agents_;
     Node node_;
     Measurements measurements_;
 };

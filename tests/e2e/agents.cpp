@@ -16,6 +16,15 @@ Command agent_command(FloorAgent::Kind kind, const std::filesystem::path& socket
         case FloorAgent::Kind::kContinueSync:
             command.argv.emplace_back("--sync-wakeup");
             break;
+        case FloorAgent::Kind::kGateForks:
+            command.argv.insert(command.argv.end(), {"--sync-wakeup", "--gate=forks"});
+            break;
+        case FloorAgent::Kind::kGateExecs:
+            command.argv.insert(command.argv.end(), {"--sync-wakeup", "--gate=execs"});
+            break;
+        case FloorAgent::Kind::kGateVerify:
+            command.argv.insert(command.argv.end(), {"--sync-wakeup", "--gate=verify"});
+            break;
         case FloorAgent::Kind::kNaive:
             command.argv.emplace_back("--judge");
             break;

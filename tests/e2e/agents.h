@@ -20,6 +20,10 @@ class FloorAgent {
     enum class Kind {
         kContinue,      // says CONTINUE to everything
         kContinueSync,  // the same with SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (Linux 6.6)
+        // What no gate can save, a step more each (tests/targets/bare_gate.h).
+        kGateForks,
+        kGateExecs,
+        kGateVerify,
         kNaive,  // looks at the caller's memory, then says CONTINUE: the agent that attacks beat
     };
     FloorAgent(Kind kind, const Scratch& scratch);

@@ -1,10 +1,11 @@
-// floor_agent SOCKET [--judge] [--sync-wakeup]: the least agent that can serve a container's
-// seccomp notifications. One thread, no policy, no log; every notification costs poll + RECV +
-// SEND.
+// floor_agent SOCKET [--judge] [--sync-wakeup] [--gate=forks|execs|verify]: the least agent that
+// can serve a container's seccomp notifications. One thread, no policy, no log; every notification
+// costs poll + RECV + SEND.
 //
 // Plain, it says CONTINUE to everything: the floor that execseal's costs are measured against.
 // With --judge it also looks at the caller before it says CONTINUE, in the racy way of agents that
-// read and let go; the attacks must win against it, or they prove nothing. Not part of the product.
+// read and let go; the attacks must win against it, or they prove nothing. With --gate it also does
+// what bare_gate.h says. Not part of the product.
 //
 // Prints "READY" when the socket listens. Dies with its parent.
 #include <errno.h>
@@ -27,6 +28,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "bare_gate.h"
+
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS  // Linux 6.6
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
@@ -45,9 +48,12 @@ struct peer {
 };
 
 static struct peer peers[kMaxPeers];
-static struct pollfd polled[kMaxPeers + 1];  // [0] is the listening socket
+// [0] is the listening socket, [1] what SIGCHLD is read from (-1 without a gate).
+enum { kFirstPeer = 2 };
+static struct pollfd polled[kMaxPeers + kFirstPeer];
 static int peer_count;
 static bool judging, sync_wakeup;
+static enum gate_steps gate;
 
 static void die(const char* what) {
     perror(what);
@@ -86,7 +92,7 @@ static void drop(int index) {
     }
     --peer_count;
     peers[index] = peers[peer_count];
-    polled[index + 1] = polled[peer_count + 1];
+    polled[index + kFirstPeer] = polled[peer_count + kFirstPeer];
 }
 
 static void accept_peer(int listener) {
@@ -99,7 +105,7 @@ static void accept_peer(int listener) {
         return;
     }
     peers[peer_count] = (struct peer){.fd = fd, .notify = -1};
-    polled[++peer_count] = (struct pollfd){.fd = fd, .events = POLLIN};
+    polled[kFirstPeer + peer_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 }
 
 static void receive_state(int index) {
@@ -139,7 +145,7 @@ static void receive_state(int index) {
             (void)ioctl(peer->notify, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
                         SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
         }
-        polled[index + 1].fd = peer->notify;
+        polled[index + kFirstPeer].fd = peer->notify;
     }
 }
 
@@ -270,7 +276,7 @@ static void serve(int notify) {
     }
     memset(response, 0, sizes.seccomp_notif_resp);
     response->id = request->id;
-    if (!judging || naive_allows(request)) {
+    if ((!judging || naive_allows(request)) && gate_admit(request, gate)) {
         response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     } else {
         response->error = -EACCES;
@@ -296,12 +302,18 @@ static int listen_at(const char* path) {
 int main(int argc, char** argv) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc < 2) {
-        fprintf(stderr, "usage: floor_agent SOCKET [--judge] [--sync-wakeup]\n");
+        fprintf(stderr,
+                "usage: floor_agent SOCKET [--judge] [--sync-wakeup] "
+                "[--gate=forks|execs|verify]\n");
         return 2;
     }
     for (int i = 2; i < argc; ++i) {
         judging |= strcmp(argv[i], "--judge") == 0;
         sync_wakeup |= strcmp(argv[i], "--sync-wakeup") == 0;
+        gate = strcmp(argv[i], "--gate=forks") == 0    ? kGateForks
+               : strcmp(argv[i], "--gate=execs") == 0  ? kGateExecs
+               : strcmp(argv[i], "--gate=verify") == 0 ? kGateVerify
+                                                       : gate;
     }
     if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) {
         die("seccomp_get_notif_sizes");
@@ -316,14 +328,15 @@ int main(int argc, char** argv) {
     request = calloc(1, sizes.seccomp_notif);
     response = calloc(1, sizes.seccomp_notif_resp);
     polled[0] = (struct pollfd){.fd = listen_at(argv[1]), .events = POLLIN};
+    polled[1] = (struct pollfd){.fd = gate == kGateOff ? -1 : gate_start(), .events = POLLIN};
     puts("READY");
     fflush(stdout);
     for (;;) {
-        if (poll(polled, (nfds_t)peer_count + 1, -1) < 0) {
+        if (poll(polled, (nfds_t)peer_count + kFirstPeer, -1) < 0) {
             continue;
         }
         for (int i = peer_count - 1; i >= 0; --i) {
-            const short events = polled[i + 1].revents;
+            const short events = polled[i + kFirstPeer].revents;
             if (events == 0) {
                 continue;
             }
@@ -334,6 +347,9 @@ int main(int argc, char** argv) {
             } else {
                 drop(i);  // POLLHUP: the last task of the filter is gone
             }
+        }
+        if (polled[1].revents) {
+            gate_serve(polled[1].fd, gate);
         }
         if (polled[0].revents) {
             accept_peer(polled[0].fd);
