@@ -90,8 +90,14 @@ bool TaskTable::insert(const TaskEntry& entry, Clock::time_point now) {
         }
     }
     entries_[process_of(entry.key)] = entry;
-    settling_.push_back({entry.key, now + limits_.settle});
+    settling_.push_back({entry.key, settled_at(now)});
     return true;
+}
+
+// Rounded up, so that the processes born in one span of time are looked at in one wake-up.
+TaskTable::Clock::time_point TaskTable::settled_at(Clock::time_point born) const {
+    const auto since_epoch = born.time_since_epoch();
+    return born + 2 * limits_.settle - since_epoch % Clock::duration(limits_.settle);
 }
 
 void TaskTable::remove(Tgid process) {

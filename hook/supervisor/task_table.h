@@ -39,7 +39,8 @@ struct TaskRow {
 
 struct TaskTableLimits {
     std::size_t entries = 65536;
-    // A process that lives shorter than this costs no descriptor.
+    // A process that lives shorter than this costs no descriptor; it is looked at when it is
+    // between one and two of these old.
     std::chrono::milliseconds settle{50};
     std::chrono::milliseconds slow_look{2000};
     std::size_t batch = 512;  // processes looked at in one tend()
@@ -83,6 +84,7 @@ class TaskTable {
     };
 
     bool insert(const TaskEntry& entry, Clock::time_point now);
+    [[nodiscard]] Clock::time_point settled_at(Clock::time_point born) const;
     // Forgets it if it has gone, watches it if it lives, reads its birth if that is 0.
     void settle(const TaskKey& key, Clock::time_point now);
 

@@ -128,7 +128,7 @@ TEST_F(Table, ANewbornChildCostsNoReadBeforeItSettles) {
     EXPECT_EQ(table.find(Tgid{201})->parent, Tgid{200});
     EXPECT_EQ(table.find(Tgid{201})->origin, TaskOrigin::kForkEvent);
     procfs.tasks[201] = {12, 200};
-    table.tend(now + 60ms);
+    table.tend(now + 100ms);
     EXPECT_EQ(table.find(Tgid{201})->key.birth, 12U);
     EXPECT_TRUE(exits.watched.contains(Tgid{201}));
 }
@@ -140,7 +140,7 @@ TEST_F(Table, AListingReadsTheBirthOfAChildAndKeepsItsOrigin) {
     table.heal(domain, now);
     EXPECT_EQ(table.find(Tgid{201})->key.birth, 12U);
     EXPECT_EQ(table.find(Tgid{201})->origin, TaskOrigin::kForkEvent);
-    table.tend(now + 60ms);
+    table.tend(now + 100ms);
     EXPECT_TRUE(exits.watched.contains(Tgid{201}));
 }
 
@@ -156,7 +156,7 @@ TEST_F(Table, ARecycledNumberIsNotTakenForTheOldProcessWhenItSettles) {
     procfs.tasks = {{200, {11, 1}}};
     ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
     procfs.tasks[200] = {12, 1};
-    table.tend(now + 60ms);
+    table.tend(now + 100ms);
     EXPECT_EQ(table.size(), 0U);
     EXPECT_TRUE(exits.watched.empty());
 }
@@ -165,7 +165,7 @@ TEST_F(Table, AProcessThatEndsBeforeItSettlesCostsNoDescriptor) {
     procfs.tasks = {{200, {11, 1}}};
     ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
     procfs.tasks.clear();
-    table.tend(now + 60ms);
+    table.tend(now + 100ms);
     EXPECT_EQ(table.size(), 0U);
     EXPECT_TRUE(exits.watched.empty());
 }
@@ -173,7 +173,7 @@ TEST_F(Table, AProcessThatEndsBeforeItSettlesCostsNoDescriptor) {
 TEST_F(Table, TheExitOfASettledProcessIsSeenThroughItsPidfd) {
     procfs.tasks = {{200, {11, 1}}};
     ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
-    table.tend(now + 60ms);
+    table.tend(now + 100ms);
     ASSERT_EQ(exits.watched.size(), 1U);
     exits.ended = {Tgid{200}};
     table.tend(now + 5s);
@@ -185,7 +185,7 @@ TEST_F(Table, WithoutAFreeDescriptorAProcessIsLookedAtAgain) {
     exits.limit = 0;
     procfs.tasks = {{200, {11, 1}}};
     ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
-    table.tend(now + 60ms);
+    table.tend(now + 100ms);
     EXPECT_EQ(table.size(), 1U);
     procfs.tasks.clear();
     table.tend(now + 5s);
@@ -233,7 +233,7 @@ TEST_F(Table, AProcessThatCannotBeReadIsRegisteredAllTheSame) {
     EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
     EXPECT_EQ(table.find(Tgid{200})->key.birth, 0U);
     procfs.fails = false;
-    table.tend(now + 60ms);
+    table.tend(now + 100ms);
     EXPECT_EQ(table.find(Tgid{200})->key.birth, 11U);
 }
 
