@@ -76,21 +76,15 @@ class RealPtrace final : public Ptrace {
     }
 
     Result<std::optional<std::int64_t>> syscall_result(Tid tid) override {
-        Registers registers;
-        const auto read = read_registers(tid, registers);
-        if (!read || *read == PtraceReach::kGone) {
-            return read ? Result<std::optional<std::int64_t>>(std::nullopt) : read.error();
-        }
-        return decode(registers);
+        return of_registers(tid, decode);
     }
 
     Result<std::optional<SyscallName>> current_syscall(Tid tid) override {
-        Registers registers;
-        const auto read = read_registers(tid, registers);
-        if (!read || *read == PtraceReach::kGone) {
-            return read ? Result<std::optional<SyscallName>>(std::nullopt) : read.error();
-        }
-        return name_of_call(registers);
+        return of_registers(tid, name_of_call);
+    }
+
+    Result<std::optional<RemoteAddr>> stack_pointer(Tid tid) override {
+        return of_registers(tid, native_stack_pointer);
     }
 
     Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) override {
@@ -130,6 +124,7 @@ class RealPtrace final : public Ptrace {
     static constexpr std::size_t kNativeLength = std::size_t{27} * 8;
     static constexpr std::size_t kNativeOffset = std::size_t{10} * 8;  // rax, user_regs_struct
     static constexpr std::size_t kNativeCall = std::size_t{15} * 8;    // orig_rax
+    static constexpr std::size_t kNativeStack = std::size_t{19} * 8;   // rsp
     static constexpr std::uint32_t kNativeArch = AUDIT_ARCH_X86_64;
     static constexpr std::size_t kCompatLength = std::size_t{17} * 4;
     static constexpr std::size_t kCompatOffset = std::size_t{6} * 4;  // eax, user_regs_struct32
@@ -137,8 +132,9 @@ class RealPtrace final : public Ptrace {
     static constexpr std::uint32_t kCompatArch = AUDIT_ARCH_I386;
 #elif defined(__aarch64__)
     static constexpr std::size_t kNativeLength = std::size_t{34} * 8;
-    static constexpr std::size_t kNativeOffset = 0;                 // x0
-    static constexpr std::size_t kNativeCall = std::size_t{8} * 8;  // x8
+    static constexpr std::size_t kNativeOffset = 0;                   // x0
+    static constexpr std::size_t kNativeCall = std::size_t{8} * 8;    // x8
+    static constexpr std::size_t kNativeStack = std::size_t{31} * 8;  // sp
     static constexpr std::uint32_t kNativeArch = AUDIT_ARCH_AARCH64;
     static constexpr std::size_t kCompatLength = std::size_t{18} * 4;
     static constexpr std::size_t kCompatOffset = 0;                 // r0
@@ -157,6 +153,24 @@ class RealPtrace final : public Ptrace {
         auto read = reach(request(PTRACE_GETREGSET, tid, NT_PRSTATUS, &area), "PTRACE_GETREGSET");
         registers.length = area.iov_len;
         return read;
+    }
+
+    template <class Value>
+    static Result<std::optional<Value>> of_registers(
+        Tid tid, Result<std::optional<Value>> (*decode)(const Registers&)) {
+        Registers registers;
+        const auto read = read_registers(tid, registers);
+        if (!read) {
+            return read.error();
+        }
+        return *read == PtraceReach::kGone ? std::optional<Value>() : decode(registers);
+    }
+
+    static Result<std::optional<RemoteAddr>> native_stack_pointer(const Registers& registers) {
+        if (registers.length != kNativeLength) {
+            return std::optional<RemoteAddr>();
+        }
+        return std::optional(RemoteAddr{registers.words.at(kNativeStack / 8)});
     }
 
     static Result<std::optional<std::int64_t>> decode(const Registers& registers) {

@@ -90,6 +90,8 @@ class Ptrace {
     virtual Result<std::optional<std::int64_t>> syscall_result(Tid tid) = 0;
     // The system call that the stopped task is in or leaving; `nr` is -1 outside of one.
     virtual Result<std::optional<SyscallName>> current_syscall(Tid tid) = 0;
+    // Of a stopped task of this program's own width; nullopt for another width.
+    virtual Result<std::optional<RemoteAddr>> stack_pointer(Tid tid) = 0;
     virtual Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) = 0;
     // SIGKILL. Only for a tracee of ours: its number is not free before we have reaped it.
     virtual Result<PtraceReach> kill(Tid tid) = 0;

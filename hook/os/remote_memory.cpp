@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,6 +97,15 @@ bool ProcessMemory::is_mapped(RemoteAddr address) {
         next = newline == end ? end : newline + 1;
     }
     return false;
+}
+
+std::size_t read_new_memory(Tgid stopped, RemoteAddr address, std::span<std::byte> out) {
+    const iovec local{out.data(), out.size()};
+    // An address of another task, which only the kernel takes for a pointer.
+    const iovec remote{reinterpret_cast<void*>(address.value),
+                       out.size()};  // NOLINT(performance-no-int-to-ptr)
+    const ssize_t got = ::process_vm_readv(stopped.value, &local, 1, &remote, 1, 0);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
 }
 
 std::optional<std::uint64_t> stack_limit_of(Tid tid) {

@@ -549,7 +549,8 @@ void ExecGate::executed(Flow& flow) {
 
 ExecInput ExecGate::verify(Flow& flow) {
     // After an exec from another thread than the leader the task goes on under the leader's number.
-    Verification found = verifier_.verify(flow.process, flow.expected);
+    Verification found = verifier_.verify(flow.process, flow.expected,
+                                          context_.tracer.stack_pointer(Tid{flow.process.value}));
     switch (found.outcome) {
         case VerifyOutcome::kSame:
             return ExecInput::kSame;

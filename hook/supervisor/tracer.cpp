@@ -484,6 +484,12 @@ std::optional<std::int64_t> Tracer::syscall_result(Tid tid) {
     return result ? *result : std::nullopt;
 }
 
+std::optional<RemoteAddr> Tracer::stack_pointer(Tid tid) {
+    check_thread();
+    const Result<std::optional<RemoteAddr>> pointer = ptrace_.stack_pointer(tid);
+    return pointer ? *pointer : std::nullopt;
+}
+
 void Tracer::restart_notified_call(Tid tid) {
     if (syscall_result(tid) != -std::int64_t{kErestartsys}) {
         return;

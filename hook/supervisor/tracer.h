@@ -120,6 +120,8 @@ class Tracer {
 
     // What the system call that the stopped task is leaving returns.
     std::optional<std::int64_t> syscall_result(Tid tid);
+    // See Ptrace; nullopt also when it cannot be had.
+    std::optional<RemoteAddr> stack_pointer(Tid tid);
 
   private:
     struct Attachment {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "hook/os/check.h"
+#include "hook/os/remote_memory.h"
 
 namespace execseal {
 namespace {
@@ -107,13 +108,68 @@ Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken) {
     return same;
 }
 
-Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged) {
+StackLayout stack_layout(const ExpectedExec& judged) {
+    return {1 + judged.argv.count + 1 + judged.env.count + 1,
+            judged.argv.bytes.size() + judged.env.bytes.size()};
+}
+
+std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
+                                            std::span<const std::uint64_t> words) {
+    if (words.size() != stack_layout(judged).words || judged.argv.count == 0 ||
+        words[0] != judged.argv.count) {
+        return std::nullopt;
+    }
+    const std::uint64_t first = words[1];
+    std::uint64_t next = first;
+    std::size_t at = 1;
+    for (const StringBlock* block : {&judged.argv, &judged.env}) {
+        std::string_view rest = block->bytes;
+        for (std::size_t i = 0; i < block->count; ++i) {
+            const auto string = next_string(rest);
+            if (!string || words[at++] != next) {
+                return std::nullopt;
+            }
+            next += string->size();
+        }
+        if (words[at++] != 0) {
+            return std::nullopt;
+        }
+    }
+    return RemoteAddr{first};
+}
+
+bool ExecVerifier::is_same_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack) {
+    const StackLayout layout = stack_layout(judged);
+    words_.resize(layout.words);
+    const auto words = std::as_writable_bytes(std::span(words_));
+    if (read_new_memory(stopped, stack, words) != words.size()) {
+        return false;
+    }
+    const auto strings = match_stack_words(judged, words_);
+    taken_.argv.resize(layout.strings);
+    if (!strings ||
+        read_new_memory(stopped, *strings, std::as_writable_bytes(std::span(taken_.argv))) !=
+            layout.strings) {
+        return false;
+    }
+    const std::string_view taken = taken_.argv;
+    const std::size_t split = judged.argv.bytes.size();
+    return taken.substr(0, split) == judged.argv.bytes && taken.substr(split) == judged.env.bytes;
+}
+
+Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
+                                  std::optional<RemoteAddr> stack) {
     const std::string proc = "/proc/" + std::to_string(stopped.value);
     const auto executable = executable_of(stopped);
     if (!executable) {
         return failure(executable.error());
     }
     taken_.executable = *executable;
+    if (taken_.executable == judged.executable && stack && is_same_stack(stopped, judged, *stack)) {
+        Verification same;
+        same.outcome = VerifyOutcome::kSame;
+        return same;
+    }
     for (const auto& [file, expected, text] :
          {std::tuple{"/cmdline", judged.argv.bytes.size(), &taken_.argv},
           std::tuple{"/environ", judged.env.bytes.size(), &taken_.env}}) {

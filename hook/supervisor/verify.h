@@ -6,7 +6,11 @@
 // end the task before its first instruction.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "hook/os/ids.h"
 #include "hook/os/path_calls.h"
@@ -45,13 +49,30 @@ struct Verification {
 // Pure.
 Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken);
 
+// How the kernel lays argv and environment out on a new stack: argc, their pointers, a NULL after
+// each list, and the strings, one after the other (kernel: create_elf_tables(), fs/binfmt_elf.c).
+// Where a program's stack begins like that with exactly these strings, they are what it gets.
+struct StackLayout {
+    std::size_t words = 0;    // from the stack pointer on
+    std::size_t strings = 0;  // bytes
+};
+StackLayout stack_layout(const ExpectedExec& judged);
+// The address of the strings; nullopt when the words are not those of `judged`. Pure.
+std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
+                                            std::span<const std::uint64_t> words);
+
 // Keeps its buffers; one object serves all.
 class ExecVerifier {
   public:
-    Verification verify(Tgid stopped, const ExpectedExec& judged);
+    // `stack`: the stack pointer of a 64-bit task, nullopt when it is not known. What is found the
+    // same there is the same; for anything else /proc/PID/cmdline and environ are read.
+    Verification verify(Tgid stopped, const ExpectedExec& judged, std::optional<RemoteAddr> stack);
 
   private:
+    bool is_same_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack);
+
     TakenExec taken_;
+    std::vector<std::uint64_t> words_;
 };
 
 }  // namespace execseal

@@ -39,6 +39,9 @@ class WatchedPtrace final : public Ptrace {
     Result<std::optional<SyscallName>> current_syscall(Tid tid) override {
         return real_->current_syscall(tid);
     }
+    Result<std::optional<RemoteAddr>> stack_pointer(Tid tid) override {
+        return real_->stack_pointer(tid);
+    }
     Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) override {
         return real_->set_syscall_result(tid, value);
     }

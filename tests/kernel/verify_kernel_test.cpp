@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <functional>
 
+#include "hook/os/ptrace.h"
+#include "hook/os/remote_memory.h"
 #include "tests/kernel/request_memory.h"
 #include "tests/kernel/tiny_root.h"
 
@@ -101,7 +103,14 @@ class Verified : public ::testing::Test {
             ADD_FAILURE() << "the exec failed";
             return result;
         }
-        return verifier_.verify(child.tgid(), expected_exec(study));
+        const ExpectedExec judged = expected_exec(study);
+        const auto stack = ptrace_->stack_pointer(child.tid());
+        result = verifier_.verify(child.tgid(), judged, stack ? *stack : std::nullopt);
+        // The slow way sees the same.
+        const Verification again = verifier_.verify(child.tgid(), judged, std::nullopt);
+        EXPECT_EQ(again.outcome, result.outcome);
+        EXPECT_EQ(again.field, result.field);
+        return result;
     }
     void expect_same(const std::string& path, const Strings& argv, const Strings& env) {
         memory_.lay_out(path, argv, env);
@@ -121,6 +130,7 @@ class Verified : public ::testing::Test {
     RequestMemory memory_;
     ExecReader reader_{10s};
     ExecVerifier verifier_;
+    std::unique_ptr<Ptrace> ptrace_ = real_ptrace();
 };
 
 TEST_F(Verified, WhatNobodyTouchedIsTheSame) {
@@ -132,6 +142,30 @@ TEST_F(Verified, WhatNobodyTouchedIsTheSame) {
     expect_same("/lib64/ld-linux-x86-64.so.2", {"ld.so", "/bin/true"}, {});
     expect_same("/proc/self/exe", {"this", "test"}, {});
     expect_same(EXECSEAL_TARGETS_DIR "/print_argv_i386", {"compat", "image"}, {"A=1"});
+}
+
+TEST_F(Verified, TheNewStackAloneShowsAnUntouchedExec) {
+    memory_.lay_out(directory_ + "/script", {"zero", "", "two"}, {"A=1", ""});
+    TracedExec child([&] { exec(); });
+    const ExecStudy study =
+        reader_.study(memory_.call(child.tid()), StudyScope::kMemoryAndProgram, std::nullopt);
+    ASSERT_TRUE(child.run_to_exec());
+    const ExpectedExec judged = expected_exec(study);
+    std::vector<std::uint64_t> words(stack_layout(judged).words);
+    const auto stack = ptrace_->stack_pointer(child.tid());
+    ASSERT_TRUE(stack && *stack);
+    ASSERT_EQ(read_new_memory(child.tgid(), **stack, std::as_writable_bytes(std::span(words))),
+              words.size() * sizeof words[0]);
+    EXPECT_TRUE(match_stack_words(judged, words));
+}
+
+TEST_F(Verified, A32BitImageHasNoStackPointerOfOurs) {
+    memory_.lay_out(EXECSEAL_TARGETS_DIR "/print_argv_i386", {"compat"}, {});
+    TracedExec child([&] { exec(); });
+    ASSERT_TRUE(child.run_to_exec());
+    const auto stack = ptrace_->stack_pointer(child.tid());
+    ASSERT_TRUE(stack.has_value());
+    EXPECT_FALSE(stack->has_value());
 }
 
 TEST_F(Verified, ScriptsAreTheSame) {
@@ -219,7 +253,8 @@ TEST_F(Verified, ATaskThatEndedIsGone) {
         pid = child.tid().value;
         EXPECT_EQ(outcome(child, memory_.call(child.tid())).outcome, VerifyOutcome::kSame);
     }
-    EXPECT_EQ(verifier_.verify(Tgid{pid}, ExpectedExec{}).outcome, VerifyOutcome::kGone);
+    EXPECT_EQ(verifier_.verify(Tgid{pid}, ExpectedExec{}, std::nullopt).outcome,
+              VerifyOutcome::kGone);
 }
 
 }  // namespace

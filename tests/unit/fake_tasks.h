@@ -118,6 +118,9 @@ class FakeTasks final : public Ptrace, public TraceeWait, public Procfs {
     Result<std::optional<SyscallName>> current_syscall(Tid /*tid*/) override {
         return std::optional<SyscallName>();
     }
+    Result<std::optional<RemoteAddr>> stack_pointer(Tid /*tid*/) override {
+        return std::optional<RemoteAddr>();
+    }
     Result<PtraceReach> set_syscall_result(Tid /*tid*/, std::int64_t /*value*/) override {
         return PtraceReach::kDone;
     }

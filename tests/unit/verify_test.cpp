@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace execseal {
 namespace {
 
@@ -45,6 +47,39 @@ TEST(VerifyComparison, SeesTheEnvironmentAndTheFile) {
     TakenExec file = taken();
     file.executable.inode = 3;
     EXPECT_EQ(compare_exec(judged(), file).field, "exe");
+}
+
+// argc, argv, NULL, environment, NULL, as judged() lies on a stack whose strings begin at 0x7000.
+constexpr std::array<std::uint64_t, 7> kWords{3, 0x7000, 0x7005, 0x7007, 0, 0x7008, 0};
+
+TEST(VerifyStack, TheKernelsLayoutGivesWhereTheStringsAre) {
+    EXPECT_EQ(stack_layout(judged()).words, kWords.size());
+    EXPECT_EQ(stack_layout(judged()).strings, 12U);
+    EXPECT_EQ(match_stack_words(judged(), kWords), RemoteAddr{0x7000});
+}
+
+TEST(VerifyStack, AnyOtherWordIsNoMatch) {
+    for (std::size_t i = 0; i < kWords.size(); ++i) {
+        auto words = kWords;
+        ++words[i];
+        EXPECT_FALSE(match_stack_words(judged(), words)) << i;
+    }
+}
+
+TEST(VerifyStack, ListsOfAnotherLengthAreNoMatch) {
+    const std::span<const std::uint64_t> words = kWords;
+    EXPECT_FALSE(match_stack_words(judged(), words.first(6)));
+    EXPECT_FALSE(match_stack_words(judged(), {}));
+    ExpectedExec more = judged();
+    more.argv.add("b");
+    EXPECT_FALSE(match_stack_words(more, words));
+    EXPECT_FALSE(match_stack_words(ExpectedExec{}, std::array<std::uint64_t, 3>{0, 0, 0}));
+}
+
+TEST(VerifyStack, AnEmptyEnvironmentMatches) {
+    const ExpectedExec bare{{1, 2}, make_block({""}), {}};
+    EXPECT_EQ(match_stack_words(bare, std::array<std::uint64_t, 4>{1, 0x7000, 0, 0}),
+              RemoteAddr{0x7000});
 }
 
 }  // namespace
