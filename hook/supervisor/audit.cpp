@@ -33,32 +33,40 @@ bool is_utf8(const std::string& bytes) {
     }
 }
 
-// JSON text of a valid object without its braces, to be put into a longer line.
-std::string members_of(const ordered_json& object) {
-    const std::string text = object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+// JSON text of an object without its braces, to be put into a longer line.
+std::string members_of(const ordered_json& object, ordered_json::error_handler_t invalid_utf8 =
+                                                       ordered_json::error_handler_t::replace) {
+    const std::string text = object.dump(-1, ' ', false, invalid_utf8);
     return text.substr(1, text.size() - 2);
 }
 
-void add_facts(ordered_json& line, const ExecFacts& facts) {
+// How bytes that may be any become JSON.
+using BytesToJson = ordered_json (*)(const std::string&);
+
+ordered_json bytes_as_text(const std::string& bytes) {
+    return bytes;
+}
+
+void add_facts(ordered_json& line, const ExecFacts& facts, BytesToJson to_json) {
     line["uid"] = facts.uid;
     line["gid"] = facts.gid;
-    line["exe"] = bytes_to_json(facts.views.front().exe);
+    line["exe"] = to_json(facts.views.front().exe);
     auto& argv = line["argv"] = ordered_json::array();
     for (const auto& argument : facts.views.front().argv) {
-        argv.push_back(bytes_to_json(argument));
+        argv.push_back(to_json(argument));
     }
     if (facts.views.size() > 1) {
         auto& through = line["through"] = ordered_json::array();
         for (std::size_t i = 1; i < facts.views.size(); ++i) {
-            through.push_back(bytes_to_json(facts.views[i].exe));
+            through.push_back(to_json(facts.views[i].exe));
         }
     }
-    line["requested"] = bytes_to_json(facts.requested_path);
-    line["cwd"] = bytes_to_json(facts.cwd);
+    line["requested"] = to_json(facts.requested_path);
+    line["cwd"] = to_json(facts.cwd);
     line["via"] = via_name(facts.via);
 }
 
-void add_gate(ordered_json& line, const GateReport& gate) {
+void add_gate(ordered_json& line, const GateReport& gate, BytesToJson to_json) {
     if (!gate.freeze.empty()) {
         line["freeze"] = gate.freeze;
         line["frozen_tasks"] = gate.frozen_tasks;
@@ -70,8 +78,47 @@ void add_gate(ordered_json& line, const GateReport& gate) {
     }
     if (gate.race_detected) {
         line["race_detected"] = {{"field", gate.race_field},
-                                 {"judged", bytes_to_json(gate.race_judged)},
-                                 {"taken", bytes_to_json(gate.race_taken)}};
+                                 {"judged", to_json(gate.race_judged)},
+                                 {"taken", to_json(gate.race_taken)}};
+    }
+}
+
+ordered_json members_of_event(const ExecEvent& event, BytesToJson to_json) {
+    ordered_json line;
+    line["host_pid"] = event.host_pid;
+    line["container_pid"] = event.container_pid;
+    line["ppid"] = event.ppid;
+    if (event.facts) {
+        add_facts(line, *event.facts, to_json);
+    } else if (!event.requested.empty()) {
+        line["requested"] = to_json(event.requested);
+    }
+    line["verdict"] = verdict_name(event.judgement.verdict);
+    if (event.judgement.softened) {
+        line["would_be"] = verdict_name(*event.judgement.softened);
+    }
+    line["rule"] = event.judgement.rule;
+    line["reason"] = to_json(event.judgement.reason);
+    if (!event.judgement.policy.empty()) {
+        line["decided_by"] = event.judgement.policy;
+    }
+    line["outcome"] = outcome_name(event.outcome);
+    if (event.error != 0) {
+        line["errno"] = event.error;
+    }
+    line["latency_us"] =
+        std::chrono::duration_cast<std::chrono::microseconds>(event.latency).count();
+    add_gate(line, event.gate, to_json);
+    return line;
+}
+
+// To ask of each string whether it is text costs as much as to write it, and nearly all are.
+std::string event_text(const ExecEvent& event) {
+    try {
+        return members_of(members_of_event(event, bytes_as_text),
+                          ordered_json::error_handler_t::strict);
+    } catch (const ordered_json::exception&) {
+        return members_of(members_of_event(event, bytes_to_json));
     }
 }
 
@@ -142,33 +189,8 @@ void AuditLog::write_line(const std::string& line) noexcept {
 
 void AuditLog::exec(const ExecEvent& event) noexcept {
     try {
-        ordered_json line;
-        line["host_pid"] = event.host_pid;
-        line["container_pid"] = event.container_pid;
-        line["ppid"] = event.ppid;
-        if (event.facts) {
-            add_facts(line, *event.facts);
-        } else if (!event.requested.empty()) {
-            line["requested"] = bytes_to_json(event.requested);
-        }
-        line["verdict"] = verdict_name(event.judgement.verdict);
-        if (event.judgement.softened) {
-            line["would_be"] = verdict_name(*event.judgement.softened);
-        }
-        line["rule"] = event.judgement.rule;
-        line["reason"] = bytes_to_json(event.judgement.reason);
-        if (!event.judgement.policy.empty()) {
-            line["decided_by"] = event.judgement.policy;
-        }
-        line["outcome"] = outcome_name(event.outcome);
-        if (event.error != 0) {
-            line["errno"] = event.error;
-        }
-        line["latency_us"] =
-            std::chrono::duration_cast<std::chrono::microseconds>(event.latency).count();
-        add_gate(line, event.gate);
         write_line("{\"time\":\"" + utc_now_text() + "\",\"event\":\"exec\"," + container_members_ +
-                   "," + members_of(line) + "}\n");
+                   "," + event_text(event) + "}\n");
     } catch (const std::exception& failure) {
         log_error(std::string("audit: an event could not be written: ") + failure.what());
     }
