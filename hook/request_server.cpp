@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "hook/os/deadline.h"
 #include "hook/os/log.h"
 #include "hook/os/unix_socket.h"
 
@@ -115,9 +116,7 @@ void RequestServer::drop(int fd) {
 std::optional<RequestServer::Clock::time_point> RequestServer::next_deadline() const {
     std::optional<Clock::time_point> next;
     for (const auto& [fd, connection] : connections_) {
-        if (!next || connection.deadline < *next) {
-            next = connection.deadline;
-        }
+        next = earliest({next, connection.deadline});
     }
     return next;
 }

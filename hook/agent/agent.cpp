@@ -16,6 +16,7 @@
 #include "hook/agent/metrics.h"
 #include "hook/agent/metrics_server.h"
 #include "hook/agent/policy_watch.h"
+#include "hook/os/deadline.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/log.h"
 #include "hook/os/service_manager.h"
@@ -177,16 +178,11 @@ class Agent {
 
     [[nodiscard]] std::optional<Clock::time_point> next_deadline() const {
         std::optional<Clock::time_point> next = listener_->next_deadline();
-        const auto earlier = [&](std::optional<Clock::time_point> other) {
-            if (other && (!next || *other < *next)) {
-                next = other;
-            }
-        };
         if (metrics_server_) {
-            earlier(metrics_server_->next_deadline());
+            next = earliest({next, metrics_server_->next_deadline()});
         }
         if (const auto interval = manager_.watchdog_interval()) {
-            earlier(last_sign_of_life_ + *interval);
+            next = earliest({next, last_sign_of_life_ + *interval});
         }
         return next;
     }

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <utility>
 
+#include "hook/os/deadline.h"
 #include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
 #include "hook/os/pidfd.h"
@@ -715,16 +716,10 @@ void ExecGate::drop_done() {
 std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
     std::optional<Clock::time_point> next;
     for (const auto& flow : reading_) {
-        if (!next || flow->ticket.deadline() < *next) {
-            next = flow->ticket.deadline();
-        }
+        next = earliest({next, flow->ticket.deadline()});
     }
     for (const auto& flow : active_) {
-        for (const auto& deadline : {flow->grace_end, flow->budget_end}) {
-            if (deadline && (!next || *deadline < *next)) {
-                next = deadline;
-            }
-        }
+        next = earliest({next, flow->grace_end, flow->budget_end});
     }
     return next;
 }

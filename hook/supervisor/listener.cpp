@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "hook/os/deadline.h"
 #include "hook/os/log.h"
 #include "hook/os/unix_socket.h"
 
@@ -159,9 +160,7 @@ void Listener::drop(int fd) {
 std::optional<Listener::Clock::time_point> Listener::next_deadline() const {
     std::optional<Clock::time_point> next;
     for (const auto& [fd, connection] : connections_) {
-        if (connection.deadline && (!next || *connection.deadline < *next)) {
-            next = connection.deadline;
-        }
+        next = earliest({next, connection.deadline});
     }
     return next;
 }
