@@ -108,14 +108,13 @@ Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken) {
     return same;
 }
 
-StackLayout stack_layout(const ExpectedExec& judged) {
-    return {1 + judged.argv.count + 1 + judged.env.count + 1,
-            judged.argv.bytes.size() + judged.env.bytes.size()};
+std::size_t stack_words(const ExpectedExec& judged) {
+    return 1 + judged.argv.count + 1 + judged.env.count + 1;
 }
 
 std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
                                             std::span<const std::uint64_t> words) {
-    if (words.size() != stack_layout(judged).words || judged.argv.count == 0 ||
+    if (words.size() != stack_words(judged) || judged.argv.count == 0 ||
         words[0] != judged.argv.count) {
         return std::nullopt;
     }
@@ -138,23 +137,25 @@ std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
     return RemoteAddr{first};
 }
 
-bool ExecVerifier::is_same_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack) {
-    const StackLayout layout = stack_layout(judged);
-    words_.resize(layout.words);
+bool ExecVerifier::take_from_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack) {
+    words_.resize(stack_words(judged));
     const auto words = std::as_writable_bytes(std::span(words_));
     if (read_new_memory(stopped, stack, words) != words.size()) {
         return false;
     }
     const auto strings = match_stack_words(judged, words_);
-    taken_.argv.resize(layout.strings);
-    if (!strings ||
-        read_new_memory(stopped, *strings, std::as_writable_bytes(std::span(taken_.argv))) !=
-            layout.strings) {
+    if (!strings) {
         return false;
     }
-    const std::string_view taken = taken_.argv;
-    const std::size_t split = judged.argv.bytes.size();
-    return taken.substr(0, split) == judged.argv.bytes && taken.substr(split) == judged.env.bytes;
+    const std::size_t argv_size = judged.argv.bytes.size();
+    taken_.argv.resize(argv_size + judged.env.bytes.size());
+    const auto bytes = std::as_writable_bytes(std::span(taken_.argv));
+    if (read_new_memory(stopped, *strings, bytes) != bytes.size()) {
+        return false;
+    }
+    taken_.env.assign(taken_.argv, argv_size);
+    taken_.argv.resize(argv_size);
+    return true;
 }
 
 Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
@@ -165,10 +166,11 @@ Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
         return failure(executable.error());
     }
     taken_.executable = *executable;
-    if (taken_.executable == judged.executable && stack && is_same_stack(stopped, judged, *stack)) {
-        Verification same;
-        same.outcome = VerifyOutcome::kSame;
-        return same;
+    if (stack && take_from_stack(stopped, judged, *stack)) {
+        Verification seen = compare_exec(judged, taken_);
+        if (seen.outcome == VerifyOutcome::kSame) {
+            return seen;
+        }
     }
     for (const auto& [file, expected, text] :
          {std::tuple{"/cmdline", judged.argv.bytes.size(), &taken_.argv},

@@ -52,11 +52,8 @@ Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken);
 // How the kernel lays argv and environment out on a new stack: argc, their pointers, a NULL after
 // each list, and the strings, one after the other (kernel: create_elf_tables(), fs/binfmt_elf.c).
 // Where a program's stack begins like that with exactly these strings, they are what it gets.
-struct StackLayout {
-    std::size_t words = 0;    // from the stack pointer on
-    std::size_t strings = 0;  // bytes
-};
-StackLayout stack_layout(const ExpectedExec& judged);
+// So many words from the stack pointer on, before the strings.
+std::size_t stack_words(const ExpectedExec& judged);
 // The address of the strings; nullopt when the words are not those of `judged`. Pure.
 std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
                                             std::span<const std::uint64_t> words);
@@ -69,7 +66,8 @@ class ExecVerifier {
     Verification verify(Tgid stopped, const ExpectedExec& judged, std::optional<RemoteAddr> stack);
 
   private:
-    bool is_same_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack);
+    // False: the words are not those of `judged`, so that nothing says where the strings are.
+    bool take_from_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack);
 
     TakenExec taken_;
     std::vector<std::uint64_t> words_;

@@ -151,7 +151,7 @@ TEST_F(Verified, TheNewStackAloneShowsAnUntouchedExec) {
         reader_.study(memory_.call(child.tid()), StudyScope::kMemoryAndProgram, std::nullopt);
     ASSERT_TRUE(child.run_to_exec());
     const ExpectedExec judged = expected_exec(study);
-    std::vector<std::uint64_t> words(stack_layout(judged).words);
+    std::vector<std::uint64_t> words(stack_words(judged));
     const auto stack = ptrace_->stack_pointer(child.tid());
     ASSERT_TRUE(stack && *stack);
     ASSERT_EQ(read_new_memory(child.tgid(), **stack, std::as_writable_bytes(std::span(words))),
