@@ -161,6 +161,19 @@ TEST_F(Table, ARecycledNumberIsNotTakenForTheOldProcessWhenItSettles) {
     EXPECT_TRUE(exits.watched.empty());
 }
 
+TEST_F(Table, ProcessesBornInOneSpanOfTimeSettleTogether) {
+    const Clock::time_point begin{50ms * 1000};  // a span is as long as the settling
+    table.add_child(Tgid{200}, Tgid{1}, begin + 1ms);
+    table.tend(begin + 1ms);  // the look for exits is far away now
+    const auto due = table.next_due();
+    ASSERT_TRUE(due.has_value());
+    EXPECT_EQ(*due, begin + 100ms) << "none is looked at before it is old enough";
+    table.add_child(Tgid{201}, Tgid{1}, begin + 49ms);
+    EXPECT_EQ(table.next_due(), due);
+    table.tend(*due);
+    EXPECT_EQ(table.size(), 0U) << "both were looked at, and both have gone";
+}
+
 TEST_F(Table, AProcessThatEndsBeforeItSettlesCostsNoDescriptor) {
     procfs.tasks = {{200, {11, 1}}};
     ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));
