@@ -157,13 +157,13 @@ class RealPtrace final : public Ptrace {
 
     template <class Value>
     static Result<std::optional<Value>> of_registers(
-        Tid tid, Result<std::optional<Value>> (*decode)(const Registers&)) {
+        Tid tid, Result<std::optional<Value>> (*value_of)(const Registers&)) {
         Registers registers;
         const auto read = read_registers(tid, registers);
         if (!read) {
             return read.error();
         }
-        return *read == PtraceReach::kGone ? std::optional<Value>() : decode(registers);
+        return *read == PtraceReach::kGone ? std::optional<Value>() : value_of(registers);
     }
 
     static Result<std::optional<RemoteAddr>> native_stack_pointer(const Registers& registers) {

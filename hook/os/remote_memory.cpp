@@ -101,9 +101,8 @@ bool ProcessMemory::is_mapped(RemoteAddr address) {
 
 std::size_t read_new_memory(Tgid stopped, RemoteAddr address, std::span<std::byte> out) {
     const iovec local{out.data(), out.size()};
-    // An address of another task, which only the kernel takes for a pointer.
-    const iovec remote{reinterpret_cast<void*>(address.value),
-                       out.size()};  // NOLINT(performance-no-int-to-ptr)
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): another task's address; only the kernel follows it
+    const iovec remote{reinterpret_cast<void*>(address.value), out.size()};
     const ssize_t got = ::process_vm_readv(stopped.value, &local, 1, &remote, 1, 0);
     return got > 0 ? static_cast<std::size_t>(got) : 0;
 }

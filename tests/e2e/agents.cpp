@@ -10,6 +10,9 @@ namespace {
 
 Command agent_command(FloorAgent::Kind kind, const std::filesystem::path& socket) {
     Command command{.argv = {target_program("floor_agent"), socket}};
+    const auto add_gate = [&](const std::string& last_step) {
+        command.argv.insert(command.argv.end(), {"--sync-wakeup", "--gate=" + last_step});
+    };
     switch (kind) {
         case FloorAgent::Kind::kContinue:
             break;
@@ -17,13 +20,13 @@ Command agent_command(FloorAgent::Kind kind, const std::filesystem::path& socket
             command.argv.emplace_back("--sync-wakeup");
             break;
         case FloorAgent::Kind::kGateForks:
-            command.argv.insert(command.argv.end(), {"--sync-wakeup", "--gate=forks"});
+            add_gate("forks");
             break;
         case FloorAgent::Kind::kGateExecs:
-            command.argv.insert(command.argv.end(), {"--sync-wakeup", "--gate=execs"});
+            add_gate("execs");
             break;
         case FloorAgent::Kind::kGateVerify:
-            command.argv.insert(command.argv.end(), {"--sync-wakeup", "--gate=verify"});
+            add_gate("verify");
             break;
         case FloorAgent::Kind::kNaive:
             command.argv.emplace_back("--judge");

@@ -171,12 +171,13 @@ static bool gate_admit(const struct seccomp_notif* request, enum gate_steps step
         return true;
     }
     if (steps == kGateVerify) {
-        struct gate_exec* free_one = gate_exec_of(pid);
-        free_one = free_one ? free_one : gate_exec_of(0);
-        if (!free_one || !gate_read_exec(pid, request->data.args, free_one)) {
+        // Its own, when its last exec failed, or a free one.
+        struct gate_exec* exec = gate_exec_of(pid);
+        exec = exec ? exec : gate_exec_of(0);
+        if (!exec || !gate_read_exec(pid, request->data.args, exec)) {
             return false;
         }
-        free_one->pid = pid;
+        exec->pid = pid;
     }
     ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
     return true;
