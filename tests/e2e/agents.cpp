@@ -28,6 +28,9 @@ Command agent_command(FloorAgent::Kind kind, const std::filesystem::path& socket
         case FloorAgent::Kind::kGateVerify:
             add_gate("verify");
             break;
+        case FloorAgent::Kind::kGateFreeze:
+            add_gate("freeze");
+            break;
         case FloorAgent::Kind::kNaive:
             command.argv.emplace_back("--judge");
             break;

@@ -24,6 +24,7 @@ class FloorAgent {
         kGateForks,
         kGateExecs,
         kGateVerify,
+        kGateFreeze,
         kNaive,  // looks at the caller's memory, then says CONTINUE: the agent that attacks beat
     };
     FloorAgent(Kind kind, const Scratch& scratch);

@@ -78,6 +78,74 @@ TEST_P(Harness, TheNaiveAgentDeniesWhatItSees) {
     }
 }
 
+// Programs race for their own argument, a writer beside each exec: what the last step of a gate
+// adds is seen by what becomes of them.
+class Gate : public testing::Test {
+  protected:
+    Outcome run_under(FloorAgent::Kind kind, const std::vector<std::string>& argv) {
+        const FloorAgent agent(kind, scratch_);
+        bundle_.program(argv[0].substr(sizeof "/bin")).program("witness").program("bench_nothing");
+        bundle_.env("PATH", "/a:/b:/usr/local/bin:/usr/bin:/bin");
+        bundle_.notify(agent.socket()).args(argv).write();
+        return Container({.engine = Engine::kRunc}, bundle_, scratch_).run();
+    }
+
+    nlohmann::json race_under(FloorAgent::Kind kind, const std::string& attack) {
+        const Outcome outcome = run_under(kind, {"/bin/attack_" + attack, "200"});
+        auto counts = nlohmann::json::parse(outcome.out, nullptr, false);
+        EXPECT_TRUE(counts.is_object()) << outcome.text();
+        EXPECT_EQ(counts.value("honest", -1), counts.value("honest_attempts", 0)) << counts;
+        // The writer goes on between the execs.
+        EXPECT_GT(counts.value("good", 0), 0) << counts;
+        EXPECT_GT(counts.value("evil", 0), 0) << counts;
+        return counts;
+    }
+
+    Scratch scratch_;
+    Bundle bundle_{scratch_.path() / "bundle"};
+};
+
+TEST_F(Gate, WithoutVerificationRacersRun) {
+    const auto counts = race_under(FloorAgent::Kind::kGateExecs, "shared_anon");
+    EXPECT_EQ(counts.value("killed", -1), 0) << counts;
+    EXPECT_EQ(counts.value("refused", -1), 0) << counts;
+}
+
+TEST_F(Gate, TheVerificationKillsWhatWasChangedAfterItsReading) {
+    const auto counts = race_under(FloorAgent::Kind::kGateVerify, "shared_anon");
+    EXPECT_GT(counts.value("killed", 0), 0) << counts;
+}
+
+TEST_F(Gate, TheFreezeHoldsPeersFromTheSecondReadingOnAndLetsThemGo) {
+    const auto counts = race_under(FloorAgent::Kind::kGateFreeze, "shared_anon");
+    EXPECT_GT(counts.value("refused", 0), 0) << counts;
+    EXPECT_EQ(counts.value("killed", -1), 0) << counts;
+}
+
+TEST_F(Gate, TheFreezeHoldsSiblingsWhichTheExecThenEnds) {
+    const auto counts = race_under(FloorAgent::Kind::kGateFreeze, "sibling_string");
+    EXPECT_GT(counts.value("refused", 0), 0) << counts;
+    EXPECT_EQ(counts.value("killed", -1), 0) << counts;
+}
+
+TEST_F(Gate, TheFreezeServesWhatTheBenchmarkRuns) {
+    const Outcome outcome =
+        run_under(FloorAgent::Kind::kGateFreeze,
+                  {"/bin/bench_load", "20", "fork_exit", "fork_exec", "vfork_exec", "spawn_path",
+                   "failing_execvp", "pause", "threads:50", "peers:20", "parallel:4"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
+    EXPECT_EQ(lines_of(outcome.out).size(), 9U) << outcome.text();
+}
+
+TEST_F(Gate, TheFreezeLetsGoWhenTheExecFails) {
+    bundle_.program("live_exit");
+    const Outcome outcome = run_under(FloorAgent::Kind::kGateFreeze, {"/bin/live_failing_exec"});
+    // Not its exit code: arguments of 200 KiB are more than the gate reads.
+    EXPECT_NE(outcome.out.find("ENOEXEC: as it should"), std::string::npos) << outcome.text();
+    EXPECT_EQ(outcome.out.find("a sibling stands still"), std::string::npos) << outcome.text();
+    EXPECT_NE(outcome.out.find("failing_exec: "), std::string::npos) << outcome.text();
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, Harness, testing::Values(Engine::kRunc, Engine::kCrun),
                          [](const auto& engine) { return engine_name(engine.param); });
 

@@ -18,19 +18,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Each step adds to the one before: fork events; exec events; the bytes before and after an exec.
-enum gate_steps { kGateOff, kGateForks, kGateExecs, kGateVerify };
+// Each step adds to the one before: fork events; exec events; the bytes before and after an exec;
+// everybody else of the container held meanwhile (bare_freeze.h).
+enum gate_steps { kGateOff, kGateForks, kGateExecs, kGateVerify, kGateFreeze };
 
-enum { kGateExecsAtOnce = 64, kGateBytes = 1 << 16, kGatePages = 16, kGatePage = 4096 };
+enum {
+    kGateExecsAtOnce = 64,
+    kGateBytes = 1 << 16,
+    kGatePages = 16,
+    kGatePage = 4096,
+    kGatePids = 1 << 22,  // PID_MAX_LIMIT, include/linux/threads.h
+    kGateBirths = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE,
+};
 
-// What a caller was seen to ask for: its argv and environment, each string with its NUL.
+// What a caller was seen to ask for: the sizes of path, argv and environment, then all their
+// strings, each with its NUL.
 struct gate_exec {
     pid_t pid;
-    size_t argv, env;
+    size_t path, argv, env;
     char bytes[kGateBytes];
 };
 
 static struct gate_exec gate_execs[kGateExecsAtOnce];
+// By the number of a task whose last event was a vfork: the child.
+static pid_t gate_vfork_child[kGatePids];
 
 static int gate_start(void) {
     sigset_t child;
@@ -115,18 +126,28 @@ static bool gate_read_list(uint64_t list, char* out, size_t room, size_t* used) 
     }
 }
 
-static bool gate_read_exec(pid_t pid, const __u64* args, struct gate_exec* exec) {
+static void gate_open_memory(pid_t pid) {
     char path[64];
-    size_t used = 0;
     snprintf(path, sizeof path, "/proc/%d/mem", pid);
-    gate_memory.count = 0;
     gate_memory.fd = open(path, O_RDONLY | O_CLOEXEC);
-    const bool whole = gate_read_string(args[0], exec->bytes, kGateBytes, &used) &&
-                       (used = 0, gate_read_list(args[1], exec->bytes, kGateBytes, &used)) &&
-                       (exec->argv = used, gate_read_list(args[2], exec->bytes, kGateBytes, &used));
-    exec->env = used - exec->argv;
-    close(gate_memory.fd);
-    return whole;
+}
+
+static bool gate_read_exec(const __u64* args, struct gate_exec* exec) {
+    size_t used = 0;
+    gate_memory.count = 0;
+    if (!gate_read_string(args[0], exec->bytes, kGateBytes, &used)) {
+        return false;
+    }
+    exec->path = used;
+    if (!gate_read_list(args[1], exec->bytes, kGateBytes, &used)) {
+        return false;
+    }
+    exec->argv = used - exec->path;
+    if (!gate_read_list(args[2], exec->bytes, kGateBytes, &used)) {
+        return false;
+    }
+    exec->env = used - exec->path - exec->argv;
+    return true;
 }
 
 // ---- after it: what the kernel took -----------------------------------------------------------
@@ -147,8 +168,8 @@ static bool gate_verify(pid_t pid) {
     char exe[64];
     snprintf(exe, sizeof exe, "/proc/%d/exe", pid);
     const bool same = exec && stat(exe, &file) == 0 &&
-                      gate_took(pid, "cmdline", exec->bytes, exec->argv) &&
-                      gate_took(pid, "environ", exec->bytes + exec->argv, exec->env);
+                      gate_took(pid, "cmdline", exec->bytes + exec->path, exec->argv) &&
+                      gate_took(pid, "environ", exec->bytes + exec->path + exec->argv, exec->env);
     if (exec) {
         exec->pid = 0;
     }
@@ -156,6 +177,10 @@ static bool gate_verify(pid_t pid) {
 }
 
 // ---- the gate ---------------------------------------------------------------------------------
+
+static void gate_arm(pid_t caller) {
+    ptrace(PTRACE_SEIZE, caller, NULL, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
+}
 
 // Between RECV and SEND. False: the call is to be refused.
 static bool gate_admit(const struct seccomp_notif* request, enum gate_steps steps) {
@@ -166,38 +191,54 @@ static bool gate_admit(const struct seccomp_notif* request, enum gate_steps step
     }
     // EPERM below: still ours, from a call that failed.
     if (!is_exec) {
-        ptrace(PTRACE_SEIZE, pid, NULL,
-               PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE);
+        ptrace(PTRACE_SEIZE, pid, NULL, kGateBirths);
         return true;
     }
     if (steps == kGateVerify) {
         // Its own, when its last exec failed, or a free one.
         struct gate_exec* exec = gate_exec_of(pid);
         exec = exec ? exec : gate_exec_of(0);
-        if (!exec || !gate_read_exec(pid, request->data.args, exec)) {
+        gate_open_memory(pid);
+        const bool whole = exec && gate_read_exec(request->data.args, exec);
+        close(gate_memory.fd);
+        if (!whole) {
             return false;
         }
         exec->pid = pid;
     }
-    ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
+    gate_arm(pid);
     return true;
 }
 
-static void gate_look(pid_t pid, int status, enum gate_steps steps) {
+// The child that this stop tells of, 0 where it tells of none.
+static pid_t gate_born(pid_t parent, int status) {
     const int event = status >> 16;
     unsigned long child = 0;
+    if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+        ptrace(PTRACE_GETEVENTMSG, parent, NULL, &child);
+    }
+    gate_vfork_child[parent] = event == PTRACE_EVENT_VFORK ? (pid_t)child : 0;
+    return (pid_t)child;
+}
+
+// From a stop; a signal that it is about is delivered.
+static void gate_detach(pid_t pid, int status) {
+    ptrace(PTRACE_DETACH, pid, NULL, status >> 16 == 0 ? WSTOPSIG(status) : 0);
+}
+
+static void gate_look(pid_t pid, int status, enum gate_steps steps) {
     if (!WIFSTOPPED(status)) {
         return;
     }
-    if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
-        ptrace(PTRACE_GETEVENTMSG, pid, NULL, &child);
-        waitpid((pid_t)child, NULL, __WALL);
+    const pid_t child = gate_born(pid, status);
+    if (child != 0) {
+        waitpid(child, NULL, __WALL);
         ptrace(PTRACE_DETACH, child, NULL, NULL);
     }
-    if (event == PTRACE_EVENT_EXEC && steps == kGateVerify && !gate_verify(pid)) {
+    if (status >> 16 == PTRACE_EVENT_EXEC && steps >= kGateVerify && !gate_verify(pid)) {
         kill(pid, SIGKILL);
     }
-    ptrace(PTRACE_DETACH, pid, NULL, event == 0 ? WSTOPSIG(status) : 0);
+    gate_detach(pid, status);
 }
 
 static void gate_serve(int signals, enum gate_steps steps) {

@@ -1,11 +1,11 @@
-// floor_agent SOCKET [--judge] [--sync-wakeup] [--gate=forks|execs|verify]: the least agent that
-// can serve a container's seccomp notifications. One thread, no policy, no log; every notification
-// costs poll + RECV + SEND.
+// floor_agent SOCKET [--judge] [--sync-wakeup] [--gate=forks|execs|verify|freeze]: the least agent
+// that can serve a container's seccomp notifications. One thread, no policy, no log; every
+// notification costs poll + RECV + SEND.
 //
 // Plain, it says CONTINUE to everything: the floor that execseal's costs are measured against.
 // With --judge it also looks at the caller before it says CONTINUE, in the racy way of agents that
 // read and let go; the attacks must win against it, or they prove nothing. With --gate it also does
-// what bare_gate.h says. Not part of the product.
+// what bare_gate.h says, with --gate=freeze bare_freeze.h, too. Not part of the product.
 //
 // Prints "READY" when the socket listens. Dies with its parent.
 #include <errno.h>
@@ -28,14 +28,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bare_gate.h"
+#include "bare_freeze.h"
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS  // Linux 6.6
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
-enum { kMaxPeers = 64, kMaxState = 1 << 20 };
+enum { kMaxPeers = 64, kMaxState = 1 << 20, kMaxWaiting = 256 };
 
 // A connection of the runtime until its state message is complete (then `fd` is closed and `notify`
 // served), or a notification fd being served (`fd` is -1).
@@ -45,6 +45,7 @@ struct peer {
     size_t received;
     int depth;
     bool in_string, escaped, complete;
+    struct freeze_domain domain;
 };
 
 static struct peer peers[kMaxPeers];
@@ -90,6 +91,7 @@ static void drop(int index) {
     if (peers[index].notify >= 0) {
         close(peers[index].notify);
     }
+    freeze_close(&peers[index].domain);
     --peer_count;
     peers[index] = peers[peer_count];
     polled[index + kFirstPeer] = polled[peer_count + kFirstPeer];
@@ -268,20 +270,57 @@ static struct seccomp_notif* request;
 static struct seccomp_notif_resp* response;
 static struct seccomp_notif_sizes sizes;
 
-static void serve(int notify) {
+static bool receive(int notify) {
     memset(request, 0, sizes.seccomp_notif);
     // ENOENT and EINTR: the caller went away or was interrupted; it comes again or it is gone.
-    if (ioctl(notify, SECCOMP_IOCTL_NOTIF_RECV, request) != 0) {
-        return;
-    }
+    return ioctl(notify, SECCOMP_IOCTL_NOTIF_RECV, request) == 0;
+}
+
+// error 0: CONTINUE
+static void answer(int notify, __u64 id, int error) {
     memset(response, 0, sizes.seccomp_notif_resp);
-    response->id = request->id;
-    if ((!judging || naive_allows(request)) && gate_admit(request, gate)) {
-        response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    } else {
-        response->error = -EACCES;
-    }
+    response->id = id;
+    response->error = -error;
+    response->flags = error == 0 ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0;
     (void)ioctl(notify, SECCOMP_IOCTL_NOTIF_SEND, response);
+}
+
+static void serve(int notify) {
+    if (receive(notify)) {
+        const bool allowed = (!judging || naive_allows(request)) && gate_admit(request, gate);
+        answer(notify, request->id, allowed ? 0 : EACCES);
+    }
+}
+
+// One exec at a time, and nothing else while it holds the others. Who comes before it begins waits
+// its turn; who comes later is interrupted, and comes again.
+static void serve_in_turn(struct peer* peer) {
+    static struct seccomp_notif waiting[kMaxWaiting];
+    struct pollfd more = {.fd = peer->notify, .events = POLLIN};
+    int count = 0;
+    if (receive(peer->notify)) {
+        waiting[count++] = *request;
+    }
+    while (count > 0) {
+        const struct seccomp_notif turn = waiting[0];
+        const bool is_exec = turn.data.nr == __NR_execve;
+        memmove(waiting, waiting + 1, (size_t)--count * sizeof turn);
+        while (is_exec && count < kMaxWaiting && poll(&more, 1, 0) == 1 && more.revents & POLLIN) {
+            if (receive(peer->notify)) {
+                waiting[count++] = *request;
+            }
+        }
+        int error = 0;
+        if (is_exec) {
+            error = freeze_admit(&peer->domain, &turn, waiting, count);
+        } else {
+            (void)gate_admit(&turn, gate);
+        }
+        answer(peer->notify, turn.id, error);
+        if (is_exec && error == 0) {
+            freeze_hold((pid_t)turn.pid);
+        }
+    }
 }
 
 static int listen_at(const char* path) {
@@ -304,7 +343,7 @@ int main(int argc, char** argv) {
     if (argc < 2) {
         fprintf(stderr,
                 "usage: floor_agent SOCKET [--judge] [--sync-wakeup] "
-                "[--gate=forks|execs|verify]\n");
+                "[--gate=forks|execs|verify|freeze]\n");
         return 2;
     }
     for (int i = 2; i < argc; ++i) {
@@ -313,8 +352,10 @@ int main(int argc, char** argv) {
         gate = strcmp(argv[i], "--gate=forks") == 0    ? kGateForks
                : strcmp(argv[i], "--gate=execs") == 0  ? kGateExecs
                : strcmp(argv[i], "--gate=verify") == 0 ? kGateVerify
+               : strcmp(argv[i], "--gate=freeze") == 0 ? kGateFreeze
                                                        : gate;
     }
+    freeze_start();
     if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) {
         die("seccomp_get_notif_sizes");
     }
@@ -342,6 +383,8 @@ int main(int argc, char** argv) {
             }
             if (peers[i].fd >= 0) {
                 receive_state(i);
+            } else if (events & POLLIN && gate == kGateFreeze) {
+                serve_in_turn(&peers[i]);
             } else if (events & POLLIN) {
                 serve(peers[i].notify);
             } else {
