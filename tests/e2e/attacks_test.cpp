@@ -68,6 +68,8 @@ constexpr Attack kAttacks[] = {
     {"chdir_peer"},
 };
 
+constexpr int kMostRuns = 5;
+
 int attempts_of(int attempts) {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     const char* const asked = std::getenv("EXECSEAL_ATTEMPTS");
@@ -94,11 +96,15 @@ class Attacks : public testing::TestWithParam<Attack> {
         return counts.is_object() ? counts : nlohmann::json::object();
     }
 
-    // Against the naive agent.
+    // Against the naive agent. On a busy machine the writer may get no CPU at the right moment in a
+    // whole run.
     void expect_wins(const Attack& attack) {
         const FloorAgent agent(FloorAgent::Kind::kNaive, scratch_);
         bundle_.notify(agent.socket());
-        const auto counts = attempt(attack, {.engine = Engine::kRunc}, attack.attempts);
+        auto counts = nlohmann::json::object();
+        for (int run = 0; run < kMostRuns && counts.value("evil", 0) == 0; ++run) {
+            counts = attempt(attack, {.engine = Engine::kRunc}, attack.attempts);
+        }
         EXPECT_GT(counts.value("evil", 0), 0) << "a vacuous attack: it never wins";
         EXPECT_GT(counts.value("good", 0), 0) << "the benign exec never ran";
         EXPECT_EQ(counts.value("other", -1), 0);
