@@ -59,7 +59,7 @@ Result<RootfsExec> resolve_in_rootfs(const std::string& rootfs, const std::strin
     }
     ExecSnapshot request;
     request.outcome = SnapshotOutcome::kComplete;
-    request.call.tid = view->numbers.tid;
+    request.call.tid = view->ids.tid;
     request.call.dirfd = AT_FDCWD;
     request.argv = make_block(command);
     request.env = make_block(env);

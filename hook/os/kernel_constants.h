@@ -26,6 +26,10 @@
 #ifndef NS_GET_PID_FROM_PIDNS
 #define NS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
 #endif
+// The other way round: a number of the caller's, as that PID namespace sees it.
+#ifndef NS_GET_PID_IN_PIDNS
+#define NS_GET_PID_IN_PIDNS _IOR(0xb7, 0x8, int)
+#endif
 
 namespace execseal {
 
@@ -41,6 +45,19 @@ constexpr std::uint64_t kCloneThread = 0x00010000;
 
 // include/uapi/linux/pidfd.h, Linux 6.9: of a thread, not only of a thread group's leader.
 constexpr unsigned kPidfdThread = 0200;  // O_EXCL
+// include/uapi/linux/pidfd.h, Linux 6.13: struct pidfd_info as it was then, which every later
+// kernel takes. Numbers and ids are as its reader sees them.
+struct PidfdInfo {
+    std::uint64_t mask = 0;  // in: what is asked for besides numbers and ids, which always come
+    std::uint64_t cgroup_id = 0;
+    std::uint32_t pid = 0, tgid = 0, ppid = 0;
+    std::uint32_t ruid = 0, rgid = 0, euid = 0, egid = 0;
+    std::uint32_t suid = 0, sgid = 0, fsuid = 0, fsgid = 0;
+    std::int32_t exit_code = 0;
+};
+static_assert(sizeof(PidfdInfo) == 64, "PIDFD_INFO_SIZE_VER0");
+constexpr unsigned long kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfo);
+
 // include/uapi/linux/magic.h, PID_FS_MAGIC, Linux 6.9.
 constexpr long kPidfsMagic = 0x50494446;
 

@@ -144,6 +144,20 @@ std::optional<ino_t> inode_of(int fd) {
     return info.st_ino;
 }
 
+// A task's numbers, from our namespace to its own; never empty.
+Result<std::vector<pid_t>> numbers_of(Tid task) {
+    const std::string path = "/proc/" + std::to_string(task.value) + "/status";
+    const Result<std::string> text = read_file(path, std::size_t{1} << 20);
+    if (!text) {
+        return text.error();
+    }
+    std::optional<TaskStatus> status = parse_task_status(*text);
+    if (!status || status->namespace_ids.empty()) {
+        return make_error(path + ": no NSpid");
+    }
+    return std::move(status->namespace_ids);
+}
+
 std::array<char, 24> task_directory(pid_t number) {
     std::array<char, 24> path{};
     const auto end = std::to_chars(path.data(), path.data() + 12, number);
@@ -153,8 +167,8 @@ std::array<char, 24> task_directory(pid_t number) {
 
 }  // namespace
 
-PidNamespace::PidNamespace(UniqueFd descriptor, UniqueFd procfs, ino_t inode)
-    : descriptor_(std::move(descriptor)), procfs_(std::move(procfs)), inode_(inode) {
+PidNamespace::PidNamespace(UniqueFd descriptor, UniqueFd procfs, ino_t inode, std::size_t depth)
+    : descriptor_(std::move(descriptor)), procfs_(std::move(procfs)), inode_(inode), depth_(depth) {
     // Its init has number 1 and lives as long as the namespace.
     can_translate_ = ::ioctl(descriptor_.get(), NS_GET_PID_FROM_PIDNS, 1) > 0;
 }
@@ -179,7 +193,12 @@ Result<PidNamespace> PidNamespace::open(Tid member, ProcMount mount) {
     if (!inode) {
         return Error{errno, "fstat of " + path};
     }
-    return PidNamespace(std::move(descriptor), std::move(procfs).value(), *inode);
+    const auto numbers = numbers_of(member);
+    if (!numbers) {
+        return numbers.error();
+    }
+    return PidNamespace(std::move(descriptor), std::move(procfs).value(), *inode,
+                        numbers->size() - 1);
 }
 
 std::optional<Tid> PidNamespace::translate(pid_t number) const {
@@ -190,16 +209,25 @@ std::optional<Tid> PidNamespace::translate(pid_t number) const {
     return Tid{ours};
 }
 
+std::optional<pid_t> PidNamespace::number_of(Tid task) const {
+    const int theirs = ::ioctl(descriptor_.get(), NS_GET_PID_IN_PIDNS, task.value);
+    return theirs > 0 ? std::optional(theirs) : std::nullopt;
+}
+
+// FIXME(kernel >= 6.11): remove.
+std::optional<pid_t> PidNamespace::number_by_status(Tid task) const {
+    const auto numbers = numbers_of(task);
+    return numbers && numbers->size() > depth_ ? std::optional((*numbers)[depth_]) : std::nullopt;
+}
+
 // Its namespace may not be looked at; how deep it is nested may. Anything above us would not be in
 // our /proc, so a task with one number is in our own namespace.
 Result<bool> PidNamespace::contains_forbidden(Tid task) {
-    const std::string path = "/proc/" + std::to_string(task.value) + "/status";
-    const Result<std::string> text = read_file(path, std::size_t{1} << 20);
-    if (!text) {
-        return text.error();
+    const auto numbers = numbers_of(task);
+    if (!numbers) {
+        return numbers.error();
     }
-    const std::optional<TaskStatus> status = parse_task_status(*text);
-    if (!status || status->namespace_ids.size() != 1) {
+    if (numbers->size() != 1) {
         return Error{EACCES, "/proc/" + std::to_string(task.value) + "/ns/pid"};
     }
     return false;

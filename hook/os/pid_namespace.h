@@ -30,19 +30,24 @@ class PidNamespace {
     [[nodiscard]] bool can_translate() const { return can_translate_; }
     // Its number -> ours; nullopt: no such task.
     [[nodiscard]] std::optional<Tid> translate(pid_t number) const;
+    // Ours -> its; nullopt: no such task in it.
+    [[nodiscard]] std::optional<pid_t> number_of(Tid task) const;
+    // The same of a task that is known to be in it, for kernels that cannot translate.
+    [[nodiscard]] std::optional<pid_t> number_by_status(Tid task) const;
     // Whether a task is in it or in one nested in it; false for one that is gone.
     Result<bool> contains(Tid task);
     // contains() remembers namespaces by inode, which recycle: call before each series.
     void forget_namespaces() { inside_.clear(); }
 
   private:
-    PidNamespace(UniqueFd descriptor, UniqueFd procfs, ino_t inode);
+    PidNamespace(UniqueFd descriptor, UniqueFd procfs, ino_t inode, std::size_t depth);
 
     static Result<bool> contains_forbidden(Tid task);
 
     UniqueFd descriptor_;
     UniqueFd procfs_;
     ino_t inode_;
+    std::size_t depth_;  // below ours
     std::unordered_map<ino_t, bool> inside_;
     bool can_translate_ = false;
 };

@@ -62,6 +62,24 @@ std::string_view take_field(std::string_view& line, char divider) {
     return field;
 }
 
+// Real, effective, saved, of the file system; what is missing becomes an id that nobody has.
+void read_ids(std::string_view line, uid_t& effective, uid_t& filesystem) {
+    (void)take_field(line, '\t');
+    effective = number<uid_t>(take_field(line, '\t')).value_or(uid_t(-1));
+    (void)take_field(line, '\t');
+    filesystem = number<uid_t>(take_field(line, '\t')).value_or(uid_t(-1));
+}
+
+std::vector<pid_t> read_numbers(std::string_view line) {
+    std::vector<pid_t> numbers;
+    while (!line.empty()) {
+        if (const auto next = number<pid_t>(take_field(line, '\t'))) {
+            numbers.push_back(*next);
+        }
+    }
+    return numbers;
+}
+
 // Linux 6.9: pidfds are files of pidfs, with inodes that never come again (fs/pidfs.c).
 bool pidfds_have_inodes() {
     const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
@@ -256,20 +274,16 @@ std::optional<TaskStatus> parse_task_status(std::string_view text) {
         } else if (key == "TracerPid") {
             status.tracer = Tid{number<pid_t>(value).value_or(0)};
         } else if (key == "Uid") {
-            (void)take_field(value, '\t');
-            status.effective_uid = number<uid_t>(take_field(value, '\t')).value_or(uid_t(-1));
+            read_ids(value, status.effective_uid, status.filesystem_uid);
         } else if (key == "Gid") {
-            (void)take_field(value, '\t');
-            status.effective_gid = number<gid_t>(take_field(value, '\t')).value_or(gid_t(-1));
+            read_ids(value, status.effective_gid, status.filesystem_gid);
         } else if (key == "SigCgt") {
             const auto caught = number<std::uint64_t>(value, 16).value_or(0);
             status.catches_sigchld = (caught >> (SIGCHLD - 1) & 1) != 0;
         } else if (key == "NSpid") {
-            while (!value.empty()) {
-                if (const auto id = number<pid_t>(take_field(value, '\t'))) {
-                    status.namespace_ids.push_back(*id);
-                }
-            }
+            status.namespace_ids = read_numbers(value);
+        } else if (key == "NStgid") {
+            status.namespace_tgids = read_numbers(value);
         }
     }
     if (!have_tgid) {

@@ -33,10 +33,13 @@ struct TaskStatus {
     char state = '?';
     Tgid tgid;
     Tgid parent;
-    Tid tracer;                        // 0: not traced
-    std::vector<pid_t> namespace_ids;  // NSpid: from our namespace to the task's own
-    uid_t effective_uid = 0;
-    gid_t effective_gid = 0;
+    Tid tracer;                          // 0: not traced
+    std::vector<pid_t> namespace_ids;    // NSpid: from our namespace to the task's own
+    std::vector<pid_t> namespace_tgids;  // NStgid
+    uid_t effective_uid = uid_t(-1);
+    gid_t effective_gid = gid_t(-1);
+    uid_t filesystem_uid = uid_t(-1);
+    gid_t filesystem_gid = gid_t(-1);
     bool catches_sigchld = false;
 };
 

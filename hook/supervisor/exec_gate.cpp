@@ -196,11 +196,12 @@ void ExecGate::collect(Flow& flow, Clock::time_point until) {
 
 void ExecGate::take_study(Flow& flow, ExecStudy study) {
     flow.study = std::move(study);
-    const CallerNumbers& caller = flow.study.caller;
+    const TaskIds& caller = flow.study.caller;
     if (caller.tgid.value != 0) {
         flow.process = caller.tgid;
         flow.event.host_pid = caller.tgid.value;
-        flow.event.container_pid = caller.tgids.empty() ? 0 : caller.tgids.back();
+        flow.event.container_pid =
+            lister_ != nullptr ? lister_->number_of(Tid{caller.tgid.value}).value_or(0) : 0;
         flow.event.ppid = caller.parent.value;
         if (!flow.session->leader) {
             flow.session->leader = caller.tgid;

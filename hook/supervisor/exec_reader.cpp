@@ -150,30 +150,21 @@ void get_program(FlatReader& in, Program& program) {
     program.root = get_root(in);
 }
 
-void put_caller(FlatWriter& out, const CallerNumbers& caller) {
+void put_caller(FlatWriter& out, const TaskIds& caller) {
     out.number(static_cast<std::uint64_t>(caller.tgid.value));
     out.number(static_cast<std::uint64_t>(caller.parent.value));
     for (const std::uint64_t id : {caller.euid, caller.egid, caller.fsuid, caller.fsgid}) {
         out.number(id);
     }
-    out.number(caller.tids.size());
-    for (std::size_t i = 0; i < caller.tids.size(); ++i) {
-        out.number(static_cast<std::uint64_t>(caller.tids[i]));
-        out.number(static_cast<std::uint64_t>(caller.tgids[i]));
-    }
 }
 
-void get_caller(FlatReader& in, CallerNumbers& caller) {
+void get_caller(FlatReader& in, TaskIds& caller) {
     caller.tgid = Tgid{static_cast<pid_t>(in.number())};
     caller.parent = Tgid{static_cast<pid_t>(in.number())};
     caller.euid = static_cast<uid_t>(in.number());
     caller.egid = static_cast<gid_t>(in.number());
     caller.fsuid = static_cast<uid_t>(in.number());
     caller.fsgid = static_cast<gid_t>(in.number());
-    for (std::size_t left = in.count(); left > 0; --left) {
-        caller.tids.push_back(static_cast<pid_t>(in.number()));
-        caller.tgids.push_back(static_cast<pid_t>(in.number()));
-    }
 }
 
 // The expendable process's side; its state lives from job to job.
@@ -184,7 +175,7 @@ class Worker {
         FlatReader in(bytes);
         const Job job = get_job(in);
         study_.program = Program{};
-        study_.caller = CallerNumbers{};
+        study_.caller = TaskIds{};
         if (job.scope == StudyScope::kRoot) {
             find_root(job.call.tid);
         } else {
@@ -232,7 +223,7 @@ class Worker {
             study_.program.reason = view.error().text();
             return;
         }
-        study_.caller = view->numbers;
+        study_.caller = view->ids;
         resolver_.resolve(study_.snapshot, *view, job.container, study_.program);
     }
 

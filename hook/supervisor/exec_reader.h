@@ -22,7 +22,7 @@ struct ExecStudy {
     ExecSnapshot snapshot;
     // Looked for only when the snapshot is complete, and not for StudyScope::kMemory.
     Program program;
-    CallerNumbers caller;
+    TaskIds caller;
 };
 
 // kMemory: the bytes alone, for the second look of a frozen caller. kRoot: of no call, but of a

@@ -42,7 +42,7 @@ FileNamer::FileNamer(const CallerView& view, const std::optional<RootIdentity>& 
         return;
     }
     const auto prefix = name_of(view.root.get());
-    const auto mounts = status_at("/proc/" + std::to_string(view.numbers.tid.value) + "/ns/mnt");
+    const auto mounts = status_at("/proc/" + std::to_string(view.ids.tid.value) + "/ns/mnt");
     if (!status || !prefix || !mounts) {
         failure_ = !status ? status.error() : !prefix ? prefix.error() : mounts.error();
         return;

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <string_view>
+#include <vector>
+
+#include "hook/os/procfs.h"
 
 namespace execseal {
 namespace {
@@ -14,32 +16,6 @@ namespace {
 constexpr int kMaxLinks = 40;     // MAXSYMLINKS, include/linux/namei.h
 constexpr ino_t kProcfsRoot = 1;  // PROC_ROOT_INO, include/linux/proc_ns.h
 constexpr std::size_t kMaxStatus = 1U << 16U;
-
-// The numbers after "Name:" in a status file.
-template <class Number>
-std::vector<Number> numbers_of(std::string_view status, std::string_view field) {
-    std::vector<Number> numbers;
-    std::size_t at = status.starts_with(field) ? 0 : status.find("\n" + std::string(field));
-    if (at == std::string_view::npos) {
-        return numbers;
-    }
-    at = status.find(':', at) + 1;
-    std::string_view line = status.substr(at, status.find('\n', at) - at);
-    while (true) {
-        const std::size_t digit = line.find_first_of("0123456789");
-        if (digit == std::string_view::npos) {
-            return numbers;
-        }
-        line.remove_prefix(digit);
-        Number number{};
-        const auto parsed = std::from_chars(line.data(), line.data() + line.size(), number);
-        if (parsed.ec != std::errc{}) {
-            return {};
-        }
-        numbers.push_back(number);
-        line.remove_prefix(static_cast<std::size_t>(parsed.ptr - line.data()));
-    }
-}
 
 // Field 22 of stat; the name in field 2 may hold anything, so from the last parenthesis.
 std::string_view start_time_of(std::string_view stat) {
@@ -53,13 +29,17 @@ std::string_view start_time_of(std::string_view stat) {
     return stat.substr(at + 1, stat.find(' ', at + 1) - at - 1);
 }
 
+std::optional<TaskStatus> read_status_at(int directory, const std::string& task) {
+    const auto text = read_text_at(directory, task + "/status", kMaxStatus);
+    return text ? parse_task_status(*text) : std::nullopt;
+}
+
 class Walker {
   public:
     Walker(const CallerView& view, LastLink last) : view_(view), last_(last) {}
 
     Result<WalkedPath> walk(int base, const std::string& path) {
-        auto start = go_to(path.starts_with('/') ? view_.root.get() : base);
-        if (!start) {
+        if (auto start = go_to(path.starts_with('/') ? view_.root.get() : base); !start) {
             return start.error();
         }
         rest_ = path;
@@ -85,25 +65,27 @@ class Walker {
             // Not a directory: only good as the end of a path.
             return same.error();
         }
-        here_ = std::move(*same);
+        return arrive(std::move(*same));
+    }
+
+    Result<> arrive(UniqueFd there) {
+        const auto status = status_of(there.get());
+        if (!status) {
+            return status.error();
+        }
+        here_ = std::move(there);
+        status_ = *status;
         return Ok{};
     }
 
     Result<> enter(const std::string& name) {
-        auto status = status_of(here_.get());
-        if (!status) {
-            return status.error();
-        }
-        if (!S_ISDIR(status->mode)) {
+        if (!S_ISDIR(status_.mode)) {
             return Error{ENOTDIR, name};
         }
-        if (!may_search(*status)) {
+        if (!may_search()) {
             return Error{EACCES, name};
         }
-        if (name == ".") {
-            return Ok{};
-        }
-        if (name == ".." && is_root(*status)) {
+        if (name == "." || (name == ".." && is_root())) {
             return Ok{};
         }
         auto next = open_component(here_.get(), name.c_str());
@@ -115,9 +97,10 @@ class Walker {
             return found.error();
         }
         if (S_ISLNK(found->mode)) {
-            return follow(name, next->get(), *status);
+            return follow(name, next->get());
         }
         here_ = std::move(*next);
+        status_ = *found;
         // "file/" and "file/.": enter() of the next name says so, but for a bare slash nobody
         // would.
         if (!S_ISDIR(found->mode) && !rest_.empty()) {
@@ -126,7 +109,7 @@ class Walker {
         return Ok{};
     }
 
-    Result<> follow(const std::string& name, int link, const FileStatus& directory) {
+    Result<> follow(const std::string& name, int link) {
         const bool is_last = rest_.find_first_not_of('/') == std::string::npos;
         if (is_last && rest_.empty() && last_ == LastLink::kRefuse) {
             return Error{ELOOP, name};
@@ -139,7 +122,7 @@ class Walker {
             return procfs.error();
         }
         if (*procfs) {
-            return follow_in_procfs(name, link, directory);
+            return follow_in_procfs(name, link);
         }
         const auto text = link_text(link);
         if (!text) {
@@ -161,16 +144,15 @@ class Walker {
         return Ok{};
     }
 
-    Result<> follow_in_procfs(const std::string& name, int link, const FileStatus& directory) {
-        if (directory.id.inode == kProcfsRoot && (name == "self" || name == "thread-self")) {
-            const auto level = caller_level();
-            if (!level) {
+    Result<> follow_in_procfs(const std::string& name, int link) {
+        if (status_.id.inode == kProcfsRoot && (name == "self" || name == "thread-self")) {
+            const auto caller = caller_here();
+            if (!caller) {
                 return Error{ENOENT, "the caller is not in that procfs"};
             }
-            const std::string process = std::to_string(view_.numbers.tgids[*level]);
-            return follow_text(name == "self" ? process
-                                              : process + "/task/" +
-                                                    std::to_string(view_.numbers.tids[*level]));
+            const std::string process = std::to_string(caller->process);
+            return follow_text(
+                name == "self" ? process : process + "/task/" + std::to_string(caller->thread));
         }
         const auto magic = is_magic_link(here_.get(), name.c_str());
         if (!magic) {
@@ -184,70 +166,77 @@ class Walker {
         if (!target) {
             return target.error();
         }
-        here_ = std::move(*target);
+        if (auto arrived = arrive(std::move(*target)); !arrived) {
+            return arrived;
+        }
         jump_ = Jump::kYes;
-        if (!rest_.empty()) {
-            const auto status = status_of(here_.get());
-            if (!status || !S_ISDIR(status->mode)) {
-                return Error{ENOTDIR, name};
-            }
+        if (!rest_.empty() && !S_ISDIR(status_.mode)) {
+            return Error{ENOTDIR, name};
         }
         return Ok{};
     }
 
-    // A procfs shows the tasks of one PID namespace. Which of the caller's numbers counts in this
-    // one is found by looking: the task there must have the same numbers from there on down and the
-    // same start time.
-    std::optional<std::size_t> caller_level() {
-        const CallerNumbers& numbers = view_.numbers;
-        const auto own = read_text_at(
-            AT_FDCWD, "/proc/" + std::to_string(numbers.tgid.value) + "/stat", kMaxStatus);
-        if (!own) {
+    struct Numbers {
+        pid_t process = 0;
+        pid_t thread = 0;
+    };
+
+    // What the caller is called in the procfs that we are in, which shows the tasks of one PID
+    // namespace. Which of the caller's numbers counts there is found by looking: the task there
+    // must have the same numbers from there on down and the same start time.
+    std::optional<Numbers> caller_here() {
+        const std::string own = "/proc/" + std::to_string(view_.ids.tid.value);
+        const auto stat = read_text_at(
+            AT_FDCWD, "/proc/" + std::to_string(view_.ids.tgid.value) + "/stat", kMaxStatus);
+        const auto status = read_status_at(AT_FDCWD, own);
+        if (!stat || !status || status->namespace_ids.size() != status->namespace_tgids.size()) {
             return std::nullopt;
         }
-        for (std::size_t i = numbers.tgids.size(); i-- > 0;) {
-            const std::string there = std::to_string(numbers.tgids[i]);
-            const auto stat = read_text_at(here_.get(), there + "/stat", kMaxStatus);
-            const auto status = read_text_at(here_.get(), there + "/status", kMaxStatus);
-            if (stat && status && start_time_of(*stat) == start_time_of(*own) &&
-                numbers_of<pid_t>(*status, "NStgid:") ==
-                    std::vector(numbers.tgids.begin() + static_cast<std::ptrdiff_t>(i),
-                                numbers.tgids.end())) {
-                return i;
+        const std::vector<pid_t>& processes = status->namespace_tgids;
+        for (std::size_t i = processes.size(); i-- > 0;) {
+            const std::string there = std::to_string(processes[i]);
+            const auto stat_there = read_text_at(here_.get(), there + "/stat", kMaxStatus);
+            const auto status_there = read_status_at(here_.get(), there);
+            if (stat_there && status_there && start_time_of(*stat_there) == start_time_of(*stat) &&
+                status_there->namespace_tgids ==
+                    std::vector(processes.begin() + static_cast<std::ptrdiff_t>(i),
+                                processes.end())) {
+                return Numbers{processes[i], status->namespace_ids[i]};
             }
         }
         return std::nullopt;
     }
 
-    bool is_root(const FileStatus& status) {
+    bool is_root() {
         if (!root_) {
             if (auto root = status_of(view_.root.get()); root) {
                 root_ = *root;
             }
         }
-        return root_ && root_->id == status.id && root_->mount == status.mount;
+        return root_ && root_->id == status_.id && root_->mount == status_.mount;
     }
 
     // We are root and see into directories that the caller may not search; without this a missing
     // file there would be ENOENT where the kernel says EACCES. Supplementary groups and access
     // lists are not looked at: a doubtful case passes, and the kernel decides.
-    [[nodiscard]] bool may_search(const FileStatus& status) const {
-        const uid_t uid = view_.numbers.fsuid;
-        if (uid == 0 || (status.mode & 0111U) == 0111U) {
+    [[nodiscard]] bool may_search() const {
+        const uid_t uid = view_.ids.fsuid;
+        if (uid == 0 || (status_.mode & 0111U) == 0111U) {
             return true;
         }
-        if (status.uid == uid) {
-            return (status.mode & S_IXUSR) != 0;
+        if (status_.uid == uid) {
+            return (status_.mode & S_IXUSR) != 0;
         }
-        if (status.gid == view_.numbers.fsgid) {
-            return (status.mode & S_IXGRP) != 0;
+        if (status_.gid == view_.ids.fsgid) {
+            return (status_.mode & S_IXGRP) != 0;
         }
-        return (status.mode & (S_IXGRP | S_IXOTH)) != 0;
+        return (status_.mode & (S_IXGRP | S_IXOTH)) != 0;
     }
 
     const CallerView& view_;
     LastLink last_;
     UniqueFd here_;
+    FileStatus status_;  // of here_
     std::string rest_;
     int links_ = 0;
     Jump jump_ = Jump::kNo;
@@ -256,38 +245,12 @@ class Walker {
 
 }  // namespace
 
-std::optional<CallerNumbers> parse_status(const std::string& status, Tid tid) {
-    const auto tgid = numbers_of<pid_t>(status, "Tgid:");
-    const auto parent = numbers_of<pid_t>(status, "PPid:");
-    const auto uids = numbers_of<uid_t>(status, "Uid:");
-    const auto gids = numbers_of<gid_t>(status, "Gid:");
-    CallerNumbers numbers;
-    numbers.tids = numbers_of<pid_t>(status, "NSpid:");
-    numbers.tgids = numbers_of<pid_t>(status, "NStgid:");
-    if (tgid.size() != 1 || parent.size() != 1 || uids.size() != 4 || gids.size() != 4 ||
-        numbers.tids.empty() || numbers.tids.size() != numbers.tgids.size()) {
-        return std::nullopt;
-    }
-    numbers.tid = tid;
-    numbers.tgid = Tgid{tgid[0]};
-    numbers.parent = Tgid{parent[0]};
-    numbers.euid = uids[1];
-    numbers.fsuid = uids[3];
-    numbers.egid = gids[1];
-    numbers.fsgid = gids[3];
-    return numbers;
-}
-
 Result<CallerView> CallerView::open(Tid tid) {
+    const auto ids = read_task_ids(tid);
+    if (!ids) {
+        return ids.error();
+    }
     const std::string proc = "/proc/" + std::to_string(tid.value);
-    const auto status = read_text_at(AT_FDCWD, proc + "/status", kMaxStatus);
-    if (!status) {
-        return status.error();
-    }
-    const auto numbers = parse_status(*status, tid);
-    if (!numbers) {
-        return make_error(proc + "/status: Tgid, Uid, Gid, NSpid or NStgid is missing");
-    }
     auto root = open_own_path(proc + "/root");
     if (!root) {
         return root.error();
@@ -296,7 +259,7 @@ Result<CallerView> CallerView::open(Tid tid) {
     if (!cwd) {
         return cwd.error();
     }
-    return CallerView{*numbers, std::move(*root), std::move(*cwd)};
+    return CallerView{*ids, std::move(*root), std::move(*cwd)};
 }
 
 Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string& path,

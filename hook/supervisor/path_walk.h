@@ -1,40 +1,23 @@
 // path_walk: a path of the caller, followed as the kernel would follow it for the caller.
 //
-// Takes the caller's root, working directory and numbers, gives an O_PATH descriptor or the errno
+// Takes the caller's root, working directory and ids, gives an O_PATH descriptor or the errno
 // that the kernel would give. openat2(2) does the ordinary paths in one call; what it refuses is
 // walked here by hand: magic links of procfs, /proc/self (which would be us), relative paths that
 // leave the working directory. May block on a hung mount: runs in an expendable process. Does not
 // judge permissions beyond what makes an answer of ours differ from the kernel's.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "hook/os/ids.h"
 #include "hook/os/path_calls.h"
+#include "hook/os/task_ids.h"
 
 namespace execseal {
 
-// The parts of /proc/TID/status that matter here.
-struct CallerNumbers {
-    Tid tid;
-    Tgid tgid;
-    Tgid parent;  // 0: outside our PID namespace
-    uid_t fsuid = 0;
-    gid_t fsgid = 0;
-    uid_t euid = 0;
-    gid_t egid = 0;
-    std::vector<pid_t> tids;   // NSpid: in our PID namespace first, in its own last
-    std::vector<pid_t> tgids;  // NStgid
-};
-
-// Of the text of /proc/TID/status; nullopt when a field is missing.
-std::optional<CallerNumbers> parse_status(const std::string& status, Tid tid);
-
 // Whose eyes a path is seen with. Opened once per request.
 struct CallerView {
-    CallerNumbers numbers;
+    TaskIds ids;
     UniqueFd root;
     UniqueFd cwd;
 

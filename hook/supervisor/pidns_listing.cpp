@@ -80,6 +80,10 @@ Result<> PidnsLister::list_threads(const ListedTask& leader, std::vector<ListedT
     return Ok{};
 }
 
+std::optional<pid_t> PidnsLister::number_of(Tid tid) const {
+    return way_ == ListingWay::kOwnProcfs ? space_.number_of(tid) : space_.number_by_status(tid);
+}
+
 int PidnsLister::root() const {
     return way_ == ListingWay::kOwnProcfs ? space_.procfs() : proc_.get();
 }

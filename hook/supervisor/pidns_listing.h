@@ -26,6 +26,7 @@ class PidnsLister final : public TaskLister {
     Result<> list(std::vector<ListedTask>& tasks) override;
     Result<std::size_t> count_threads(const ListedTask& leader) override;
     Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) override;
+    [[nodiscard]] std::optional<pid_t> number_of(Tid tid) const override;
     [[nodiscard]] std::string name() const override { return name_; }
 
     void use(ListingWay way) { way_ = way; }  // for tests

@@ -103,7 +103,7 @@ class ProgramResolver::Pass {
     }
 
     Result<UniqueFd> open_dirfd() {
-        auto fd = open_own_path("/proc/" + std::to_string(view_.numbers.tid.value) + "/fd/" +
+        auto fd = open_own_path("/proc/" + std::to_string(view_.ids.tid.value) + "/fd/" +
                                 std::to_string(request_.call.dirfd));
         if (!fd && fd.error().code == ENOENT) {
             return Error{EBADF, "dirfd " + std::to_string(request_.call.dirfd)};

@@ -1,6 +1,7 @@
 // TaskLister: what the freeze and the task table ask for the tasks of a domain.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class TaskLister {
     // is one of them); 0: it is gone, or list() has told all.
     virtual Result<std::size_t> count_threads(const ListedTask& leader) = 0;
     virtual Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) = 0;
+    // What the domain's own tasks call it; nullopt: it is gone, or not one of them.
+    [[nodiscard]] virtual std::optional<pid_t> number_of(Tid tid) const { return tid.value; }
     // The container shares our PID namespace, so its cgroup is the domain: what leaves the cgroup
     // or comes into it from outside is told apart by it alone.
     [[nodiscard]] virtual bool is_cgroup() const { return false; }

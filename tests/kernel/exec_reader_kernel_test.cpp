@@ -52,7 +52,7 @@ TEST(ExecReader, StudiesACallerInItsOwnNamespaces) {
         reader.study(memory.call(root.tid()), StudyScope::kMemoryAndProgram, std::nullopt);
     ASSERT_EQ(study.snapshot.outcome, SnapshotOutcome::kComplete) << study.snapshot.reason;
     ASSERT_EQ(study.program.outcome, ProgramOutcome::kFound) << study.program.reason;
-    EXPECT_EQ(study.caller.tids.back(), 1);
+    EXPECT_EQ(study.caller.tgid, Tgid{root.tid().value});
     ASSERT_EQ(study.program.files.size(), 2U);
     for (const ProgramFile& file : study.program.files) {
         EXPECT_EQ(status_of(file.fd.get()).value().id, file.id);

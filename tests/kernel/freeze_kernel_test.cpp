@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <set>
 
 #include "hook/supervisor/pidns_listing.h"
@@ -566,10 +567,17 @@ TEST_F(FreezeKernel, AllWaysOfListingAgree) {
     // init, 5 processes, a leader with 20 threads, the outer and the two nested ones
     ASSERT_TRUE(eventually([&] { return all_of(*lister).size() == 30; }));
     const auto own = numbers(all_of(*lister));
-    lister->use(ListingWay::kScan);
-    EXPECT_EQ(numbers(all_of(*lister)), own);
+    std::map<pid_t, std::optional<pid_t>> inside;
     for (const auto& [process, tid] : own) {
         EXPECT_NE(state_of(tid), '\0');
+        inside[tid] = lister->number_of(Tid{tid});
+    }
+    EXPECT_EQ(inside.at(container.init().value), 1);
+    EXPECT_EQ(lister->number_of(Tid{getpid()}), std::nullopt);
+    lister->use(ListingWay::kScan);
+    EXPECT_EQ(numbers(all_of(*lister)), own);
+    for (const auto& [tid, number] : inside) {
+        EXPECT_EQ(lister->number_of(Tid{tid}), number) << tid;
     }
 }
 

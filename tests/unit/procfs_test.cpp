@@ -39,8 +39,8 @@ TEST(ParseTaskStat, RefusesWhatIsCutShort) {
 TEST(ParseTaskStatus, ReadsIdsAndTheNumbersOfEachNamespace) {
     const auto status = parse_task_status(
         "Name:\tTgid:\\n\t\nUmask:\t0022\nState:\tt (tracing stop)\nTgid:\t40\nPid:\t41\n"
-        "PPid:\t12\nTracerPid:\t9\nUid:\t0\t1000\t0\t0\nGid:\t0\t1001\t0\t0\nGroups:\t1 2 \n"
-        "NSpid:\t41\t3\t2\nSigCgt:\t0000000000010002\nSeccomp:\t2\n");
+        "PPid:\t12\nTracerPid:\t9\nUid:\t0\t1000\t0\t3\nGid:\t0\t1001\t0\t4\nGroups:\t1 2 \n"
+        "NStgid:\t40\t2\t1\nNSpid:\t41\t3\t2\nSigCgt:\t0000000000010002\nSeccomp:\t2\n");
     ASSERT_TRUE(status.has_value());
     EXPECT_EQ(status->state, 't');
     EXPECT_EQ(status->tgid, Tgid{40});
@@ -48,7 +48,10 @@ TEST(ParseTaskStatus, ReadsIdsAndTheNumbersOfEachNamespace) {
     EXPECT_EQ(status->tracer, Tid{9});
     EXPECT_EQ(status->effective_uid, 1000U);
     EXPECT_EQ(status->effective_gid, 1001U);
+    EXPECT_EQ(status->filesystem_uid, 3U);
+    EXPECT_EQ(status->filesystem_gid, 4U);
     EXPECT_EQ(status->namespace_ids, (std::vector<pid_t>{41, 3, 2}));
+    EXPECT_EQ(status->namespace_tgids, (std::vector<pid_t>{40, 2, 1}));
     EXPECT_TRUE(status->catches_sigchld);
 }
 
@@ -56,6 +59,14 @@ TEST(ParseTaskStatus, OtherCaughtSignalsAreNotSigchld) {
     const auto status = parse_task_status("Tgid:\t40\nSigCgt:\tfffffffefffeffff\n");
     ASSERT_TRUE(status.has_value());
     EXPECT_FALSE(status->catches_sigchld);
+}
+
+TEST(ParseTaskStatus, IdsThatAreNotToldAreNobodys) {
+    const auto status = parse_task_status("Tgid:\t40\nUid:\t0\t0\n");
+    ASSERT_TRUE(status.has_value());
+    EXPECT_EQ(status->effective_uid, 0U);
+    EXPECT_EQ(status->filesystem_uid, uid_t(-1));
+    EXPECT_EQ(status->effective_gid, gid_t(-1));
 }
 
 TEST(ParseTaskStatus, RefusesWhatNamesNoProcess) {

@@ -1,4 +1,4 @@
-// The pure parts around a program: names below a root, status files, id maps, string blocks.
+// The pure parts around a program: names below a root, id maps, string blocks.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -16,23 +16,6 @@ TEST(BelowRoot, TakesOffWholeComponentsOnly) {
     EXPECT_EQ(below("/jail", "/jail"), "/");
     EXPECT_EQ(below("/jailbreak/bin/sh", "/jail"), std::nullopt);
     EXPECT_EQ(below("/bin/sh", "/jail"), std::nullopt);
-}
-
-TEST(CallerStatus, GivesTheNumbersOfEveryNamespace) {
-    const std::string status =
-        "Name:\tx Uid:\t1 2 3 "
-        "4\nTgid:\t100\nPid:\t101\nPPid:\t99\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
-        "NStgid:\t100\t7\nNSpid:\t101\t8\n";
-    const auto numbers = parse_status(status, Tid{101});
-    ASSERT_TRUE(numbers.has_value());
-    EXPECT_EQ(numbers->tgid, Tgid{100});
-    EXPECT_EQ(numbers->parent, Tgid{99});
-    EXPECT_EQ(numbers->euid, 2U);
-    EXPECT_EQ(numbers->fsuid, 4U);
-    EXPECT_EQ(numbers->egid, 6U);
-    EXPECT_EQ(numbers->tids, (std::vector<pid_t>{101, 8}));
-    EXPECT_EQ(numbers->tgids, (std::vector<pid_t>{100, 7}));
-    EXPECT_FALSE(parse_status("Tgid:\t100\n", Tid{101}).has_value());
 }
 
 TEST(IdMap, TurnsOutsideIdsIntoInsideOnes) {
