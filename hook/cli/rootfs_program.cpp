@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "hook/supervisor/exec_target.h"
 #include "hook/supervisor/program.h"
 
 namespace execseal {
@@ -67,7 +68,8 @@ Result<RootfsExec> resolve_in_rootfs(const std::string& rootfs, const std::strin
     Program program;
     for (const std::string& name : names_to_try(command.front(), env)) {
         request.path = name;
-        resolver.resolve(request, *view, std::nullopt, program);
+        resolver.resolve(request, *view, std::nullopt, open_exec_target(request.call, name, *view),
+                         program);
         if (program.outcome == ProgramOutcome::kFound) {
             return RootfsExec{std::move(program.views), std::move(program.cwd)};
         }

@@ -103,9 +103,10 @@ Result<> read_rest(int fd, std::size_t limit, std::string& text,
 
 }  // namespace
 
-Result<UniqueFd> open_scoped(int directory, const std::string& path, Scope scope) {
+Result<UniqueFd> open_scoped(int directory, const std::string& path, Scope scope, Mounts mounts) {
     const std::uint64_t inside = scope == Scope::kInRoot ? RESOLVE_IN_ROOT : RESOLVE_BENEATH;
-    return open_path(directory, path.c_str(), 0, inside | RESOLVE_NO_MAGICLINKS);
+    const std::uint64_t within = mounts == Mounts::kOne ? RESOLVE_NO_XDEV : 0;
+    return open_path(directory, path.c_str(), 0, inside | within | RESOLVE_NO_MAGICLINKS);
 }
 
 Result<UniqueFd> open_component(int directory, const char* name) {

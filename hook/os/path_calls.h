@@ -39,7 +39,10 @@ struct FileStatus {
 // Where openat2(2) may lead: kInRoot takes `directory` for the root, kBeneath forbids to leave it.
 // Neither follows magic links (ELOOP): they would be followed as ours, not as the caller's.
 enum class Scope { kInRoot, kBeneath };
-Result<UniqueFd> open_scoped(int directory, const std::string& path, Scope scope);
+// Mounts::kOne: EXDEV where the path comes to another mount than that of `directory`.
+enum class Mounts { kOne, kAny };
+Result<UniqueFd> open_scoped(int directory, const std::string& path, Scope scope,
+                             Mounts mounts = Mounts::kAny);
 
 // One component, a symbolic link itself rather than what it points to.
 Result<UniqueFd> open_component(int directory, const char* name);

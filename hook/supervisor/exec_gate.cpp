@@ -339,6 +339,7 @@ ExecInput ExecGate::judge_study(Flow& flow) {
             refuse(flow, EACCES, "blocked", snapshot.reason);
             return ExecInput::kRefused;
         case SnapshotOutcome::kRefused:
+            flow.event.requested = snapshot.path;
             refuse(flow, snapshot.error, "kernel", snapshot.reason);
             return ExecInput::kRefused;
         case SnapshotOutcome::kComplete:

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "hook/supervisor/exec_target.h"
 #include "hook/supervisor/file_name.h"
 #include "hook/supervisor/flat_message.h"
 
@@ -176,14 +177,18 @@ class Worker {
         const Job job = get_job(in);
         study_.program = Program{};
         study_.caller = TaskIds{};
-        if (job.scope == StudyScope::kRoot) {
-            find_root(job.call.tid);
-        } else {
-            ProcessMemory memory(job.call.tid);
-            request_.read(job.call, memory, study_.snapshot);
-        }
-        if (job.scope == StudyScope::kMemoryAndProgram) {
-            find_program(job);
+        switch (job.scope) {
+            case StudyScope::kRoot:
+                find_root(job.call.tid);
+                break;
+            case StudyScope::kMemory: {
+                ProcessMemory memory(job.call.tid);
+                request_.read(job.call, memory, study_.snapshot);
+                break;
+            }
+            case StudyScope::kMemoryAndProgram:
+                study_whole(job);
+                break;
         }
         FlatWriter out(room);
         put_snapshot(out, study_.snapshot);
@@ -213,18 +218,32 @@ class Worker {
         study_.program.outcome = ProgramOutcome::kFound;
     }
 
-    void find_program(const Job& job) {
-        if (study_.snapshot.outcome != SnapshotOutcome::kComplete) {
-            study_.program.reason = "not looked for: " + study_.snapshot.reason;
+    void study_whole(const Job& job) {
+        ExecSnapshot& snapshot = study_.snapshot;
+        Program& program = study_.program;
+        ProcessMemory memory(job.call.tid);
+        if (!request_.read_path(job.call, memory, snapshot)) {
             return;
         }
         auto view = CallerView::open(job.call.tid);
         if (!view) {
-            study_.program.reason = view.error().text();
+            program.reason = view.error().text();
+            request_.read_lists();
             return;
         }
         study_.caller = view->ids;
-        resolver_.resolve(study_.snapshot, *view, job.container, study_.program);
+        auto target = open_exec_target(job.call, snapshot.path, *view);
+        // The usual one is a step of a search along PATH: that is the answer, whatever argv is.
+        if (!target && is_kernels_answer(target.error())) {
+            snapshot.outcome = SnapshotOutcome::kRefused;
+            snapshot.error = target.error().code;
+            snapshot.reason = target.error().text();
+            return;
+        }
+        request_.read_lists();
+        if (snapshot.outcome == SnapshotOutcome::kComplete) {
+            resolver_.resolve(snapshot, *view, job.container, std::move(target), program);
+        }
     }
 
     ExecRequestReader request_{stack_limit_of};

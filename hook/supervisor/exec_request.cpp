@@ -124,6 +124,13 @@ void ExecRequestReader::fault(const char* what, std::uint64_t address) {
 }
 
 void ExecRequestReader::read(const ExecCall& call, RemoteMemory& memory, ExecSnapshot& snapshot) {
+    if (read_path(call, memory, snapshot)) {
+        read_lists();
+    }
+}
+
+bool ExecRequestReader::read_path(const ExecCall& call, RemoteMemory& memory,
+                                  ExecSnapshot& snapshot) {
     snapshot_ = &snapshot;
     snapshot.outcome = SnapshotOutcome::kUnreadable;
     snapshot.error = 0;
@@ -136,28 +143,7 @@ void ExecRequestReader::read(const ExecCall& call, RemoteMemory& memory, ExecSna
     pages_.reset(memory);
     const std::array<std::uint64_t, 3> first{call.path.value, call.argv.value, call.envp.value};
     pages_.fetch(first);
-
-    if (!read_path() || !read_pointers(call.argv, "argv", argv_pointers_) ||
-        !read_pointers(call.envp, "envp", env_pointers_)) {
-        return;
-    }
-    if (!read_strings(argv_pointers_, "an argv string", snapshot.argv)) {
-        return;
-    }
-    if (snapshot.argv.count == 0) {
-        // kernel: do_execveat_common(), fs/exec.c, since 5.18: argv[0] is never NULL for the
-        // program.
-        snapshot.argv.add("");
-    }
-    if (!read_strings(env_pointers_, "an environment string", snapshot.env) || !within_total()) {
-        return;
-    }
-    snapshot.outcome = SnapshotOutcome::kComplete;
-}
-
-bool ExecRequestReader::read_path() {
-    const std::uint64_t address = snapshot_->call.path.value;
-    switch (append_string(address, PATH_MAX, snapshot_->path)) {
+    switch (append_string(call.path.value, PATH_MAX, snapshot.path)) {
         case StringEnd::kNul:
             return true;
         case StringEnd::kTooLong:
@@ -166,8 +152,25 @@ bool ExecRequestReader::read_path() {
         case StringEnd::kFault:
             break;
     }
-    fault("the path", address);
+    fault("the path", call.path.value);
     return false;
+}
+
+void ExecRequestReader::read_lists() {
+    ExecSnapshot& snapshot = *snapshot_;
+    if (!read_pointers(snapshot.call.argv, "argv", argv_pointers_) ||
+        !read_pointers(snapshot.call.envp, "envp", env_pointers_) ||
+        !read_strings(argv_pointers_, "an argv string", snapshot.argv)) {
+        return;
+    }
+    if (snapshot.argv.count == 0) {
+        // kernel: do_execveat_common(), fs/exec.c, since 5.18: argv[0] is never NULL for the
+        // program.
+        snapshot.argv.add("");
+    }
+    if (read_strings(env_pointers_, "an environment string", snapshot.env) && within_total()) {
+        snapshot.outcome = SnapshotOutcome::kComplete;
+    }
 }
 
 // `limit` counts the NUL.

@@ -69,11 +69,14 @@ class ExecRequestReader {
 
     explicit ExecRequestReader(StackLimit stack_limit) : stack_limit_(stack_limit) {}
     void read(const ExecCall& call, RemoteMemory& memory, ExecSnapshot& snapshot);
+    // The same in two steps: the path alone (false: the snapshot says why not), then the rest into
+    // the same snapshot, from the same memory.
+    bool read_path(const ExecCall& call, RemoteMemory& memory, ExecSnapshot& snapshot);
+    void read_lists();
 
   private:
     enum class StringEnd { kFault, kTooLong, kNul };
     bool read_pointers(RemoteAddr array, const char* what, std::vector<std::uint64_t>& out);
-    bool read_path();
     bool read_strings(const std::vector<std::uint64_t>& pointers, const char* what,
                       StringBlock& block);
     StringEnd append_string(std::uint64_t address, std::size_t limit, std::string& out);

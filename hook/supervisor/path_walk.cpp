@@ -243,6 +243,13 @@ class Walker {
     std::optional<FileStatus> root_;
 };
 
+// Whether what is missing to us on the mount of `start` is missing to the caller, too: it may
+// search all directories, and what /proc/self means plays no part.
+bool is_missing_to(const CallerView& view, int start) {
+    const auto procfs = is_procfs(start);
+    return view.ids.fsuid == 0 && procfs && !*procfs;
+}
+
 }  // namespace
 
 Result<CallerView> CallerView::open(Tid tid) {
@@ -269,13 +276,20 @@ Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string
     }
     if (last == LastLink::kFollow) {
         const bool absolute = path.front() == '/';
-        auto found = open_scoped(absolute ? view.root.get() : base, path,
-                                 absolute ? Scope::kInRoot : Scope::kBeneath);
+        const int start = absolute ? view.root.get() : base;
+        const Scope scope = absolute ? Scope::kInRoot : Scope::kBeneath;
+        auto found = open_scoped(start, path, scope, Mounts::kOne);
+        if (!found && found.error().code == ENOENT && is_missing_to(view, start)) {
+            return found.error();
+        }
+        if (!found && found.error().code == EXDEV) {
+            found = open_scoped(start, path, scope);
+        }
         if (found) {
             return WalkedPath{std::move(*found), Jump::kNo};
         }
-        // Any failure is looked at again by hand: a link to /proc/self deep in the path fails with
-        // ENOENT here, because the container's procfs does not show us.
+        // Any other failure is looked at again by hand: a link to /proc/self deep in the path fails
+        // with ENOENT here, because the container's procfs does not show us.
     }
     return Walker(view, last).walk(base, path);
 }

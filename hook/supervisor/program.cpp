@@ -7,7 +7,7 @@
 #include <array>
 #include <cerrno>
 
-#include "hook/os/kernel_constants.h"
+#include "hook/supervisor/exec_target.h"
 #include "hook/supervisor/file_name.h"
 #include "hook/supervisor/shebang.h"
 #include "hook/supervisor/wrapped_program.h"
@@ -15,7 +15,6 @@
 namespace execseal {
 namespace {
 
-constexpr unsigned kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kAtExecveCheck;
 constexpr std::size_t kCachedFiles = 4096;
 constexpr int kMaxNesting = 4;  // ld.so of ld.so of busybox ...; deeper stays what it is
 
@@ -54,7 +53,11 @@ class ProgramResolver::Pass {
           namer_(view, container),
           program_(program) {}
 
-    void run() {
+    void run(Result<WalkedPath> target) {
+        if (!target) {
+            refuse(target.error());
+            return;
+        }
         if (namer_.failure()) {
             program_.reason = namer_.failure()->text();
             return;
@@ -64,27 +67,15 @@ class ProgramResolver::Pass {
             program_.reason = done.error().text();
             return;
         }
-        auto target = open_target();
-        if (!target) {
-            refuse(target.error());
-            return;
-        }
         if (admit(std::move(*target), request_.path)) {
             follow_interpreters();
         }
     }
 
   private:
-    // Errors of ours (no descriptors left, say) are not the kernel's answer.
-    static bool is_kernels_answer(int code) {
-        constexpr std::array<int, 7> kAnswers{ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG,
-                                              EACCES, EINVAL,  EBADF};
-        return std::find(kAnswers.begin(), kAnswers.end(), code) != kAnswers.end();
-    }
-
     void refuse(const Error& error) {
         program_.outcome =
-            is_kernels_answer(error.code) ? ProgramOutcome::kRefused : ProgramOutcome::kUnresolved;
+            is_kernels_answer(error) ? ProgramOutcome::kRefused : ProgramOutcome::kUnresolved;
         program_.error = error.code;
         program_.reason = error.text();
     }
@@ -100,52 +91,6 @@ class ProgramResolver::Pass {
         }
         program_.cwd = std::move(*name);
         return Ok{};
-    }
-
-    Result<UniqueFd> open_dirfd() {
-        auto fd = open_own_path("/proc/" + std::to_string(view_.ids.tid.value) + "/fd/" +
-                                std::to_string(request_.call.dirfd));
-        if (!fd && fd.error().code == ENOENT) {
-            return Error{EBADF, "dirfd " + std::to_string(request_.call.dirfd)};
-        }
-        return fd;
-    }
-
-    Result<WalkedPath> open_target() {
-        const ExecCall& call = request_.call;
-        if ((call.flags & ~kKnownFlags) != 0) {
-            return Error{EINVAL, "execveat flags"};
-        }
-        const LastLink last =
-            (call.flags & AT_SYMLINK_NOFOLLOW) != 0 ? LastLink::kRefuse : LastLink::kFollow;
-        const std::string& path = request_.path;
-        if (path.empty() && (call.flags & AT_EMPTY_PATH) == 0) {
-            return Error{ENOENT, "empty path"};
-        }
-        if (path.starts_with('/')) {
-            return walk_path(view_, view_.root.get(), path, last);
-        }
-        UniqueFd opened;
-        int base = view_.cwd.get();
-        if (call.dirfd != AT_FDCWD) {
-            auto directory = open_dirfd();
-            if (!directory) {
-                return directory.error();
-            }
-            opened = std::move(*directory);
-            base = opened.get();
-        }
-        if (!path.empty()) {
-            return walk_path(view_, base, path, last);
-        }
-        if (!opened.valid()) {
-            auto directory = open_component(base, ".");
-            if (!directory) {
-                return directory.error();
-            }
-            opened = std::move(*directory);
-        }
-        return WalkedPath{std::move(opened), Jump::kYes};
     }
 
     // Takes the file in if the kernel would, as far as every caller is the same to it: what depends
@@ -420,9 +365,10 @@ bool ProgramResolver::is_known_plain(const FileStatus& status) const {
 }
 
 void ProgramResolver::resolve(const ExecSnapshot& request, const CallerView& view,
-                              const std::optional<RootIdentity>& container, Program& program) {
+                              const std::optional<RootIdentity>& container,
+                              Result<WalkedPath> target, Program& program) {
     program = Program{};
-    Pass(*this, request, view, container, program).run();
+    Pass(*this, request, view, container, program).run(std::move(target));
 }
 
 }  // namespace execseal

@@ -59,9 +59,11 @@ struct Program {
 
 class ProgramResolver {
   public:
-    // `container`: absent for the first exec, the caller's root is the container's then.
+    // `container`: absent for the first exec, the caller's root is the container's then. `target`:
+    // of open_exec_target().
     void resolve(const ExecSnapshot& request, const CallerView& view,
-                 const std::optional<RootIdentity>& container, Program& program);
+                 const std::optional<RootIdentity>& container, Result<WalkedPath> target,
+                 Program& program);
 
   private:
     struct FileKey {

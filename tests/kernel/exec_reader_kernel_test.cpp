@@ -84,6 +84,29 @@ TEST(ExecReader, StudiesACallerInItsOwnNamespaces) {
     EXPECT_EQ(of_task.root, study.program.root);
 }
 
+TEST(ExecReader, OfAProgramThatIsNotThereNothingElseIsRead) {
+    RequestMemory memory;
+    memory.lay_out("/a/missing", {"zero"}, {"A=1"});
+    auto child = quiet_child();
+    ExecCall call = memory.call(child.tid());
+    const ExecCall whole = call;
+    call.argv = RemoteAddr{8};  // not mapped: EFAULT, were it looked at
+    for (const ExecCall& asked : {whole, call}) {
+        const ExecStudy study = study_once(asked);
+        EXPECT_EQ(study.snapshot.outcome, SnapshotOutcome::kRefused) << study.snapshot.reason;
+        EXPECT_EQ(study.snapshot.error, ENOENT);
+        EXPECT_EQ(study.snapshot.path, "/a/missing");
+        EXPECT_EQ(study.snapshot.argv.count, 0U);
+        EXPECT_EQ(study.caller.tgid, Tgid{child.pid()});
+    }
+    memory.lay_out("/bin/true", {"zero"}, {"A=1"});
+    call = memory.call(child.tid());
+    call.argv = RemoteAddr{8};
+    const ExecStudy control = study_once(call);
+    EXPECT_EQ(control.snapshot.outcome, SnapshotOutcome::kRefused) << control.snapshot.reason;
+    EXPECT_EQ(control.snapshot.error, EFAULT);
+}
+
 TEST(ExecReader, ATaskThatIsGoneHasNoRoot) {
     ExecCall none;
     {

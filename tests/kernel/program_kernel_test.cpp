@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "hook/supervisor/exec_target.h"
 #include "hook/supervisor/shebang.h"
 #include "tests/kernel/tiny_root.h"
 
@@ -103,7 +104,8 @@ class ProgramInRoot : public ::testing::Test {
             return program;
         }
         ProgramResolver resolver;
-        resolver.resolve(request, *view, container, program);
+        resolver.resolve(request, *view, container, open_exec_target(request.call, path, *view),
+                         program);
         return program;
     }
     static Program resolve(const std::string& path, const Strings& argv = {"zero"},
@@ -145,6 +147,8 @@ TEST_F(ProgramInRoot, NamesFilesInsideTheContainer) {
 
 TEST_F(ProgramInRoot, RefusesWhatTheKernelRefuses) {
     EXPECT_EQ(refusal("/bin/missing"), ENOENT);
+    EXPECT_EQ(refusal("missing"), ENOENT);
+    EXPECT_EQ(refusal("/proc/1/missing"), ENOENT);
     EXPECT_EQ(refusal(""), ENOENT);
     EXPECT_EQ(refusal("/bin/tool/x"), ENOTDIR);
     EXPECT_EQ(refusal("/bin/tool/"), ENOTDIR);
@@ -319,6 +323,14 @@ TEST_F(ProgramInRoot, AChrootDoesNotLendTheImagesNames) {
         *root_, [] { (void)::unshare(CLONE_NEWNS); }, look);
     ASSERT_FALSE(unshared.views.empty()) << unshared.reason;
     EXPECT_EQ(unshared.views[0].exe, "other-mounts:/bin/tool");
+}
+
+TEST_F(ProgramInRoot, WhereTheRootIsAProcfsSelfIsTheCaller) {
+    const TinyRoot root(populate, [] { (void)!(::chroot("/proc") == 0 && ::chdir("/") == 0); });
+    ASSERT_TRUE(root.ready());
+    const Program program = resolve_of(root.tid(), "/self/exe", {"zero"});
+    EXPECT_EQ(program.outcome, ProgramOutcome::kFound) << program.reason;
+    EXPECT_EQ(resolve_of(root.tid(), "/self/missing", {"zero"}).error, ENOENT);
 }
 
 TEST_F(ProgramInRoot, AWorkingDirectoryOutsideTheRootGivesNoNameOfTheImage) {
