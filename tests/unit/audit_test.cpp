@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "tests/unit/folder_test.h"
 
@@ -22,17 +23,28 @@ class Audit : public FolderTest {
         plan_.annotations = {{"io.execseal.policy", "small"}};
         settings_.file = directory_ + "/audit.jsonl";
     }
-    json write(const ExecEvent& event) {
+    json write(const ExecEvent& event) { return json::parse(write_text(event)); }
+    std::string write_text(const ExecEvent& event) {
         auto log = AuditLog::open(settings_, plan_);
         EXPECT_TRUE(log.has_value());
         log->exec(event);
         std::ifstream file(settings_.file);
-        std::string line;
-        json last;
-        while (std::getline(file, line)) {
-            last = json::parse(line);
+        std::string last;
+        for (std::string line; std::getline(file, line);) {
+            last = line;
         }
         return last;
+    }
+    // What follows the time and the container's members, which open every line.
+    std::string members(const ExecEvent& event) {
+        static const std::regex opening(
+            R"(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z","event":"exec",)"
+            R"("container":\{"id":"web","name":"front"\},"policy":"small",)"
+            R"("annotations":\{"io\.execseal\.policy":"small"\},(.*)\})");
+        const std::string line = write_text(event);
+        std::smatch parts;
+        EXPECT_TRUE(std::regex_match(line, parts, opening)) << line;
+        return parts.size() == 2 ? parts[1].str() : "";
     }
 
     static ExecEvent event() {
@@ -85,6 +97,65 @@ TEST_F(Audit, ALineHoldsAllThatTheReadmePromises) {
     EXPECT_FALSE(line.contains("errno"));
     EXPECT_FALSE(line.contains("raced"));
     EXPECT_FALSE(line.contains("race_detected"));
+}
+
+// Whoever reads these lines may do so without a JSON parser (grep, awk): their very bytes are kept.
+TEST_F(Audit, TheTextOfALineIsKeptByteForByte) {
+    EXPECT_EQ(members(event()),
+              R"("host_pid":100,"container_pid":7,"ppid":99,"uid":1000,"gid":1001,)"
+              R"("exe":"/app/run.sh","argv":["/app/run.sh","a b"],"through":["/bin/sh"],)"
+              R"("requested":"run.sh","cwd":"/app","via":"exec","verdict":"allow","rule":"app",)"
+              R"("reason":"exe matches /app/*","decided_by":"small","outcome":"executed",)"
+              R"("latency_us":123)");
+
+    ExecEvent raced = event();
+    raced.facts->views.pop_back();
+    raced.facts->views[0].argv.clear();
+    raced.facts->cwd = "/\xff";
+    raced.judgement.verdict = Verdict::kAudit;
+    raced.judgement.softened = Verdict::kKill;
+    raced.judgement.policy.clear();
+    raced.outcome = Outcome::kKilled;
+    raced.error = 2;
+    raced.latency = std::chrono::microseconds(-1);
+    raced.gate.freeze = "failed: \xff \xc3\xbc";
+    raced.gate.raced = true;
+    raced.gate.race_detected = true;
+    raced.gate.race_field = "env[0]";
+    raced.gate.race_judged = "\x80";
+    raced.gate.race_taken = "/a";
+    EXPECT_EQ(members(raced),
+              R"("host_pid":100,"container_pid":7,"ppid":99,"uid":1000,"gid":1001,)"
+              R"("exe":"/app/run.sh","argv":[],"requested":"run.sh","cwd":{"hex":"2fff"},)"
+              R"("via":"exec","verdict":"audit","would_be":"kill","rule":"app",)"
+              R"("reason":"exe matches /app/*","outcome":"killed","errno":2,"latency_us":-1,)"
+              "\"freeze\":\"failed: \xef\xbf\xbd \xc3\xbc\","
+              R"("frozen_tasks":0,"frozen_us":0,"raced":true,)"
+              R"("race_detected":{"field":"env[0]","judged":{"hex":"80"},"taken":"/a"})");
+
+    ExecEvent blind;
+    blind.requested = "x";
+    EXPECT_EQ(members(blind),
+              R"("host_pid":0,"container_pid":0,"ppid":0,"requested":"x","verdict":"deny",)"
+              R"("rule":"","reason":"","outcome":"refused","latency_us":0)");
+}
+
+// Every byte as the only one of an argument, and between two letters: which of them are escaped,
+// and how, and which make bytes that are no text.
+TEST_F(Audit, EachByteIsEscapedAsJsonAsksOrShownAsHex) {
+    for (int value = 1; value < 256; ++value) {
+        const std::string byte(1, static_cast<char>(value));
+        ExecEvent odd = event();
+        odd.facts->views[0].argv = {byte, "a" + byte + "z"};
+        const std::string text = write_text(odd);
+        const json argv = json::parse(text)["argv"];
+        if (value >= 0x80) {
+            EXPECT_TRUE(argv[0].contains("hex") && argv[1].contains("hex")) << text;
+            continue;
+        }
+        const std::string dumped = json(odd.facts->views[0].argv).dump();
+        EXPECT_NE(text.find("\"argv\":" + dumped + ","), std::string::npos) << text;
+    }
 }
 
 TEST_F(Audit, BytesThatAreNotTextStandAsHexAndNothingIsCut) {
