@@ -1,26 +1,35 @@
 #include "hook/os/clock.h"
 
-#include <array>
-#include <cstdio>
-#include <ctime>
+#include <string_view>
 
 namespace execseal {
+namespace {
+
+void put_digits(std::string& text, std::size_t at, std::size_t count, long value) {
+    for (; count > 0; value /= 10) {
+        text[at + --count] = static_cast<char>('0' + value % 10);
+    }
+}
+
+}  // namespace
 
 std::string utc_now_text() {
     return utc_text(std::chrono::system_clock::now());
 }
 
 std::string utc_text(std::chrono::system_clock::time_point time) {
-    const auto since =
-        std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-    const auto seconds = static_cast<std::time_t>(since / 1'000'000);
-    tm utc{};
-    (void)::gmtime_r(&seconds, &utc);
-    std::array<char, 80> text{};
-    const int size = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
-                                   utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                                   utc.tm_min, utc.tm_sec, static_cast<int>(since % 1'000'000));
-    return {text.data(), static_cast<std::size_t>(size > 0 ? size : 0)};
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss of_day(std::chrono::floor<std::chrono::microseconds>(time - day));
+    std::string text = "0000-00-00T00:00:00.000000Z";
+    put_digits(text, 0, 4, int{date.year()});
+    put_digits(text, 5, 2, unsigned{date.month()});
+    put_digits(text, 8, 2, unsigned{date.day()});
+    put_digits(text, 11, 2, of_day.hours().count());
+    put_digits(text, 14, 2, of_day.minutes().count());
+    put_digits(text, 17, 2, of_day.seconds().count());
+    put_digits(text, 20, 6, of_day.subseconds().count());
+    return text;
 }
 
 }  // namespace execseal
