@@ -7,7 +7,7 @@
 #include "config/policy_rules.h"
 #include "hook/cli/table.h"
 #include "hook/os/check.h"
-#include "hook/supervisor/audit.h"
+#include "hook/supervisor/json_line.h"
 
 namespace execseal {
 namespace {

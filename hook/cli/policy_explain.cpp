@@ -6,7 +6,7 @@
 #include "config/condition_facts.h"
 #include "hook/cli/explain.h"
 #include "hook/cli/rootfs_program.h"
-#include "hook/supervisor/audit.h"
+#include "hook/supervisor/json_line.h"
 
 namespace execseal {
 namespace {

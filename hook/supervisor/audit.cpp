@@ -6,6 +6,7 @@
 
 #include "hook/os/clock.h"
 #include "hook/os/log.h"
+#include "hook/supervisor/json_line.h"
 
 namespace execseal {
 namespace {
@@ -24,102 +25,77 @@ const char* via_name(Via via) {
     return "child";
 }
 
-bool is_utf8(const std::string& bytes) {
-    try {
-        (void)ordered_json(bytes).dump();
-        return true;
-    } catch (const ordered_json::exception&) {
-        return false;
-    }
-}
-
 // JSON text of an object without its braces, to be put into a longer line.
-std::string members_of(const ordered_json& object, ordered_json::error_handler_t invalid_utf8 =
-                                                       ordered_json::error_handler_t::replace) {
-    const std::string text = object.dump(-1, ' ', false, invalid_utf8);
+std::string members_of(const ordered_json& object) {
+    const std::string text = object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
     return text.substr(1, text.size() - 2);
 }
 
-// How bytes that may be any become JSON.
-using BytesToJson = ordered_json (*)(const std::string&);
-
-ordered_json bytes_as_text(const std::string& bytes) {
-    return bytes;
-}
-
-void add_facts(ordered_json& line, const ExecFacts& facts, BytesToJson to_json) {
-    line["uid"] = facts.uid;
-    line["gid"] = facts.gid;
-    line["exe"] = to_json(facts.views.front().exe);
-    auto& argv = line["argv"] = ordered_json::array();
+void add_facts(JsonLine& line, const ExecFacts& facts) {
+    line.number("uid", facts.uid);
+    line.number("gid", facts.gid);
+    line.bytes("exe", facts.views.front().exe);
+    line.open_array("argv");
     for (const auto& argument : facts.views.front().argv) {
-        argv.push_back(to_json(argument));
+        line.bytes_item(argument);
     }
+    line.close_array();
     if (facts.views.size() > 1) {
-        auto& through = line["through"] = ordered_json::array();
+        line.open_array("through");
         for (std::size_t i = 1; i < facts.views.size(); ++i) {
-            through.push_back(to_json(facts.views[i].exe));
+            line.bytes_item(facts.views[i].exe);
         }
+        line.close_array();
     }
-    line["requested"] = to_json(facts.requested_path);
-    line["cwd"] = to_json(facts.cwd);
-    line["via"] = via_name(facts.via);
+    line.bytes("requested", facts.requested_path);
+    line.bytes("cwd", facts.cwd);
+    line.text("via", via_name(facts.via));
 }
 
-void add_gate(ordered_json& line, const GateReport& gate, BytesToJson to_json) {
+void add_gate(JsonLine& line, const GateReport& gate) {
     if (!gate.freeze.empty()) {
-        line["freeze"] = gate.freeze;
-        line["frozen_tasks"] = gate.frozen_tasks;
-        line["frozen_us"] =
-            std::chrono::duration_cast<std::chrono::microseconds>(gate.frozen_for).count();
+        line.text("freeze", gate.freeze);
+        line.number("frozen_tasks", static_cast<std::int64_t>(gate.frozen_tasks));
+        line.number("frozen_us",
+                    std::chrono::duration_cast<std::chrono::microseconds>(gate.frozen_for).count());
     }
     if (gate.raced) {
-        line["raced"] = true;
+        line.flag("raced");
     }
     if (gate.race_detected) {
-        line["race_detected"] = {{"field", gate.race_field},
-                                 {"judged", to_json(gate.race_judged)},
-                                 {"taken", to_json(gate.race_taken)}};
+        line.open_object("race_detected");
+        line.text("field", gate.race_field);
+        line.bytes("judged", gate.race_judged);
+        line.bytes("taken", gate.race_taken);
+        line.close_object();
     }
 }
 
-ordered_json members_of_event(const ExecEvent& event, BytesToJson to_json) {
-    ordered_json line;
-    line["host_pid"] = event.host_pid;
-    line["container_pid"] = event.container_pid;
-    line["ppid"] = event.ppid;
+void add_event(JsonLine& line, const ExecEvent& event) {
+    line.number("host_pid", event.host_pid);
+    line.number("container_pid", event.container_pid);
+    line.number("ppid", event.ppid);
     if (event.facts) {
-        add_facts(line, *event.facts, to_json);
+        add_facts(line, *event.facts);
     } else if (!event.requested.empty()) {
-        line["requested"] = to_json(event.requested);
+        line.bytes("requested", event.requested);
     }
-    line["verdict"] = verdict_name(event.judgement.verdict);
+    line.text("verdict", verdict_name(event.judgement.verdict));
     if (event.judgement.softened) {
-        line["would_be"] = verdict_name(*event.judgement.softened);
+        line.text("would_be", verdict_name(*event.judgement.softened));
     }
-    line["rule"] = event.judgement.rule;
-    line["reason"] = to_json(event.judgement.reason);
+    line.text("rule", event.judgement.rule);
+    line.bytes("reason", event.judgement.reason);
     if (!event.judgement.policy.empty()) {
-        line["decided_by"] = event.judgement.policy;
+        line.text("decided_by", event.judgement.policy);
     }
-    line["outcome"] = outcome_name(event.outcome);
+    line.text("outcome", outcome_name(event.outcome));
     if (event.error != 0) {
-        line["errno"] = event.error;
+        line.number("errno", event.error);
     }
-    line["latency_us"] =
-        std::chrono::duration_cast<std::chrono::microseconds>(event.latency).count();
-    add_gate(line, event.gate, to_json);
-    return line;
-}
-
-// To ask of each string whether it is text costs as much as to write it, and nearly all are.
-std::string event_text(const ExecEvent& event) {
-    try {
-        return members_of(members_of_event(event, bytes_as_text),
-                          ordered_json::error_handler_t::strict);
-    } catch (const ordered_json::exception&) {
-        return members_of(members_of_event(event, bytes_to_json));
-    }
+    line.number("latency_us",
+                std::chrono::duration_cast<std::chrono::microseconds>(event.latency).count());
+    add_gate(line, event.gate);
 }
 
 }  // namespace
@@ -140,21 +116,6 @@ const char* outcome_name(Outcome outcome) {
             return "gone";
     }
     return "refused";
-}
-
-ordered_json bytes_to_json(const std::string& bytes) {
-    if (is_utf8(bytes)) {
-        return bytes;
-    }
-    static constexpr char kDigits[] = "0123456789abcdef";
-    std::string hex;
-    hex.reserve(bytes.size() * 2);
-    for (const char byte : bytes) {
-        const auto value = static_cast<unsigned char>(byte);
-        hex += kDigits[value >> 4U];
-        hex += kDigits[value & 15U];
-    }
-    return {{"hex", hex}};
 }
 
 Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan) {
@@ -187,10 +148,15 @@ void AuditLog::write_line(const std::string& line) noexcept {
     }
 }
 
+std::string AuditLog::opening(const char* what) const {
+    return "{\"time\":\"" + utc_now_text() + "\",\"event\":\"" + what + "\"," + container_members_;
+}
+
 void AuditLog::exec(const ExecEvent& event) noexcept {
     try {
-        write_line("{\"time\":\"" + utc_now_text() + "\",\"event\":\"exec\"," + container_members_ +
-                   "," + event_text(event) + "}\n");
+        JsonLine line(opening("exec"));
+        add_event(line, event);
+        write_line(std::move(line).end());
     } catch (const std::exception& failure) {
         log_error(std::string("audit: an event could not be written: ") + failure.what());
     }
@@ -198,8 +164,7 @@ void AuditLog::exec(const ExecEvent& event) noexcept {
 
 void AuditLog::note(const char* what, const ordered_json& details) noexcept {
     try {
-        std::string line =
-            "{\"time\":\"" + utc_now_text() + "\",\"event\":\"" + what + "\"," + container_members_;
+        std::string line = opening(what);
         if (details.is_object() && !details.empty()) {
             line += "," + members_of(details);
         }

@@ -74,6 +74,8 @@ class AuditLog {
     AuditLog(AuditSettings settings, std::string container_members)
         : settings_(std::move(settings)), container_members_(std::move(container_members)) {}
 
+    // A line's first part: its time, what it tells of, and the container's members.
+    [[nodiscard]] std::string opening(const char* what) const;
     void write_line(const std::string& line) noexcept;
 
     AuditSettings settings_;
@@ -81,8 +83,5 @@ class AuditLog {
         container_members_;  // `"container":{...},"policy":...,` as text: the same in every line
     AppendFile file_;
 };
-
-// A byte string as JSON: itself when it is UTF-8, {"hex": "..."} otherwise.
-nlohmann::ordered_json bytes_to_json(const std::string& bytes);
 
 }  // namespace execseal

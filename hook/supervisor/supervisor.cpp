@@ -12,6 +12,7 @@
 #include "hook/os/privileges.h"
 #include "hook/os/state_dir.h"
 #include "hook/supervisor/freeze.h"
+#include "hook/supervisor/json_line.h"
 #include "hook/supervisor/notified_call.h"
 #include "hook/supervisor/pidns_listing.h"
 
