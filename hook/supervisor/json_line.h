@@ -1,7 +1,7 @@
 // JsonLine: one JSON object on one line, written member by member as text.
 //
 // For lines that are written at every exec and read by somebody else: a tree of values that is
-// walked once and dropped costs six times as much. Nearly all strings are ASCII, which is copied;
+// walked once and dropped costs four times as much. Nearly all strings are ASCII, which is copied;
 // what other bytes mean is nlohmann-json's to say.
 #pragma once
 
