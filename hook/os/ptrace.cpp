@@ -75,12 +75,8 @@ class RealPtrace final : public Ptrace {
         return Error{errno, "PTRACE_GETEVENTMSG"};
     }
 
-    Result<std::optional<std::int64_t>> syscall_result(Tid tid) override {
-        return of_registers(tid, decode);
-    }
-
-    Result<std::optional<SyscallName>> current_syscall(Tid tid) override {
-        return of_registers(tid, name_of_call);
+    Result<std::optional<SyscallState>> current_syscall(Tid tid) override {
+        return of_registers(tid, decode_call);
     }
 
     Result<std::optional<RemoteAddr>> stack_pointer(Tid tid) override {
@@ -173,31 +169,25 @@ class RealPtrace final : public Ptrace {
         return std::optional(RemoteAddr{registers.words.at(kNativeStack / 8)});
     }
 
-    static Result<std::optional<std::int64_t>> decode(const Registers& registers) {
+    // The low half of a register is its first: both architectures are little-endian.
+    static Result<std::optional<SyscallState>> decode_call(const Registers& registers) {
         const auto* bytes = reinterpret_cast<const unsigned char*>(registers.words.data());
+        SyscallState state;
         if (registers.length == kNativeLength) {
-            std::int64_t value = 0;
-            std::memcpy(&value, bytes + kNativeOffset, sizeof value);
-            return std::optional(value);
+            state.arch = kNativeArch;
+            std::memcpy(&state.nr, bytes + kNativeCall, sizeof state.nr);
+            std::memcpy(&state.result, bytes + kNativeOffset, sizeof state.result);
+            return std::optional(state);
         }
         if (registers.length == kCompatLength) {
-            std::int32_t value = 0;
-            std::memcpy(&value, bytes + kCompatOffset, sizeof value);
-            return std::optional<std::int64_t>(value);
+            std::int32_t narrow = 0;
+            state.arch = kCompatArch;
+            std::memcpy(&state.nr, bytes + kCompatCall, sizeof state.nr);
+            std::memcpy(&narrow, bytes + kCompatOffset, sizeof narrow);
+            state.result = narrow;
+            return std::optional(state);
         }
         return unknown_size();
-    }
-
-    static Result<std::optional<SyscallName>> name_of_call(const Registers& registers) {
-        const auto* bytes = reinterpret_cast<const unsigned char*>(registers.words.data());
-        const bool native = registers.length == kNativeLength;
-        if (!native && registers.length != kCompatLength) {
-            return unknown_size();
-        }
-        // The low half: both architectures are little-endian.
-        std::int32_t nr = -1;
-        std::memcpy(&nr, bytes + (native ? kNativeCall : kCompatCall), sizeof nr);
-        return std::optional(SyscallName{native ? kNativeArch : kCompatArch, nr});
     }
 
     static bool encode(std::int64_t value, Registers& registers) {

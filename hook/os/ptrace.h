@@ -68,10 +68,13 @@ struct PtraceOptions {
     friend bool operator==(const PtraceOptions&, const PtraceOptions&) = default;
 };
 
-// As in seccomp_data: AUDIT_ARCH_*, x32 with bit 30 of `nr` set.
-struct SyscallName {
+// `arch` and `nr` as in seccomp_data: AUDIT_ARCH_*, x32 with bit 30 of `nr` set, -1 outside of a
+// call. `result` as the kernel has it (-ERESTARTNOINTR and its kin too) of a call that is being
+// left.
+struct SyscallState {
     std::uint32_t arch = 0;
     int nr = -1;
+    std::int64_t result = 0;
 };
 
 class Ptrace {
@@ -85,11 +88,8 @@ class Ptrace {
     virtual Result<PtraceReach> detach(Tid tid, int signal) = 0;
     virtual Result<PtraceReach> resume(Tid tid, int signal) = 0;
     virtual Result<std::optional<std::uint64_t>> event_message(Tid tid) = 0;
-    // What the system call that the task is leaving returns, as the kernel has it (-ERESTARTNOINTR
-    // and its kin too).
-    virtual Result<std::optional<std::int64_t>> syscall_result(Tid tid) = 0;
-    // The system call that the stopped task is in or leaving; `nr` is -1 outside of one.
-    virtual Result<std::optional<SyscallName>> current_syscall(Tid tid) = 0;
+    // The system call that the stopped task is in or leaving.
+    virtual Result<std::optional<SyscallState>> current_syscall(Tid tid) = 0;
     // Of a stopped task of this program's own width; nullopt for another width.
     virtual Result<std::optional<RemoteAddr>> stack_pointer(Tid tid) = 0;
     virtual Result<PtraceReach> set_syscall_result(Tid tid, std::int64_t value) = 0;

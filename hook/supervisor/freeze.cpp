@@ -52,7 +52,7 @@ const char* freeze_failure_name(FreezeFailure failure) {
 }
 
 Freeze::Freeze(Tracer& tracer, Procfs& procfs, TaskTable& table)
-    : tracer_(tracer), procfs_(procfs), table_(table) {}
+    : tracer_(tracer), procfs_(procfs), table_(table), self_(::getpid()) {}
 
 Freeze::~Freeze() {
     if (active_) {
@@ -180,7 +180,7 @@ bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeRe
     if (task.process != Tgid{} && table_.find(task.process) == nullptr) {
         (void)table_.add(task.process, TaskOrigin::kListing, Clock::now());
     }
-    if (task.tid == request.caller || task.tid == Tid{::getpid()}) {
+    if (task.tid == request.caller || task.tid == self_) {
         known_[task.tid] = kNobody;
         ++processes_[task.process].known;
         return true;

@@ -121,6 +121,7 @@ class Freeze {
     Tracer& tracer_;
     Procfs& procfs_;
     TaskTable& table_;
+    Tid self_;  // in a container that shares our PID namespace
     bool active_ = false;
     std::vector<Held> held_;
     std::size_t first_pending_ = 0;

@@ -480,8 +480,8 @@ const Stop* Tracer::stop_of(Tid tid) const {
 
 std::optional<std::int64_t> Tracer::syscall_result(Tid tid) {
     check_thread();
-    const Result<std::optional<std::int64_t>> result = ptrace_.syscall_result(tid);
-    return result ? *result : std::nullopt;
+    const Result<std::optional<SyscallState>> call = ptrace_.current_syscall(tid);
+    return call && *call ? std::optional((*call)->result) : std::nullopt;
 }
 
 std::optional<RemoteAddr> Tracer::stack_pointer(Tid tid) {
@@ -491,11 +491,9 @@ std::optional<RemoteAddr> Tracer::stack_pointer(Tid tid) {
 }
 
 void Tracer::restart_notified_call(Tid tid) {
-    if (syscall_result(tid) != -std::int64_t{kErestartsys}) {
-        return;
-    }
     const auto call = ptrace_.current_syscall(tid);
-    if (call && *call && kind_of_call((*call)->arch, (*call)->nr) != NotifiedCall::kUnknown) {
+    if (call && *call && (*call)->result == -std::int64_t{kErestartsys} &&
+        kind_of_call((*call)->arch, (*call)->nr) != NotifiedCall::kUnknown) {
         // kernel: handle_signal(), arch/x86/kernel/signal.c, runs after this stop.
         (void)ptrace_.set_syscall_result(tid, -std::int64_t{kErestartnointr});
     }

@@ -33,10 +33,7 @@ class WatchedPtrace final : public Ptrace {
     Result<std::optional<std::uint64_t>> event_message(Tid tid) override {
         return real_->event_message(tid);
     }
-    Result<std::optional<std::int64_t>> syscall_result(Tid tid) override {
-        return real_->syscall_result(tid);
-    }
-    Result<std::optional<SyscallName>> current_syscall(Tid tid) override {
+    Result<std::optional<SyscallState>> current_syscall(Tid tid) override {
         return real_->current_syscall(tid);
     }
     Result<std::optional<RemoteAddr>> stack_pointer(Tid tid) override {

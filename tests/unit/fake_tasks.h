@@ -112,11 +112,8 @@ class FakeTasks final : public Ptrace, public TraceeWait, public Procfs {
         const auto found = messages_.find(tid);
         return found == messages_.end() ? std::nullopt : std::optional(found->second);
     }
-    Result<std::optional<std::int64_t>> syscall_result(Tid /*tid*/) override {
-        return std::optional<std::int64_t>(0);
-    }
-    Result<std::optional<SyscallName>> current_syscall(Tid /*tid*/) override {
-        return std::optional<SyscallName>();
+    Result<std::optional<SyscallState>> current_syscall(Tid /*tid*/) override {
+        return std::optional<SyscallState>(SyscallState{});
     }
     Result<std::optional<RemoteAddr>> stack_pointer(Tid /*tid*/) override {
         return std::optional<RemoteAddr>();
