@@ -29,7 +29,7 @@ class Glob {
     [[nodiscard]] const std::string& pattern() const { return pattern_; }
     [[nodiscard]] bool is_literal() const { return regex_ == nullptr; }
     // What a literal pattern matches: the pattern without its backslashes.
-    [[nodiscard]] const std::string& literal() const { return literal_; }
+    [[nodiscard]] const std::string& literal() const { return start_; }
     // The same language as an RE2 (Latin-1, to be anchored at both ends).
     [[nodiscard]] const std::string& regex_source() const { return source_; }
     // Whether a single * stands in it, which stops at a '/'.
@@ -37,7 +37,7 @@ class Glob {
 
   private:
     std::string pattern_;
-    std::string literal_;
+    std::string start_;  // what every match begins with; of a literal the whole of it
     std::string source_;
     bool stops_at_slash_ = false;
     std::shared_ptr<const re2::RE2> regex_;

@@ -30,6 +30,18 @@ TEST(Glob, OneStarStaysWithinAComponent) {
     EXPECT_FALSE(matches("/a?b", "/a/b"));
 }
 
+TEST(Glob, WhatStandsBeforeTheFirstWildcardIsWhatAMatchBeginsWith) {
+    EXPECT_TRUE(matches("LD_*", "LD_PRELOAD"));
+    EXPECT_TRUE(matches("LD_*", "LD_"));
+    EXPECT_FALSE(matches("LD_*", "LD"));
+    EXPECT_FALSE(matches("LD_*", "OLD_PWD"));
+    EXPECT_TRUE(matches("/a\\*b*c", "/a*bxc"));
+    EXPECT_FALSE(matches("/a\\*b*c", "/axbxc"));
+    EXPECT_FALSE(matches("/a*b", "/acx"));
+    EXPECT_TRUE(matches("[ab]c", "bc"));
+    EXPECT_TRUE(matches("?x", "ax"));
+}
+
 TEST(Glob, TwoStarsCrossComponents) {
     EXPECT_TRUE(matches("/usr/**", "/usr/bin/x"));
     EXPECT_FALSE(matches("/usr/**", "/usr"));
