@@ -12,6 +12,7 @@
 #include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
 #include "hook/os/pidfd.h"
+#include "hook/supervisor/notified_call.h"
 
 namespace execseal {
 namespace {
@@ -24,6 +25,9 @@ constexpr std::chrono::milliseconds kReadPatience{2};
 // What the caller of a judged exec is seized with, before the answer.
 constexpr PtraceOptions kArmedOptions{.births = true, .exec = true, .exit_kill = true};
 constexpr PtraceOptions kForkOptions{.births = true};
+
+// Notifications that a freeze receives before it begins; more would keep the first one waiting.
+constexpr int kMostArrivals = 256;
 
 seccomp_data data_of(const Notification& notification) {
     seccomp_data data{};
@@ -111,6 +115,21 @@ void ExecGate::learn_root(Tid first) {
     log_error("the container's root: " + *root_failure_);
 }
 
+void ExecGate::on_notification(Session& session, const Notification& notification) {
+    switch (kind_of_call(notification.arch, notification.nr)) {
+        case NotifiedCall::kExec:
+            on_exec(session, notification);
+            return;
+        case NotifiedCall::kFork:
+            on_fork(session, notification);
+            return;
+        case NotifiedCall::kUnknown:
+            // Not of our rules: another tool's, or an ABI that nobody has planned for.
+            (void)session.notify->answer(notification.id, Answer::fail(ENOSYS));
+            return;
+    }
+}
+
 void ExecGate::on_exec(Session& session, const Notification& notification) {
     supersede(notification);
     if (context_.forks.is_followed(notification.tid)) {
@@ -153,8 +172,10 @@ void ExecGate::supersede(const Notification& next) {
             return flow->tid == caller;
         });
     }
-    std::erase_if(deferred_forks_,
-                  [&](const DeferredFork& fork) { return fork.notification.tid == caller; });
+    for (auto* arrivals : {&arrived_, &deferred_forks_}) {
+        std::erase_if(*arrivals,
+                      [&](const Arrival& earlier) { return earlier.notification.tid == caller; });
+    }
     // One whose answer met a caller that was leaving already: no stop may come of that
     // (TIF_NOTIFY_SIGNAL, which io_uring uses, makes it leave without one).
     for (const auto& flow : active_) {
@@ -252,7 +273,7 @@ void ExecGate::advance() {
         }
     }
     while (freeze_ == nullptr && waiting_.empty() && !deferred_forks_.empty()) {
-        const DeferredFork fork = deferred_forks_.front();
+        const Arrival fork = deferred_forks_.front();
         deferred_forks_.pop_front();
         context_.forks.on_notification(*fork.session->notify, fork.notification, Clock::now());
     }
@@ -431,6 +452,7 @@ std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
     if (domain == nullptr) {
         return "the tasks of the container cannot be listed";
     }
+    take_arrived(*flow.session);
     const std::vector<QuietCaller> quiet = quiet_callers();
     FreezeRequest request;
     request.caller = flow.tid;
@@ -450,6 +472,33 @@ std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
     return std::nullopt;
 }
 
+void ExecGate::take_arrived(Session& session) {
+    for (int left = kMostArrivals; left > 0; --left) {
+        const auto state = session.notify->poll(std::chrono::milliseconds(0));
+        if (!state || *state != ListenerState::kReadable) {
+            break;
+        }
+        const auto received = session.notify->receive();
+        if (!received) {
+            log_warning("receiving a notification: " + received.error().text());
+            break;
+        }
+        if (!*received) {
+            continue;
+        }
+        // A call that was started again: of the same task there is never an older one behind it.
+        std::erase_if(arrived_, [&](const Arrival& earlier) {
+            return earlier.notification.tid == (*received)->tid;
+        });
+        if (kind_of_call((*received)->arch, (*received)->nr) == NotifiedCall::kUnknown) {
+            on_notification(session, **received);
+        } else {
+            arrived_.push_back({&session, **received});
+        }
+    }
+    session.was_emptied = true;
+}
+
 std::vector<QuietCaller> ExecGate::quiet_callers() const {
     // They wait for our answer and run nothing; to interrupt them would cancel their notification.
     // A seized task keeps the options it was seized with, so these are already what its own flow
@@ -461,9 +510,13 @@ std::vector<QuietCaller> ExecGate::quiet_callers() const {
     for (const auto& flow : waiting_) {
         quiet.push_back({flow->tid, kArmedOptions, flow->session->notify.get(), flow->id});
     }
-    for (const auto& fork : deferred_forks_) {
-        quiet.push_back({fork.notification.tid, kForkOptions, fork.session->notify.get(),
-                         fork.notification.id});
+    for (const auto* arrivals : {&arrived_, &deferred_forks_}) {
+        for (const auto& [session, notification] : *arrivals) {
+            const bool exec =
+                kind_of_call(notification.arch, notification.nr) == NotifiedCall::kExec;
+            quiet.push_back({notification.tid, exec ? kArmedOptions : kForkOptions,
+                             session->notify.get(), notification.id});
+        }
     }
     return quiet;
 }
@@ -717,6 +770,9 @@ void ExecGate::drop_done() {
 
 std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
     std::optional<Clock::time_point> next;
+    if (!arrived_.empty()) {
+        next = Clock::time_point{};  // at once, but after the stops that are there
+    }
     for (const auto& flow : reading_) {
         next = earliest({next, flow->ticket.deadline()});
     }
@@ -727,6 +783,12 @@ std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
 }
 
 void ExecGate::on_deadline(Clock::time_point now) {
+    // One at a time, as they would come from the listener: nobody's stop waits for all of them.
+    if (!arrived_.empty()) {
+        const Arrival next = arrived_.front();
+        arrived_.pop_front();
+        on_notification(*next.session, next.notification);
+    }
     for (auto next = reading_.begin(); next != reading_.end();) {
         Flow& flow = **next++;  // collect() may move it to another list
         if (flow.watched_fd >= 0 && flow.ticket.deadline() <= now) {
@@ -747,8 +809,10 @@ void ExecGate::on_deadline(Clock::time_point now) {
 }
 
 void ExecGate::forget(const Session& session) {
-    std::erase_if(deferred_forks_,
-                  [&](const DeferredFork& fork) { return fork.session == &session; });
+    for (auto* arrivals : {&arrived_, &deferred_forks_}) {
+        std::erase_if(*arrivals,
+                      [&](const Arrival& arrival) { return arrival.session == &session; });
+    }
     for (auto& flow : reading_) {
         if (flow->session == &session && flow->watched_fd >= 0) {
             context_.loop.remove(std::exchange(flow->watched_fd, -1));

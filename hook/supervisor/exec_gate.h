@@ -83,6 +83,8 @@ class ExecGate {
     // What ids mean in the container; until it is known every exec is refused.
     void set_id_maps(IdMaps maps) { id_maps_ = std::move(maps); }
 
+    // Of any call; the other two are of those kinds.
+    void on_notification(Session& session, const Notification& notification);
     void on_exec(Session& session, const Notification& notification);
     void on_fork(Session& session, const Notification& notification);
     // Stops and ends of tracees are to be looked at.
@@ -93,9 +95,9 @@ class ExecGate {
     void forget(const Session& session);
 
     [[nodiscard]] const GateCounters& counters() const { return counters_; }
-    // Execs that are not over.
+    // Execs that are not over, and calls that are still to be looked at.
     [[nodiscard]] std::size_t pending() const {
-        return reading_.size() + active_.size() + waiting_.size();
+        return reading_.size() + active_.size() + waiting_.size() + arrived_.size();
     }
     // Of the container's policy and the floor, the tighter of each.
     [[nodiscard]] const Protection& protection() const { return protection_; }
@@ -140,6 +142,9 @@ class ExecGate {
     void supersede(const Notification& next);
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Flow& flow);
+    // Receives what waits in the session's queue. Who is in it stands still, but whose notification
+    // is not received cannot be told from one that runs: it would be interrupted, and call again.
+    void take_arrived(Session& session);
     [[nodiscard]] std::vector<QuietCaller> quiet_callers() const;
 
     GateContext context_;
@@ -156,11 +161,12 @@ class ExecGate {
     Flows reading_;  // the first read has not come back yet
     Flows active_;   // armed, and at most one that has frozen the domain
     Flows waiting_;  // allowed after the first read, waiting for their turn to freeze
-    struct DeferredFork {
+    struct Arrival {
         Session* session;
         Notification notification;
     };
-    std::deque<DeferredFork> deferred_forks_;
+    std::deque<Arrival> arrived_;         // for a freeze, and not yet looked at
+    std::deque<Arrival> deferred_forks_;  // until nobody is frozen or waits for it
     Flow* freezer_ = nullptr;
     bool look_again_ = false;  // after a thaw: the stops of other armed callers were held back
     std::unique_ptr<Freeze> freeze_;  // of the one flow that has frozen the domain

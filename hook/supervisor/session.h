@@ -19,6 +19,7 @@ struct Session {
     Via kind = Via::kExec;       // kEntrypoint for the first one
     std::optional<Tgid> leader;  // the process of the first notification: the runtime's init
     bool started = false;        // the leader has executed its program
+    bool was_emptied = false;    // of its notifications, behind the event loop's back
 };
 
 // What an exec of `process` counts as.

@@ -13,7 +13,6 @@
 #include "hook/os/state_dir.h"
 #include "hook/supervisor/freeze.h"
 #include "hook/supervisor/json_line.h"
-#include "hook/supervisor/notified_call.h"
 #include "hook/supervisor/pidns_listing.h"
 
 namespace execseal {
@@ -175,6 +174,12 @@ void Supervisor::on_notify_ready(int fd, short events) {
     }
     // One a wake-up: RECV blocks when nothing waits, whatever O_NONBLOCK says, and the loop, which
     // is level-triggered, comes back for more without another question.
+    if (std::exchange(session.was_emptied, false)) {
+        const auto state = session.notify->poll(std::chrono::milliseconds(0));
+        if (!state || *state != ListenerState::kReadable) {
+            return;  // what the loop saw is received already
+        }
+    }
     auto received = session.notify->receive();
     if (!received) {
         log_warning("receiving a notification: " + received.error().text());
@@ -193,18 +198,7 @@ void Supervisor::on_notification(Session& session, const Notification& notificat
     if (!lister_ && notification.tid.value != 0) {
         learn_domain(notification.tid);
     }
-    switch (kind_of_call(notification.arch, notification.nr)) {
-        case NotifiedCall::kExec:
-            gate_->on_exec(session, notification);
-            return;
-        case NotifiedCall::kFork:
-            gate_->on_fork(session, notification);
-            return;
-        case NotifiedCall::kUnknown:
-            // Not of our rules: another tool's, or an ABI that nobody has planned for.
-            (void)session.notify->answer(notification.id, Answer::fail(ENOSYS));
-            return;
-    }
+    gate_->on_notification(session, notification);
 }
 
 void Supervisor::learn_domain(Tid first) {

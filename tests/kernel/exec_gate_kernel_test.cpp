@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "hook/supervisor/notified_call.h"
 #include "tests/kernel/fork_supervisor.h"
 
 namespace execseal {
@@ -27,10 +28,15 @@ using test::state_of;
 using Clock = ExecGate::Clock;
 
 // Verification alone, for everything: the rule makes argv something that has to be bound.
-constexpr const char* kPolicy = R"({
-    "apiVersion": "execseal/v1", "name": "gate", "default": "allow",
-    "protect": {"freeze": "off", "verify": true},
-    "rules": [{"id": "evil", "verdict": "deny", "argv": {"contains": ["evil"]}}]})";
+Policy policy_with(const std::string& freeze) {
+    return Policy::parse(R"({
+        "apiVersion": "execseal/v1", "name": "gate", "default": "allow",
+        "protect": {"freeze": ")" +
+                             freeze + R"(", "verify": true},
+        "rules": [{"id": "evil", "verdict": "deny", "argv": {"contains": ["evil"]}}]})",
+                         "policy")
+        .value();
+}
 
 // Says by one byte on descriptor 100, the container's socket, that it runs.
 constexpr const char* kWitness = EXECSEAL_TARGETS_DIR "/witness";
@@ -110,19 +116,20 @@ class HeldReader {
 class ExecGateKernel : public ::testing::Test {
   protected:
     // Anew for each container.
-    void serve(ForkedContainer& container) {
+    void serve(ForkedContainer& container) { serve(container, policy); }
+    void serve(ForkedContainer& container, const Policy& judged_by) {
         if (gate) {
             gate->forget(session);
         }
-        gate = std::make_unique<ExecGate>(GateContext{loop, plan, settings, policy, nullptr, tracer,
-                                                      *procfs, table, forks, audit});
+        gate = std::make_unique<ExecGate>(GateContext{loop, plan, settings, judged_by, nullptr,
+                                                      tracer, *procfs, table, forks, audit});
         const int copy = ::fcntl(container.listener().fd(), F_DUPFD_CLOEXEC, 3);
         session.notify = SeccompListener::adopt(UniqueFd(copy)).value();
         session.kind = Via::kEntrypoint;
         gate->set_id_maps(read_id_maps(container.init()).value());
         ASSERT_TRUE(gate->warm_up().has_value());
     }
-    Notification next_exec() {
+    Notification next_call() {
         while (true) {
             EXPECT_EQ(session.notify->poll(10s).value(), ListenerState::kReadable);
             const Notification notification = session.notify->receive().value().value();
@@ -173,7 +180,8 @@ class ExecGateKernel : public ::testing::Test {
     const ScratchFolder folder;
     const Settings settings = make_settings();
     const Plan plan;
-    const Policy policy = Policy::parse(kPolicy, "kPolicy").value();
+    const Policy policy = policy_with("off");
+    const Policy freezing = policy_with("pidns");
     EventLoop loop;
     std::unique_ptr<Ptrace> ptrace = real_ptrace();
     ForgetfulWait wait;
@@ -212,9 +220,9 @@ TEST_F(ExecGateKernel, ACallThatWasBackedOutOfDoesNotReleaseTheNextOneUnverified
     serve(container);
     const HeldReader reader;
     const Tid caller = container.init();
-    gate->on_exec(session, next_exec());
+    gate->on_exec(session, next_call());
     (void)::kill(caller.value, SIGUSR1);
-    gate->on_exec(session, next_exec());
+    gate->on_exec(session, next_call());
     serve_until_exec_stop(caller);
     reader.let_go();
     collect_the_late_read(container, caller);
@@ -239,7 +247,7 @@ TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers)
         if (learnt) {
             gate->learn_root(Tid{::getpid()});
         }
-        gate->on_exec(session, next_exec());
+        gate->on_exec(session, next_call());
         ASSERT_TRUE(eventually([&] {
             on_sigchld();
             (void)loop.run_once(Clock::now());
@@ -266,20 +274,118 @@ TEST_F(ExecGateKernel, AFailedExecThatIsFollowedByAnotherIsReportedAsFailed) {
         return 1;
     });
     serve(container);
-    gate->on_exec(session, next_exec());
-    gate->on_exec(session, next_exec());
+    gate->on_exec(session, next_call());
+    // On a busy machine the read takes longer than the gate has patience.
+    ASSERT_TRUE(eventually([&] {
+        return session.notify->poll(1ms).value() == ListenerState::kReadable ||
+               !loop.run_once(Clock::now()).has_value();
+    }));
+    gate->on_exec(session, next_call());
     // The release of the first call has made the second one start again.
     ASSERT_TRUE(eventually([&] {
         on_sigchld();
         (void)loop.run_once(Clock::now());
         if (session.notify->poll(0ms).value() == ListenerState::kReadable) {
-            gate->on_exec(session, next_exec());
+            gate->on_exec(session, next_call());
         }
         return container.has_word();
     }));
     EXPECT_EQ(container.hear(), 'g');
     EXPECT_EQ(container.wait_end(), 0);
     EXPECT_EQ(outcomes(), (std::vector<std::string>{"failed", "executed"}));
+}
+
+// None before both are there.
+int exec_from_two_children(const Inside& inside) {
+    int gate[2] = {-1, -1};
+    (void)!::pipe2(gate, O_CLOEXEC);
+    for (int i = 0; i < 2; ++i) {
+        if (::fork() == 0) {
+            char nothing = 0;
+            (void)::close(gate[1]);
+            (void)!::read(gate[0], &nothing, 1);
+            ::_exit(exec_in_spite_of_signals(inside));
+        }
+    }
+    (void)::close(gate[1]);
+    while (::wait(nullptr) > 0 || errno == EINTR) {
+    }
+    return 0;
+}
+
+class ExecGateUnderFreeze : public ExecGateKernel {
+  protected:
+    void SetUp() override {
+        serve(container_, freezing);
+        gate->set_lister(lister_.get());
+    }
+    // Gives the first exec, while the second waits in the notify queue.
+    Notification first_of_two() {
+        Notification next = next_call();
+        while (kind_of_call(next.arch, next.nr) == NotifiedCall::kFork) {
+            (void)session.notify->answer(next.id, Answer::go_on());
+            next = next_call();
+        }
+        EXPECT_EQ(session.notify->poll(10s).value(), ListenerState::kReadable);
+        return next;
+    }
+    void serve_until_executed(std::size_t execs, bool arrivals_too) {
+        ASSERT_TRUE(eventually([&] {
+            on_sigchld();
+            (void)loop.run_once(Clock::now());
+            if (arrivals_too) {
+                gate->on_deadline(Clock::now());
+            }
+            return outcomes().size() == execs;
+        }));
+        EXPECT_EQ(outcomes(), std::vector<std::string>(execs, "executed"));
+    }
+    static bool is_in_execve(Tid tid) {
+        std::string call;
+        std::ifstream("/proc/" + std::to_string(tid.value) + "/syscall") >> call;
+        return call == std::to_string(SYS_execve) && state_of(tid.value) == 'S';
+    }
+
+    ForkedContainer container_{NotifiedCalls::kForksAndExecs, exec_from_two_children};
+    std::unique_ptr<PidnsLister> lister_ = PidnsLister::open(container_.init()).value();
+};
+
+// Interrupted, it would have to call again.
+TEST_F(ExecGateUnderFreeze, WhoWaitsInTheNotifyQueueIsLeftThere) {
+    gate->on_exec(session, first_of_two());
+    serve_until_executed(1, false);
+    ASSERT_EQ(session.notify->poll(0ms).value(), ListenerState::kIdle);
+    EXPECT_EQ(gate->pending(), 1U);
+    serve_until_executed(2, true);
+    EXPECT_NE(session.notify->poll(0ms).value(), ListenerState::kReadable);
+}
+
+// A task calls three times, for a signal and for a freeze: its first call is being read, the second
+// was received by the other's freeze, and the third is received by the freeze for the first.
+TEST_F(ExecGateUnderFreeze, WhoCallsAgainIsNotForgotten) {
+    const HeldReader reader;
+    const Notification first = first_of_two();
+    const auto calls_again = [&](const NotifyId& earlier) {
+        return eventually([&] {
+            on_sigchld();
+            return session.notify->id_valid(earlier).value() == NotifyReach::kGone &&
+                   !tracer.is_attached(first.tid) && is_in_execve(first.tid);
+        });
+    };
+    gate->on_exec(session, first);
+    (void)::kill(first.tid.value, SIGUSR1);
+    ASSERT_TRUE(calls_again(first.id));
+    gate->on_exec(session, next_call());
+    serve_until_executed(1, false);
+    ASSERT_TRUE(calls_again(first.id));
+    EXPECT_EQ(session.notify->poll(10s).value(), ListenerState::kReadable);
+    reader.let_go();
+    ASSERT_TRUE(eventually([&] {
+        (void)loop.run_once(Clock::now());
+        return session.notify->poll(0ms).value() == ListenerState::kIdle;
+    }));
+    serve_until_executed(2, true);
+    EXPECT_EQ(container_.wait_end(), 0);
 }
 
 void* exec_from_thread(void* argument) {
@@ -307,13 +413,13 @@ TEST_F(ExecGateKernel, ALeaderThatItsThreadReplacesDoesNotReleaseTheThreadUnveri
         serve(container);
         const HeldReader reader;
         const Tid leader = container.init();
-        const Notification first = next_exec();
+        const Notification first = next_call();
         ASSERT_EQ(first.tid, leader);
         gate->on_exec(session, first);
         reader.let_go();
         reader.wait_until_idle();
         container.say('g');
-        const Notification second = next_exec();
+        const Notification second = next_call();
         ASSERT_NE(second.tid, leader);
         gate->on_exec(session, second);
         if (!tracer.is_attached(second.tid)) {
@@ -343,7 +449,7 @@ TEST_F(ExecGateKernel, AProcessWhoseExecCannotBeVerifiedDiesBeforeItsFirstInstru
     });
     serve(container);
     container.say('g');
-    const Notification notification = next_exec();
+    const Notification notification = next_call();
     const Tid leader = container.init();
     ASSERT_NE(notification.tid, leader);
     gate->on_exec(session, notification);
