@@ -172,10 +172,7 @@ void ExecGate::supersede(const Notification& next) {
             return flow->tid == caller;
         });
     }
-    for (auto* arrivals : {&arrived_, &deferred_forks_}) {
-        std::erase_if(*arrivals,
-                      [&](const Arrival& earlier) { return earlier.notification.tid == caller; });
-    }
+    drop_arrivals_of(caller);
     // One whose answer met a caller that was leaving already: no stop may come of that
     // (TIF_NOTIFY_SIGNAL, which io_uring uses, makes it leave without one).
     for (const auto& flow : active_) {
@@ -197,6 +194,16 @@ void ExecGate::supersede(const Notification& next) {
     }
     drop_done();
     advance();
+}
+
+void ExecGate::drop_arrivals_of(Tid caller) {
+    if (caller.value == 0) {
+        return;
+    }
+    for (auto* arrivals : {&arrived_, &deferred_forks_}) {
+        std::erase_if(*arrivals,
+                      [&](const Arrival& earlier) { return earlier.notification.tid == caller; });
+    }
 }
 
 void ExecGate::collect(Flow& flow, Clock::time_point until) {
@@ -486,10 +493,7 @@ void ExecGate::take_arrived(Session& session) {
         if (!*received) {
             continue;
         }
-        // A call that was started again: of the same task there is never an older one behind it.
-        std::erase_if(arrived_, [&](const Arrival& earlier) {
-            return earlier.notification.tid == (*received)->tid;
-        });
+        drop_arrivals_of((*received)->tid);
         if (kind_of_call((*received)->arch, (*received)->nr) == NotifiedCall::kUnknown) {
             on_notification(session, **received);
         } else {

@@ -140,6 +140,8 @@ class ExecGate {
     void drop_done();
     // A task that notifies anew has left its earlier calls, whatever has become of their reading.
     void supersede(const Notification& next);
+    // Of those that wait to be looked at. Not of 0: any task that we cannot see has that number.
+    void drop_arrivals_of(Tid caller);
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Flow& flow);
     // Receives what waits in the session's queue. Who is in it stands still, but whose notification
