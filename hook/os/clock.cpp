@@ -1,7 +1,5 @@
 #include "hook/os/clock.h"
 
-#include <string_view>
-
 namespace execseal {
 namespace {
 

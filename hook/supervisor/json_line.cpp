@@ -95,14 +95,8 @@ void JsonLine::begin(std::string_view name) {
 }
 
 void JsonLine::append_bytes(const std::string& bytes) {
-    if (append_ascii(bytes)) {
-        return;
-    }
-    // To ask first whether it is text would cost as much as to write it.
-    try {
-        line_ += ordered_json(bytes).dump();
-    } catch (const ordered_json::exception&) {
-        line_ += hex_of(bytes).dump();
+    if (!append_ascii(bytes)) {
+        line_ += bytes_to_json(bytes).dump();
     }
 }
 
