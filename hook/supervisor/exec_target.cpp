@@ -37,6 +37,9 @@ Result<WalkedPath> open_exec_target(const ExecCall& call, const std::string& pat
     if (path.starts_with('/')) {
         return walk_path(view, view.root.get(), path, last);
     }
+    if (call.dirfd == AT_FDCWD && !path.empty()) {
+        return walk_path(view, view.cwd.get(), path, last);
+    }
     auto base =
         call.dirfd == AT_FDCWD ? open_component(view.cwd.get(), ".") : open_dirfd(view, call.dirfd);
     if (!base) {
