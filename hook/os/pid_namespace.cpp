@@ -19,7 +19,6 @@
 #include <cstring>
 #include <string>
 
-#include "hook/os/file_read.h"
 #include "hook/os/kernel_constants.h"
 #include "hook/os/procfs.h"
 #include "hook/os/unix_socket.h"
@@ -146,14 +145,12 @@ std::optional<ino_t> inode_of(int fd) {
 
 // A task's numbers, from our namespace to its own; never empty.
 Result<std::vector<pid_t>> numbers_of(Tid task) {
-    const std::string path = "/proc/" + std::to_string(task.value) + "/status";
-    const Result<std::string> text = read_file(path, std::size_t{1} << 20);
-    if (!text) {
-        return text.error();
+    Result<TaskStatus> status = read_task_status(task);
+    if (!status) {
+        return status.error();
     }
-    std::optional<TaskStatus> status = parse_task_status(*text);
-    if (!status || status->namespace_ids.empty()) {
-        return make_error(path + ": no NSpid");
+    if (status->namespace_ids.empty()) {
+        return make_error("/proc/" + std::to_string(task.value) + "/status: no NSpid");
     }
     return std::move(status->namespace_ids);
 }

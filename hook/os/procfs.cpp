@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "hook/os/file_read.h"
 #include "hook/os/kernel_constants.h"
 
 namespace execseal {
@@ -290,6 +291,19 @@ std::optional<TaskStatus> parse_task_status(std::string_view text) {
         return std::nullopt;
     }
     return status;
+}
+
+Result<TaskStatus> read_task_status(Tid tid) {
+    const std::string path = "/proc/" + std::to_string(tid.value) + "/status";
+    const Result<std::string> text = read_file(path, kStatusLimit);
+    if (!text) {
+        return text.error();
+    }
+    std::optional<TaskStatus> status = parse_task_status(*text);
+    if (!status) {
+        return make_error(path + ": not of the form that proc(5) tells");
+    }
+    return std::move(*status);
 }
 
 Result<std::unique_ptr<Procfs>> open_procfs(const char* path) {

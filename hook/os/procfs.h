@@ -66,6 +66,10 @@ class Procfs {
     virtual Result<std::optional<std::string>> exe(Tid tid) = 0;
 };
 
+// Of our own /proc, for who asks without a Procfs. A task that is gone is an Error with the code
+// ENOENT or ESRCH.
+Result<TaskStatus> read_task_status(Tid tid);
+
 Result<std::unique_ptr<Procfs>> open_procfs(const char* path = "/proc");
 
 }  // namespace execseal

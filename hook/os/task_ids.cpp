@@ -37,25 +37,19 @@ Result<TaskIds> from_pidfd(Tid tid) {
 
 // FIXME(kernel >= 6.13): remove.
 Result<TaskIds> from_status(Tid tid) {
-    const auto procfs = open_procfs();
-    if (!procfs) {
-        return procfs.error();
-    }
-    const auto status = (*procfs)->status(tid);
+    const auto status = read_task_status(tid);
     if (!status) {
-        return status.error();
-    }
-    if (!*status) {
-        return Error{ESRCH, "/proc/" + std::to_string(tid.value) + "/status"};
+        const Error& error = status.error();
+        return error.code == ENOENT ? Error{ESRCH, error.context} : error;
     }
     TaskIds ids;
     ids.tid = tid;
-    ids.tgid = (*status)->tgid;
-    ids.parent = (*status)->parent;
-    ids.euid = (*status)->effective_uid;
-    ids.egid = (*status)->effective_gid;
-    ids.fsuid = (*status)->filesystem_uid;
-    ids.fsgid = (*status)->filesystem_gid;
+    ids.tgid = status->tgid;
+    ids.parent = status->parent;
+    ids.euid = status->effective_uid;
+    ids.egid = status->effective_gid;
+    ids.fsuid = status->filesystem_uid;
+    ids.fsgid = status->filesystem_gid;
     return ids;
 }
 
