@@ -251,7 +251,7 @@ bool Freeze::wait_for_all(const FreezeRequest& request, FreezeReport& report) {
     if (parent != known_.end() && parent->second != kNobody) {
         Held& held = held_[parent->second];
         if (held.state == State::kPending && tracer_.look(held.tid) == Awaited::kTick &&
-            is_kernel_held(held.tid, true)) {
+            is_kernel_held(held.tid, request, true)) {
             held.state = State::kInKernel;
             report.in_kernel.push_back(held.tid);
         }
@@ -281,7 +281,7 @@ bool Freeze::wait_for(std::size_t index, const FreezeRequest& request, FreezeRep
             case Awaited::kTick: {
                 const Clock::time_point now = Clock::now();
                 since = since.value_or(now);
-                if (is_kernel_held(tid, now - *since >= request.patience)) {
+                if (is_kernel_held(tid, request, now - *since >= request.patience)) {
                     held_[index].state = State::kInKernel;
                     report.in_kernel.push_back(tid);
                 } else if (now > request.deadline) {
@@ -299,15 +299,18 @@ bool Freeze::wait_for(std::size_t index, const FreezeRequest& request, FreezeRep
 // Will not stop before the kernel lets it go, and cannot run its program before it stops: the
 // interrupt is pending. A parent is most likely the vfork parent of somebody who stands still and
 // is not waited for; /proc/TID/syscall would tell, but may block (see Procfs).
-bool Freeze::is_kernel_held(Tid tid, bool patience_over) {
+bool Freeze::is_kernel_held(Tid tid, const FreezeRequest& request, bool patience_over) {
     const Result<std::optional<TaskStatus>> status = procfs_.status(tid);
     if (!status || !*status || (*status)->state != 'D') {
         return false;
     }
-    return patience_over || is_a_parent((*status)->tgid);
+    return patience_over || is_a_parent((*status)->tgid, request);
 }
 
-bool Freeze::is_a_parent(Tgid process) {
+bool Freeze::is_a_parent(Tgid process, const FreezeRequest& request) {
+    if (process == request.parent) {
+        return true;
+    }
     if (!parents_) {
         parents_.emplace();
         std::size_t left = kParentsAsked;

@@ -109,9 +109,9 @@ class Freeze {
     bool wait_for_all(const FreezeRequest& request, FreezeReport& report);
     // Waits for one until it is not pending any more; false as above.
     bool wait_for(std::size_t index, const FreezeRequest& request, FreezeReport& report);
-    bool is_kernel_held(Tid tid, bool patience_over);
-    // Whether a task of the domain has this process as its parent.
-    bool is_a_parent(Tgid process);
+    bool is_kernel_held(Tid tid, const FreezeRequest& request, bool patience_over);
+    // Whether the caller or a task of the domain has this process as its parent.
+    bool is_a_parent(Tgid process, const FreezeRequest& request);
     void adopt_birth(std::size_t creator, FreezeReport& report);
     void add(const Held& held);
     void forget(const Held& ended);

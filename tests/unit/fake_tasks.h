@@ -161,6 +161,9 @@ class FakeTasks final : public Ptrace, public TraceeWait, public Procfs {
     Result<std::optional<Stop>> wait(Tid tid) override {
         CHECK(armed_);
         ++ticks;
+        if (before_tick) {
+            before_tick();
+        }
         return try_wait(tid);
     }
     Result<> arm(std::chrono::microseconds /*slice*/) override {
@@ -200,6 +203,7 @@ class FakeTasks final : public Ptrace, public TraceeWait, public Procfs {
     std::map<Tid, FakeTask> tasks;
     std::vector<Tid> detached;  // in their order
     int ticks = 0;
+    std::function<void()> before_tick;
 
   private:
     FakeTask* tracee(Tid tid) {

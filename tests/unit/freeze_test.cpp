@@ -282,6 +282,26 @@ TEST_F(FreezeOfFakes, AVforkParentIsNotWaitedForAndGoesWhenTheKernelLetsItGo) {
     EXPECT_EQ(parent.detached_with, std::vector<int>{0});
 }
 
+// On a busy CPU it comes to its wait later than its child to the exec.
+TEST_F(FreezeOfFakes, TheCallersVforkParentIsNotWaitedForWhenItSleepsLate) {
+    FakeTask& parent = add_process(200);
+    parent.state = 'R';
+    parent.when_interrupted = [](FakeTask&) {};
+    machine.before_tick = [&parent] { parent.state = 'D'; };
+    FreezeRequest request;
+    request.caller = kCaller;
+    request.parent = Tgid{200};
+    request.deadline = Clock::now() + 20s;
+    request.patience = 1h;
+    const FreezeReport report = freeze.freeze(lister, request);
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.in_kernel, std::vector<Tid>{Tid{200}});
+    EXPECT_EQ(machine.ticks, 1);
+    freeze.thaw();
+    parent.stops.emplace_back(stop::Trap{});
+    expect_all_let_go();
+}
+
 TEST_F(FreezeOfFakes, TheThawOwesEveryoneTheSignalOfItsStop) {
     add_process(200).when_interrupted = [](FakeTask& task) {
         task.stops.emplace_back(stop::Signal{SIGUSR1});
