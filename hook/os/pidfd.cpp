@@ -1,5 +1,6 @@
 #include "hook/os/pidfd.h"
 
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,11 @@ Result<UniqueFd> open_pidfd(pid_t pid) {
         return Error{errno, "pidfd_open " + std::to_string(pid)};
     }
     return fd;
+}
+
+bool has_ended(int pidfd) {
+    pollfd entry{pidfd, POLLIN, 0};
+    return ::poll(&entry, 1, 0) != 0;
 }
 
 Result<> send_signal(int pidfd, int signal) {

@@ -11,6 +11,9 @@ namespace execseal {
 // Readable (POLLIN) once the process has ended. `pid` must be a process, not another thread.
 Result<UniqueFd> open_pidfd(pid_t pid);
 
+// Whether the process of open_pidfd() has; true for one that cannot be asked.
+bool has_ended(int pidfd);
+
 // To the process as a whole; ESRCH as the Error's code once it has ended.
 Result<> send_signal(int pidfd, int signal);
 

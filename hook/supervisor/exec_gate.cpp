@@ -99,6 +99,9 @@ ExecGate::ExecGate(const GateContext& context)
     traits_.freeze = protection_.freeze != FreezeScope::kOff;
     traits_.verify = protection_.verify;
     traits_.on_freeze_failure = protection_.on_freeze_failure;
+    if (traits_.freeze) {
+        context_.forks.tell_vforks_to(vfork_parents_);
+    }
 }
 
 ExecGate::~ExecGate() = default;
@@ -446,6 +449,7 @@ std::optional<ExecInput> ExecGate::freeze(Flow& flow) {
 }
 
 std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
+    const Tid sleeper = vfork_parents_.take(flow.process, flow.tid);
     std::unique_ptr<ProcessLister> siblings;
     TaskLister* domain = lister_;
     if (protection_.freeze == FreezeScope::kSiblings) {
@@ -464,6 +468,7 @@ std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
     FreezeRequest request;
     request.caller = flow.tid;
     request.parent = flow.study.caller.parent;
+    request.sleeper = sleeper;
     request.quiet = quiet;
     request.deadline = flow.frozen_at + protection_.freeze_budget;
     freeze_ = std::make_unique<Freeze>(context_.tracer, context_.procfs, context_.tasks);

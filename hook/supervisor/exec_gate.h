@@ -33,6 +33,7 @@
 #include "hook/supervisor/session.h"
 #include "hook/supervisor/tracer.h"
 #include "hook/supervisor/verify.h"
+#include "hook/supervisor/vfork_parents.h"
 
 namespace execseal {
 
@@ -171,6 +172,7 @@ class ExecGate {
     std::deque<Arrival> deferred_forks_;  // until nobody is frozen or waits for it
     Flow* freezer_ = nullptr;
     bool look_again_ = false;  // after a thaw: the stops of other armed callers were held back
+    VforkParents vfork_parents_;
     std::unique_ptr<Freeze> freeze_;  // of the one flow that has frozen the domain
     GateCounters counters_;
 };

@@ -312,6 +312,9 @@ void ForkTracking::poll_flow(Tid caller, Clock::time_point now) {
                is_birth(*stop) && event->message != 0) {
         occasion.child = Tid{static_cast<pid_t>(event->message)};
         input = ForkInput::kBorn;
+        if (event->kind == stop::EventKind::kVfork && vfork_parents_ != nullptr) {
+            vfork_parents_->add(caller, Tgid{occasion.child.value});
+        }
     }
     if (input != ForkInput::kBorn && is_in_call(found->second.state)) {
         ++counts_.without_child;

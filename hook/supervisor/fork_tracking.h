@@ -16,6 +16,7 @@
 #include "hook/supervisor/fork_flow.h"
 #include "hook/supervisor/task_table.h"
 #include "hook/supervisor/tracer.h"
+#include "hook/supervisor/vfork_parents.h"
 
 namespace execseal {
 
@@ -51,6 +52,9 @@ class ForkTracking {
     using Clock = std::chrono::steady_clock;
 
     ForkTracking(Tracer& tracer, TaskTable& table, Procfs& procfs, ForkTrackingLimits limits = {});
+
+    // To be told of each vfork from now on; outlives this.
+    void tell_vforks_to(VforkParents& parents) { vfork_parents_ = &parents; }
 
     // A fork, vfork, clone or clone3 of this listener. The listener is not kept.
     void on_notification(SeccompNotify& listener, const Notification& notification,
@@ -142,6 +146,7 @@ class ForkTracking {
     std::deque<Deadline> deadlines_;        // of the grace
     std::deque<Deadline> keeps_;            // of those that are kept
     std::vector<Stray> strays_;
+    VforkParents* vfork_parents_ = nullptr;
     // When a caller was last found not to catch SIGCHLD.
     std::unordered_map<Tid, Clock::time_point> not_catching_;
     std::vector<Tid> scratch_;

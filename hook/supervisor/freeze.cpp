@@ -180,7 +180,10 @@ bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeRe
     if (task.process != Tgid{} && table_.find(task.process) == nullptr) {
         (void)table_.add(task.process, TaskOrigin::kListing, Clock::now());
     }
-    if (task.tid == request.caller || task.tid == self_) {
+    if (task.tid == request.sleeper) {
+        report.in_kernel.push_back(task.tid);
+    }
+    if (task.tid == request.caller || task.tid == request.sleeper || task.tid == self_) {
         known_[task.tid] = kNobody;
         ++processes_[task.process].known;
         return true;

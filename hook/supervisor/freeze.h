@@ -45,6 +45,7 @@ struct QuietCaller {
 struct FreezeRequest {
     Tid caller;   // never touched
     Tgid parent;  // of the caller, the likely one to wait for it in vfork(2); 0: not known
+    Tid sleeper;  // waits for the caller in vfork(2) for certain, and is not touched; 0: not known
     std::span<const QuietCaller> quiet;
     std::chrono::steady_clock::time_point deadline;
     // How long an uninterruptible task is waited for.

@@ -204,6 +204,30 @@ TEST_P(EachWayToFork, TheChildIsInTheTableBeforeItsFirstInstruction) {
     EXPECT_TRUE(supervisor.serve_until([&] { return supervisor.table.size() == 0; }));
 }
 
+TEST_P(EachWayToFork, OnlyAVforkLeavesAParentThatIsKnownToSleep) {
+    if (is_i386(GetParam()) && !has_i386_entry()) {
+        GTEST_SKIP() << "this kernel has no i386 entry (CONFIG_IA32_EMULATION)";
+    }
+    ForkedContainer container(NotifiedCalls::kForks, [this](const Inside& inside) {
+        return fork_once_in_a_worker(inside);
+    });
+    ForkSupervisor supervisor(container);
+    VforkParents parents;
+    supervisor.tracking.tell_vforks_to(parents);
+    int sleepers = 0;
+    supervisor.ptrace.before_detach = [&](Tid tid) {
+        const Tgid process{tid.value};
+        if (const Tid sleeper = parents.take(process, tid); sleeper != Tid{}) {
+            ++sleepers;
+            EXPECT_EQ(sleeper.value, supervisor.table.find(process)->parent.value);
+        }
+    };
+    ASSERT_TRUE(supervisor.serve_until([&] { return page.done == 1 && page.ran == 1; }));
+    EXPECT_EQ(sleepers, GetParam() == How::kVfork ? 1 : 0);
+    container.say(0);
+    EXPECT_EQ(container.wait_end(), 0);
+}
+
 // The control: without tracking the child runs while no table has it.
 TEST_P(EachWayToFork, RunsUnregisteredUnderAnAgentThatOnlySaysContinue) {
     if (is_i386(GetParam()) && !has_i386_entry()) {

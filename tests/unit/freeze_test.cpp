@@ -302,6 +302,24 @@ TEST_F(FreezeOfFakes, TheCallersVforkParentIsNotWaitedForWhenItSleepsLate) {
     expect_all_let_go();
 }
 
+TEST_F(FreezeOfFakes, WhoSleepsUntilTheCallersExecIsNotTouched) {
+    FakeTask& sleeper = add_process(200);
+    add_process(201);
+    FreezeRequest request;
+    request.caller = kCaller;
+    request.parent = Tgid{200};
+    request.sleeper = Tid{200};
+    request.deadline = Clock::now() + 20s;
+    const FreezeReport report = freeze.freeze(lister, request);
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.in_kernel, std::vector<Tid>{Tid{200}});
+    EXPECT_EQ(report.held, 1U);
+    EXPECT_EQ(sleeper.tracer, Tid{});
+    freeze.thaw();
+    EXPECT_EQ(machine.detached, std::vector<Tid>{Tid{201}});
+    expect_all_let_go();
+}
+
 TEST_F(FreezeOfFakes, TheThawOwesEveryoneTheSignalOfItsStop) {
     add_process(200).when_interrupted = [](FakeTask& task) {
         task.stops.emplace_back(stop::Signal{SIGUSR1});

@@ -1,0 +1,37 @@
+// VforkParents: who sleeps in vfork(2) until a new process executes a program.
+//
+// Takes the vfork events of the fork tracking; tells a freeze which task need not be stopped. Must
+// never name a task that may run: an entry holds its child by pidfd, and serves one exec.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+
+#include "hook/os/ids.h"
+#include "hook/os/unique_fd.h"
+
+namespace execseal {
+
+class VforkParents {
+  public:
+    // `child` is held stopped by us, and `parent` has just told of its birth. From there on the
+    // kernel keeps it until the child's first thread lets go of their common memory, in execve(2)
+    // or by its end: wait_for_vfork_done() and mm_release(), kernel/fork.c. Only death ends that
+    // wait earlier. A child that is a thread, or finds no room, is left out.
+    void add(Tid parent, Tgid child);
+
+    // For the exec of one of the process's threads, before it is answered: whatever becomes of the
+    // exec, the entry is gone. 0: nobody is known to sleep. An exec of another than the first
+    // thread takes its place and ends the sleep, so that it is told of nobody.
+    [[nodiscard]] Tid take(Tgid process, Tid caller);
+
+  private:
+    struct Entry {
+        Tid parent;
+        UniqueFd child;  // its pidfd
+    };
+
+    std::unordered_map<Tgid, Entry> entries_;
+};
+
+}  // namespace execseal
