@@ -266,24 +266,38 @@ Result<UniqueFd> open_directory(const char* path) {
 
 NumberDirectory::NumberDirectory() : buffer_(kDirectoryBuffer) {}
 
-Result<bool> NumberDirectory::list(int parent, const char* path, std::vector<pid_t>& numbers) {
-    const UniqueFd directory(::openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+Result<UniqueFd> open_listing(int parent, const char* path) {
+    UniqueFd directory(::openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) {
-        if (errno == ENOENT || errno == ESRCH) {
-            return false;
-        }
         return Error{errno, std::string("open of directory ") + path};
     }
+    return directory;
+}
+
+Result<bool> NumberDirectory::list(int parent, const char* path, std::vector<pid_t>& numbers) {
+    const Result<UniqueFd> directory = open_listing(parent, path);
+    if (!directory) {
+        const int error = directory.error().code;
+        return error == ENOENT || error == ESRCH ? Result<bool>(false) : directory.error();
+    }
+    const Result<> read = this->read(directory->get(), numbers);
+    return read ? Result<bool>(true) : read.error();
+}
+
+Result<> NumberDirectory::read(int directory, std::vector<pid_t>& numbers) {
+    if (::lseek(directory, 0, SEEK_SET) != 0) {
+        return Error{errno, "lseek of a directory of numbers"};
+    }
     while (true) {
-        const ssize_t length = ::getdents64(directory.get(), buffer_.data(), buffer_.size());
+        const ssize_t length = ::getdents64(directory, buffer_.data(), buffer_.size());
         if (length < 0) {
             if (errno == ENOENT || errno == ESRCH) {
-                return true;  // the process has ended meanwhile
+                return Ok{};  // the process has ended meanwhile
             }
-            return Error{errno, std::string("getdents64 of ") + path};
+            return Error{errno, "getdents64 of a directory of numbers"};
         }
         if (length == 0) {
-            return true;
+            return Ok{};
         }
         const char* next = buffer_.data();
         const char* const end = next + length;

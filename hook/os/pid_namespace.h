@@ -59,10 +59,15 @@ class NumberDirectory {
     // Appends the names under `parent`/`path` that are numbers; path "." is `parent` itself. False:
     // no such directory (any more).
     Result<bool> list(int parent, const char* path, std::vector<pid_t>& numbers);
+    // The same of one that open_listing() has opened; can be done again and again.
+    Result<> read(int directory, std::vector<pid_t>& numbers);
 
   private:
     std::vector<char> buffer_;
 };
+
+// A directory for NumberDirectory::read().
+Result<UniqueFd> open_listing(int parent, const char* path);
 
 // A directory, for looking things up in it.
 Result<UniqueFd> open_directory(const char* path);

@@ -80,7 +80,7 @@ const CgroupPath* choose(const std::vector<CgroupPath>& paths) {
     return nullptr;
 }
 
-Result<> append_tasks(const std::string& file, std::vector<ListedTask>& tasks) {
+Result<> append_tasks(const std::string& file, std::vector<pid_t>& tasks) {
     const Result<std::string> text = read_file(file, kFileLimit);
     if (!text) {
         // Removed meanwhile, or a threaded group's file that only its domain shows: no tasks here.
@@ -93,7 +93,7 @@ Result<> append_tasks(const std::string& file, std::vector<ListedTask>& tasks) {
         pid_t number = 0;
         const auto parsed = std::from_chars(next, end, number);
         if (parsed.ec == std::errc{} && number > 0) {
-            tasks.push_back({Tid{number}, Tgid{}, number});
+            tasks.push_back(number);
         }
         next = parsed.ptr + 1;  // at the newline, or one character that is none of ours
     }
@@ -126,12 +126,12 @@ Result<std::unique_ptr<CgroupLister>> CgroupLister::open(Tid member) {
         "cgroup " + path->path + " of " + std::to_string(member.value)));
 }
 
-Result<> CgroupLister::list(std::vector<ListedTask>& tasks) {
+Result<> CgroupLister::list_numbers(std::vector<pid_t>& numbers) {
     std::vector<std::string> directories{directory_};
     while (!directories.empty()) {
         const std::string directory = std::move(directories.back());
         directories.pop_back();
-        if (Result<> listed = append_tasks(directory + "/" + file_, tasks); !listed) {
+        if (Result<> listed = append_tasks(directory + "/" + file_, numbers); !listed) {
             return listed;
         }
         std::error_code error;
@@ -144,6 +144,10 @@ Result<> CgroupLister::list(std::vector<ListedTask>& tasks) {
         }
     }
     return Ok{};
+}
+
+std::optional<ListedTask> CgroupLister::find(pid_t number) const {
+    return ListedTask{Tid{number}, Tgid{}, number};
 }
 
 Result<std::size_t> CgroupLister::count_threads(const ListedTask& /*leader*/) {

@@ -99,14 +99,18 @@ FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
 
 bool Freeze::run_pass(TaskLister& lister, const FreezeRequest& request, FreezeReport& report) {
     ++report.passes;
-    listed_.clear();
-    if (const Result<> listed = lister.list(listed_); !listed) {
+    numbers_.clear();
+    if (const Result<> listed = lister.list_numbers(numbers_); !listed) {
         fail(report, FreezeFailure::kListing, Tid{}, listed.error().text());
         return false;
     }
     bool news = false;
-    for (const ListedTask& task : listed_) {
-        news = take_process(lister, task, request, report) || news;
+    for (const pid_t number : numbers_) {
+        if (settled_.contains(number)) {
+            continue;
+        }
+        const std::optional<ListedTask> task = lister.find(number);
+        news = !task || take_process(lister, *task, request, report) || news;
         if (report.failure != FreezeFailure::kNone) {
             return false;
         }
@@ -153,7 +157,12 @@ bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
     if (*threads != 0) {
         Process& process = processes_[leader.process];
         process.complete = *threads == process.known;
+        process.number = leader.number;
         news = news || !process.complete;
+        if (const auto held = known_.find(leader.tid);
+            process.complete && held != known_.end() && held->second != kNobody) {
+            settled_.insert(leader.number);
+        }
     }
     return news;
 }
@@ -170,6 +179,7 @@ void Freeze::forget(const Held& ended) {
     Process& process = processes_[ended.process];
     --process.known;
     process.complete = false;
+    settled_.erase(process.number);
 }
 
 bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report) {
@@ -409,6 +419,7 @@ void Freeze::thaw() {
     held_.clear();
     known_.clear();
     processes_.clear();
+    settled_.clear();
     parents_.reset();
 }
 

@@ -98,6 +98,7 @@ class Freeze {
     struct Process {
         std::size_t known = 0;  // of its tasks; those that the kernel still counts
         bool complete = false;
+        pid_t number = 0;  // where the lister finds it
     };
 
     // One listing and what follows from it; true if there was anything new.
@@ -130,7 +131,10 @@ class Freeze {
     std::unordered_map<Tid, std::size_t> known_;  // index into held_
     std::unordered_map<Tgid, Process> processes_;
     std::optional<std::unordered_set<Tgid>> parents_;  // once somebody has asked
-    std::vector<ListedTask> listed_;
+    // Where the lister finds processes that are complete, while we hold their leaders: as long as
+    // these are not reaped nobody else gets their numbers.
+    std::unordered_set<pid_t> settled_;
+    std::vector<pid_t> numbers_;
     std::vector<ListedTask> threads_;
 };
 

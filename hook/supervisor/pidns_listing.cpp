@@ -4,8 +4,9 @@
 
 namespace execseal {
 
-PidnsLister::PidnsLister(PidNamespace space, UniqueFd proc, std::string name)
+PidnsLister::PidnsLister(PidNamespace space, UniqueFd processes, UniqueFd proc, std::string name)
     : space_(std::move(space)),
+      processes_(std::move(processes)),
       proc_(std::move(proc)),
       name_(std::move(name)),
       way_(space_.can_translate() ? ListingWay::kOwnProcfs : ListingWay::kScan) {}
@@ -15,34 +16,32 @@ Result<std::unique_ptr<PidnsLister>> PidnsLister::open(Tid member) {
     if (!space) {
         return space.error();
     }
+    Result<UniqueFd> processes = open_listing(space->procfs(), ".");
     Result<UniqueFd> proc = open_directory("/proc");
-    if (!proc) {
-        return proc.error();
+    if (!processes || !proc) {
+        return processes ? proc.error() : processes.error();
     }
-    return std::unique_ptr<PidnsLister>(
-        new PidnsLister(std::move(space).value(), std::move(proc).value(),
-                        "PID namespace of " + std::to_string(member.value)));
+    return std::unique_ptr<PidnsLister>(new PidnsLister(
+        std::move(space).value(), std::move(processes).value(), std::move(proc).value(),
+        "PID namespace of " + std::to_string(member.value)));
 }
 
-Result<> PidnsLister::list(std::vector<ListedTask>& tasks) {
-    return way_ == ListingWay::kOwnProcfs ? list_own(tasks) : scan(tasks);
+Result<> PidnsLister::list_numbers(std::vector<pid_t>& numbers) {
+    return way_ == ListingWay::kOwnProcfs ? directory_.read(processes_.get(), numbers)
+                                          : scan(numbers);
 }
 
-Result<> PidnsLister::list_own(std::vector<ListedTask>& tasks) {
-    numbers_.clear();
-    if (const Result<bool> root = directory_.list(space_.procfs(), ".", numbers_); !root) {
-        return root.error();
-    }
-    for (const pid_t number : numbers_) {
-        if (const std::optional<Tid> leader = space_.translate(number)) {
-            tasks.push_back({*leader, Tgid{leader->value}, number});
-        }
-    }
-    return Ok{};
+std::optional<Tid> PidnsLister::tid_of(pid_t number) const {
+    return way_ == ListingWay::kOwnProcfs ? space_.translate(number) : Tid{number};
+}
+
+std::optional<ListedTask> PidnsLister::find(pid_t number) const {
+    const std::optional<Tid> leader = tid_of(number);
+    return leader ? std::optional(ListedTask{*leader, Tgid{leader->value}, number}) : std::nullopt;
 }
 
 // FIXME(kernel >= 6.11): remove.
-Result<> PidnsLister::scan(std::vector<ListedTask>& tasks) {
+Result<> PidnsLister::scan(std::vector<pid_t>& members) {
     space_.forget_namespaces();
     numbers_.clear();
     if (const Result<bool> root = directory_.list(proc_.get(), ".", numbers_); !root) {
@@ -54,7 +53,7 @@ Result<> PidnsLister::scan(std::vector<ListedTask>& tasks) {
             return inside.error();
         }
         if (*inside) {
-            tasks.push_back({Tid{process}, Tgid{process}, process});
+            members.push_back(process);
         }
     }
     return Ok{};
@@ -71,9 +70,7 @@ Result<> PidnsLister::list_threads(const ListedTask& leader, std::vector<ListedT
         return listed.error();
     }
     for (const pid_t number : numbers_) {
-        const std::optional<Tid> tid =
-            way_ == ListingWay::kOwnProcfs ? space_.translate(number) : Tid{number};
-        if (tid) {
+        if (const std::optional<Tid> tid = tid_of(number)) {
             tasks.push_back({*tid, leader.process, number});
         }
     }
@@ -100,9 +97,13 @@ std::string ProcessLister::name() const {
     return "process " + std::to_string(process_.value);
 }
 
-Result<> ProcessLister::list(std::vector<ListedTask>& tasks) {
-    tasks.push_back({Tid{process_.value}, process_, process_.value});
+Result<> ProcessLister::list_numbers(std::vector<pid_t>& numbers) {
+    numbers.push_back(process_.value);
     return Ok{};
+}
+
+std::optional<ListedTask> ProcessLister::find(pid_t number) const {
+    return ListedTask{Tid{number}, process_, number};
 }
 
 Result<std::size_t> ProcessLister::count_threads(const ListedTask& leader) {

@@ -23,7 +23,8 @@ class PidnsLister final : public TaskLister {
   public:
     static Result<std::unique_ptr<PidnsLister>> open(Tid member);
 
-    Result<> list(std::vector<ListedTask>& tasks) override;
+    Result<> list_numbers(std::vector<pid_t>& numbers) override;
+    [[nodiscard]] std::optional<ListedTask> find(pid_t number) const override;
     Result<std::size_t> count_threads(const ListedTask& leader) override;
     Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) override;
     [[nodiscard]] std::optional<pid_t> number_of(Tid tid) const override;
@@ -33,14 +34,15 @@ class PidnsLister final : public TaskLister {
     [[nodiscard]] ListingWay way() const { return way_; }
 
   private:
-    PidnsLister(PidNamespace space, UniqueFd proc, std::string name);
+    PidnsLister(PidNamespace space, UniqueFd processes, UniqueFd proc, std::string name);
 
     [[nodiscard]] int root() const;
-    Result<> list_own(std::vector<ListedTask>& tasks);
-    Result<> scan(std::vector<ListedTask>& tasks);
+    [[nodiscard]] std::optional<Tid> tid_of(pid_t number) const;
+    Result<> scan(std::vector<pid_t>& members);
 
     PidNamespace space_;
-    UniqueFd proc_;  // our /proc
+    UniqueFd processes_;  // the root of its procfs, for reading
+    UniqueFd proc_;       // our /proc
     std::string name_;
     ListingWay way_;
     NumberDirectory directory_;
@@ -52,7 +54,8 @@ class CgroupLister final : public TaskLister {
   public:
     static Result<std::unique_ptr<CgroupLister>> open(Tid member);
 
-    Result<> list(std::vector<ListedTask>& tasks) override;
+    Result<> list_numbers(std::vector<pid_t>& numbers) override;
+    [[nodiscard]] std::optional<ListedTask> find(pid_t number) const override;
     Result<std::size_t> count_threads(const ListedTask& leader) override;
     Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) override;
     [[nodiscard]] bool is_cgroup() const override { return true; }
@@ -76,7 +79,8 @@ class ProcessLister final : public TaskLister {
     ProcessLister(Tgid process, UniqueFd proc) : process_(process), proc_(std::move(proc)) {}
     static Result<std::unique_ptr<ProcessLister>> open(Tgid process);
 
-    Result<> list(std::vector<ListedTask>& tasks) override;
+    Result<> list_numbers(std::vector<pid_t>& numbers) override;
+    [[nodiscard]] std::optional<ListedTask> find(pid_t number) const override;
     Result<std::size_t> count_threads(const ListedTask& leader) override;
     Result<> list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) override;
     [[nodiscard]] std::string name() const override;

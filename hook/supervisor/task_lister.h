@@ -19,10 +19,13 @@ struct ListedTask {
 class TaskLister {
   public:
     virtual ~TaskLister() = default;
-    // Appends the domain's tasks, in our PID namespace: the first thread of each process where
-    // threads can be counted, all tasks else. Those that begin or end meanwhile may be in it or
-    // not.
-    virtual Result<> list(std::vector<ListedTask>& tasks) = 0;
+    // Appends where the domain's tasks are found: the first thread of each process where threads
+    // can be counted, all tasks else. Those that begin or end meanwhile may be in it or not.
+    virtual Result<> list_numbers(std::vector<pid_t>& numbers) = 0;
+    // Who has a listed number now, in our PID namespace; nullopt: nobody any more.
+    [[nodiscard]] virtual std::optional<ListedTask> find(pid_t number) const = 0;
+    // Both together; who is gone by then is left out.
+    Result<> list(std::vector<ListedTask>& tasks);
     // How many threads the process of a listed task has (a leader that has ended before its threads
     // is one of them); 0: it is gone, or list() has told all.
     virtual Result<std::size_t> count_threads(const ListedTask& leader) = 0;

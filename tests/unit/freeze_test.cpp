@@ -24,10 +24,12 @@ class FakeLister final : public TaskLister {
     // Runs before a listing, whose number it gets, counted from 1.
     std::function<void(int)> before_listing;
     std::function<void()> before_thread_count;
+    std::function<void(pid_t)> before_find;
     std::optional<Error> fails;
     int listings = 0;
+    mutable std::vector<pid_t> found;  // asked for, in their order
 
-    Result<> list(std::vector<ListedTask>& tasks) override {
+    Result<> list_numbers(std::vector<pid_t>& numbers) override {
         ++listings;
         if (before_listing) {
             before_listing(listings);
@@ -37,10 +39,20 @@ class FakeLister final : public TaskLister {
         }
         for (const auto& [tid, task] : machine_.tasks) {
             if (tid.value == task.process.value) {
-                tasks.push_back({tid, task.process, tid.value});
+                numbers.push_back(tid.value);
             }
         }
         return Ok{};
+    }
+    [[nodiscard]] std::optional<ListedTask> find(pid_t number) const override {
+        found.push_back(number);
+        if (before_find) {
+            before_find(number);
+        }
+        const auto task = machine_.tasks.find(Tid{number});
+        return task != machine_.tasks.end()
+                   ? std::optional(ListedTask{task->first, task->second.process, number})
+                   : std::nullopt;
     }
     Result<std::size_t> count_threads(const ListedTask& leader) override {
         if (before_thread_count) {
@@ -121,6 +133,32 @@ TEST_F(FreezeOfFakes, HoldsThreadsAndProcessesButNotTheCaller) {
     freeze.thaw();
     EXPECT_EQ(machine.detached.size(), 5U);
     expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, WhoIsHeldIsNotLookedUpAgain) {
+    add_process(200);
+    add_process(300);
+    const FreezeReport report = freeze_all();
+    EXPECT_EQ(report.passes, 2);
+    EXPECT_EQ(lister.found, (std::vector<pid_t>{100, 200, 300, 100}));
+}
+
+// It may have made another, behind the place where the listing was.
+TEST_F(FreezeOfFakes, AProcessThatIsGoneWhenItIsLookedUpIsAReasonToListAgain) {
+    add_process(200);
+    lister.before_listing = [this](int number) {
+        if (number == 2) {
+            add_process(300);
+        }
+    };
+    lister.before_find = [this](pid_t number) {
+        if (number == 300) {
+            machine.tasks.erase(Tid{300});
+            add_process(250);
+        }
+    };
+    ASSERT_EQ(freeze_all().failure, FreezeFailure::kNone);
+    EXPECT_TRUE(machine.at(250).stopped);
 }
 
 TEST_F(FreezeOfFakes, ListsAgainUntilAListingShowsNobodyNew) {
