@@ -1,17 +1,33 @@
 // ExecFlow: the path of one exec from its notification to the thaw, as a pure state machine.
 //
-// Takes what happened (ExecEvent_), gives what to do next (actions, in order); exec_gate.cpp
+// Takes what happened (ExecInput), gives what to do next (actions, in order); exec_gate.cpp
 // performs them. No side effects here, so that every transition is a row of a table test. The
 // promise hangs on two orders: nobody is thawed between the answer and the caller's stop, and no
 // caller is released before the verification has compared what the kernel took.
 //
-//   kJudging --allowed, freeze--> kFreezing --frozen--> kRereading --allowed--> kArmed --exec
-//   stop--> kVerifying --> kDone
-//        |                            |                     |                     |  ^
-//        | refused, kill, gone        | failed: on_freeze_  | changed and refused | grace over:
-//        interrupt, kInterrupted v                            v failure             v v failed
-//        return, signal, gone
-//      kDone                        kDone / kArmed        kDone                 kDone
+//   state       input          what it is                         next         actions
+//   kJudging    kAllowed       by the policy: freeze is on        kFreezing    freeze
+//                              only verify is on                  kArmed       arm
+//                              neither is                         kDone        continue
+//   kFreezing   kFrozen        every task of the domain is held   kRereading   reread
+//               kFreezeFailed  on_freeze_failure is "verify"      kArmed       thaw, arm
+//                              it is "deny"                       kDone        errno
+//   kRereading  kAllowed       unchanged, or judged again         kArmed       arm
+//   kArmed      kArmFailed     the caller cannot be seized        kDone        errno
+//               kGraceOver     the caller shows nothing           kInterrupted interrupt
+//               kExecStop      the new image has not run yet      kVerifying   verify
+//               kReturnStop    failed, or backed out              kDone
+//               kAnswerStale   it had backed out before           kDone
+//               kBudgetOver    bystanders were held too long      (stays)      give up the freeze
+//   kInterrupted: as kArmed
+//   kVerifying  kSame          the kernel took what was judged    kDone
+//               kDifferent     it did not                         kDone        kill
+//               kBudgetOver                                       (stays)      give up the freeze
+//
+// In kJudging and kRereading kRefused answers with an errno, kKillVerdict kills. kGone ends a flow
+// everywhere. Before kDone whoever is still attached is released or killed, then the domain is
+// thawed, then the event is written. Anything else is impossible: it is refused, or killed where it
+// has been answered, and nothing stays held.
 #pragma once
 
 #include <cstdint>

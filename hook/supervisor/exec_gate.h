@@ -1,5 +1,5 @@
 // ExecGate: performs the flows of exec_flow.h, from an exec's notification to its thaw and its
-// audit event.
+// audit event: who is read, who waits, who has frozen the domain, who is awaited.
 //
 // Takes exec notifications (and fork notifications, which wait while somebody is frozen), gives
 // answers. Reads and judges at once, so that denials and targets that do not exist cost nobody a
@@ -11,7 +11,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -23,14 +22,16 @@
 #include "config/settings.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/seccomp_notify.h"
+#include "hook/supervisor/arrivals.h"
 #include "hook/supervisor/audit.h"
-#include "hook/supervisor/build_facts.h"
+#include "hook/supervisor/exec_caller.h"
 #include "hook/supervisor/exec_flow.h"
 #include "hook/supervisor/exec_reader.h"
 #include "hook/supervisor/fork_tracking.h"
 #include "hook/supervisor/freeze.h"
 #include "hook/supervisor/pidns_listing.h"
 #include "hook/supervisor/session.h"
+#include "hook/supervisor/study_judge.h"
 #include "hook/supervisor/tracer.h"
 #include "hook/supervisor/verify.h"
 #include "hook/supervisor/vfork_parents.h"
@@ -82,7 +83,7 @@ class ExecGate {
     // Who the domain is; until it is known every freeze fails.
     void set_lister(TaskLister* lister) { lister_ = lister; }
     // What ids mean in the container; until it is known every exec is refused.
-    void set_id_maps(IdMaps maps) { id_maps_ = std::move(maps); }
+    void set_id_maps(IdMaps maps) { judge_.set_id_maps(std::move(maps)); }
 
     // Of any call; the other two are of those kinds.
     void on_notification(Session& session, const Notification& notification);
@@ -98,7 +99,7 @@ class ExecGate {
     [[nodiscard]] const GateCounters& counters() const { return counters_; }
     // Execs that are not over, and calls that are still to be looked at.
     [[nodiscard]] std::size_t pending() const {
-        return reading_.size() + active_.size() + waiting_.size() + arrived_.size();
+        return reading_.size() + active_.size() + waiting_.size() + arrivals_.unseen();
     }
     // Of the container's policy and the floor, the tighter of each.
     [[nodiscard]] const Protection& protection() const { return protection_; }
@@ -110,13 +111,13 @@ class ExecGate {
     // Feeds `input` and whatever follows from the actions' own results, until the flow waits or is
     // done.
     void drive(Flow& flow, ExecInput input);
+    std::optional<ExecInput> step(Flow& flow, ExecInput input);
     std::optional<ExecInput> perform(Flow& flow, ExecAction action);
     // The first read, which may be waiting for a page or a mount that does not answer.
     void collect(Flow& flow, Clock::time_point until);
     void take_study(Flow& flow, ExecStudy study);
-    // What was read is judged; fills the flow's event.
-    ExecInput judge_study(Flow& flow);
-    ExecInput judge_facts(Flow& flow);
+    // What was read; fills the flow's event.
+    ExecInput judge(Flow& flow);
     // Whose turn it is, once nobody is frozen.
     void advance();
     void activate(Flows& from, Flow& flow, ExecInput input);
@@ -124,56 +125,41 @@ class ExecGate {
     std::optional<ExecInput> freeze(Flow& flow);
     std::optional<ExecInput> reread(Flow& flow);
     std::optional<ExecInput> arm(Flow& flow);
-    // False: the caller does not wait for it any more.
-    static bool answer(Flow& flow, const Answer& answer);
     static void executed(Flow& flow);
     ExecInput verify(Flow& flow);
-    // The number under which the flow's caller is attached; 0 when it is not.
-    [[nodiscard]] Tid attached_as(const Flow& flow) const;
-    void kill_caller(Flow& flow);
-    void release_caller(Flow& flow);
+    static void kill_caller(Flow& flow);
     void thaw(Flow& flow);
+    // What was held back meanwhile: stops of forks at once, those of armed callers by advance().
+    void look_after_thaw();
     void report(Flow& flow);
-    static void refuse(Flow& flow, int error, const char* rule, std::string reason);
     std::optional<ExecInput> look_at(Flow& flow);
     void look_at_active();
     void end_unverified(const Flow& flow);
     void drop_done();
     // A task that notifies anew has left its earlier calls, whatever has become of their reading.
     void supersede(const Notification& next);
-    // Of those that wait to be looked at. Not of 0: any task that we cannot see has that number.
-    void drop_arrivals_of(Tid caller);
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Flow& flow);
-    // Receives what waits in the session's queue. Who is in it stands still, but whose notification
-    // is not received cannot be told from one that runs: it would be interrupted, and call again.
-    void take_arrived(Session& session);
+    // They wait for our answer and run nothing; to interrupt them would cancel their notification.
+    // A seized task keeps the options it was seized with, so these are already what its own flow
+    // will need.
     [[nodiscard]] std::vector<QuietCaller> quiet_callers() const;
 
     GateContext context_;
     ExecTraits traits_;
     Protection protection_;
+    StudyJudge judge_;
     ExecReader reader_;
     ExecVerifier verifier_;
-    // What names mean in the container: learnt from its first exec, not from a caller that may have
-    // made itself another root.
-    std::optional<RootIdentity> root_;
-    std::optional<std::string> root_failure_;
-    std::optional<IdMaps> id_maps_;
     TaskLister* lister_ = nullptr;
     Flows reading_;  // the first read has not come back yet
     Flows active_;   // armed, and at most one that has frozen the domain
     Flows waiting_;  // allowed after the first read, waiting for their turn to freeze
-    struct Arrival {
-        Session* session;
-        Notification notification;
-    };
-    std::deque<Arrival> arrived_;         // for a freeze, and not yet looked at
-    std::deque<Arrival> deferred_forks_;  // until nobody is frozen or waits for it
-    Flow* freezer_ = nullptr;
-    bool look_again_ = false;  // after a thaw: the stops of other armed callers were held back
+    Arrivals arrivals_;
+    Flow* freezer_ = nullptr;  // the one that has frozen the domain
+    bool look_again_ = false;
     VforkParents vfork_parents_;
-    std::unique_ptr<Freeze> freeze_;  // of the one flow that has frozen the domain
+    Freeze freeze_;
     GateCounters counters_;
 };
 

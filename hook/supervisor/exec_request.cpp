@@ -64,20 +64,21 @@ SnapshotOutcome from_read(ReadOutcome outcome) {
 
 }  // namespace
 
-std::optional<ExecCall> decode_exec_call(const seccomp_data& data, Tid tid) {
+std::optional<ExecCall> decode_exec_call(const Notification& notification) {
+    const auto& args = notification.args;
     for (const EntryPoint& entry : kEntryPoints) {
-        if (entry.arch != data.arch || entry.nr != data.nr) {
+        if (entry.arch != notification.arch || entry.nr != notification.nr) {
             continue;
         }
         const std::size_t first = entry.at ? 1 : 0;
         ExecCall call;
-        call.tid = tid;
+        call.tid = notification.tid;
         call.width = entry.width;
-        call.path = pointer_argument(data.args[first], entry.width);
-        call.argv = pointer_argument(data.args[first + 1], entry.width);
-        call.envp = pointer_argument(data.args[first + 2], entry.width);
-        call.dirfd = entry.at ? static_cast<int>(data.args[0]) : AT_FDCWD;
-        call.flags = entry.at ? static_cast<unsigned>(data.args[4]) : 0;
+        call.path = pointer_argument(args.at(first), entry.width);
+        call.argv = pointer_argument(args.at(first + 1), entry.width);
+        call.envp = pointer_argument(args.at(first + 2), entry.width);
+        call.dirfd = entry.at ? static_cast<int>(args[0]) : AT_FDCWD;
+        call.flags = entry.at ? static_cast<unsigned>(args[4]) : 0;
         return call;
     }
     return std::nullopt;

@@ -6,14 +6,13 @@
 // list than what is there. Looks at no file and decides nothing.
 #pragma once
 
-#include <linux/seccomp.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "hook/os/ids.h"
 #include "hook/os/remote_memory.h"
+#include "hook/os/seccomp_notify.h"
 #include "hook/supervisor/string_block.h"
 
 namespace execseal {
@@ -33,7 +32,7 @@ struct ExecCall {
 };
 
 // nullopt: not an exec of an architecture that we know: whoever asked must deny.
-std::optional<ExecCall> decode_exec_call(const seccomp_data& data, Tid tid);
+std::optional<ExecCall> decode_exec_call(const Notification& notification);
 
 // The kernel's limits, include/uapi/linux/binfmts.h and bprm_stack_limits() in fs/exec.c.
 inline constexpr std::size_t kMaxArgString = 32 * kRemotePage;  // one string with its NUL

@@ -13,8 +13,6 @@
 namespace execseal {
 namespace {
 
-constexpr PtraceOptions kForkOptions{.births = true};
-
 // Programs that catch SIGCHLD say so before they fork first, and a read of a status file costs as
 // much as half of a fork's other calls together.
 constexpr std::chrono::milliseconds kAskAgain{20};
@@ -112,7 +110,7 @@ void ForkTracking::on_notification(SeccompNotify& listener, const Notification& 
 }
 
 std::optional<ForkInput> ForkTracking::seize(Tid caller, const Occasion& occasion) {
-    const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkOptions);
+    const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkCallerOptions);
     if (!outcome) {
         log_failure("seize", caller, outcome.error());
         ++counts_.refused;

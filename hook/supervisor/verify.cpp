@@ -80,12 +80,12 @@ const char* verify_outcome_name(VerifyOutcome outcome) {
     return "unknown";
 }
 
-ExpectedExec expected_exec(const ExecStudy& study) {
+ExpectedExec expected_exec(ExecStudy&& study) {
     CHECK(study.snapshot.outcome == SnapshotOutcome::kComplete &&
           study.program.outcome == ProgramOutcome::kFound &&
           study.program.executed < study.program.files.size());
-    return {study.program.files[study.program.executed].id, study.program.final_argv,
-            study.snapshot.env};
+    return {study.program.files[study.program.executed].id, std::move(study.program.final_argv),
+            std::move(study.snapshot.env)};
 }
 
 Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken) {

@@ -25,8 +25,9 @@ struct ExpectedExec {
     StringBlock env;
 };
 
-// The study must be complete and its program found.
-ExpectedExec expected_exec(const ExecStudy& study);
+// The study must be complete and its program found. Takes the strings out of it; its open files,
+// which keep the inodes from being used again, stay there.
+ExpectedExec expected_exec(ExecStudy&& study);
 
 struct TakenExec {
     FileId executable;

@@ -91,7 +91,7 @@ class Verified : public ::testing::Test {
     // Studies the waiting child, lets `meddle` do its worst, and verifies at the event.
     Verification outcome(
         TracedExec& child, const ExecCall& call, const std::function<void()>& meddle = [] {}) {
-        const ExecStudy study = reader_.study(call, StudyScope::kMemoryAndProgram, std::nullopt);
+        ExecStudy study = reader_.study(call, StudyScope::kMemoryAndProgram, std::nullopt);
         Verification result;
         if (study.snapshot.outcome != SnapshotOutcome::kComplete ||
             study.program.outcome != ProgramOutcome::kFound) {
@@ -103,7 +103,7 @@ class Verified : public ::testing::Test {
             ADD_FAILURE() << "the exec failed";
             return result;
         }
-        const ExpectedExec judged = expected_exec(study);
+        const ExpectedExec judged = expected_exec(std::move(study));
         const auto stack = ptrace_->stack_pointer(child.tid());
         result = verifier_.verify(child.tgid(), judged, stack ? *stack : std::nullopt);
         // The slow way sees the same.
@@ -147,10 +147,10 @@ TEST_F(Verified, WhatNobodyTouchedIsTheSame) {
 TEST_F(Verified, TheNewStackAloneShowsAnUntouchedExec) {
     memory_.lay_out(directory_ + "/script", {"zero", "", "two"}, {"A=1", ""});
     TracedExec child([&] { exec(); });
-    const ExecStudy study =
+    ExecStudy study =
         reader_.study(memory_.call(child.tid()), StudyScope::kMemoryAndProgram, std::nullopt);
     ASSERT_TRUE(child.run_to_exec());
-    const ExpectedExec judged = expected_exec(study);
+    const ExpectedExec judged = expected_exec(std::move(study));
     std::vector<std::uint64_t> words(stack_words(judged));
     const auto stack = ptrace_->stack_pointer(child.tid());
     ASSERT_TRUE(stack && *stack);
