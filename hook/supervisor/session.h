@@ -15,7 +15,7 @@
 namespace execseal {
 
 struct Session {
-    std::unique_ptr<SeccompListener> notify;
+    std::unique_ptr<SeccompNotify> notify;
     Via kind = Via::kExec;       // kEntrypoint for the first one
     std::optional<Tgid> leader;  // the process of the first notification: the runtime's init
     bool started = false;        // the leader has executed its program
