@@ -106,10 +106,9 @@ bool Freeze::run_pass(TaskLister& lister, const FreezeRequest& request, FreezeRe
     }
     bool news = false;
     for (const pid_t number : numbers_) {
-        if (settled_.contains(number)) {
-            continue;
-        }
-        const std::optional<ListedTask> task = lister.find(number);
+        const auto held = leaders_.find(number);
+        const std::optional<ListedTask> task =
+            held != leaders_.end() ? held->second : lister.find(number);
         news = !task || take_process(lister, *task, request, report) || news;
         if (report.failure != FreezeFailure::kNone) {
             return false;
@@ -121,8 +120,8 @@ bool Freeze::run_pass(TaskLister& lister, const FreezeRequest& request, FreezeRe
 // True if there was anything new, and one that is gone again is: it may have made another.
 bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
                           const FreezeRequest& request, FreezeReport& report) {
-    if (const auto seen = processes_.find(leader.process);
-        seen != processes_.end() && seen->second.complete) {
+    Process& process = processes_[leader.process];
+    if (process.complete) {
         return false;
     }
     bool news = false;
@@ -131,22 +130,30 @@ bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
         if (!take(leader, request, report)) {
             return true;
         }
+        if (const auto held = known_.find(leader.tid);
+            held != known_.end() && held->second != kNobody) {
+            // Its threads are counted when it stands still: a clone(2) that began before the seize
+            // makes one that is not traced (kernel_clone(), kernel/fork.c) and not counted yet.
+            leaders_.emplace(leader.number, leader);
+            return true;
+        }
     }
     Result<std::size_t> threads = lister.count_threads(leader);
-    if (threads && *threads > 1 && *threads != processes_[leader.process].known) {
+    bool taken = false;
+    if (threads && *threads > 1 && *threads != process.known) {
         threads_.clear();
         if (const Result<> listed = lister.list_threads(leader, threads_); !listed) {
             threads = listed.error();
         }
         for (const ListedTask& thread : threads_) {
             if (!known_.contains(thread.tid)) {
-                news = true;
+                taken = true;
                 if (!take(thread, request, report)) {
                     return true;
                 }
             }
         }
-        if (threads) {
+        if (threads && !taken) {
             threads = lister.count_threads(leader);
         }
     }
@@ -154,17 +161,8 @@ bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
         fail(report, FreezeFailure::kListing, leader.tid, threads.error().text());
         return true;
     }
-    if (*threads != 0) {
-        Process& process = processes_[leader.process];
-        process.complete = *threads == process.known;
-        process.number = leader.number;
-        news = news || !process.complete;
-        if (const auto held = known_.find(leader.tid);
-            process.complete && held != known_.end() && held->second != kNobody) {
-            settled_.insert(leader.number);
-        }
-    }
-    return news;
+    process.complete = !taken && *threads != 0 && *threads == process.known;
+    return news || taken || (*threads != 0 && !process.complete);
 }
 
 void Freeze::add(const Held& held) {
@@ -179,14 +177,14 @@ void Freeze::forget(const Held& ended) {
     Process& process = processes_[ended.process];
     --process.known;
     process.complete = false;
-    settled_.erase(process.number);
+    leaders_.erase(ended.number);
 }
 
 bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report) {
     const auto quiet =
         std::find_if(request.quiet.begin(), request.quiet.end(),
                      [&](const QuietCaller& caller) { return caller.tid == task.tid; });
-    Held held{task.tid, task.process, 0, State::kPending, false};
+    Held held{task.tid, task.process, task.number, 0, State::kPending, false};
     if (task.process != Tgid{} && table_.find(task.process) == nullptr) {
         (void)table_.add(task.process, TaskOrigin::kListing, Clock::now());
     }
@@ -356,8 +354,8 @@ void Freeze::adopt_birth(std::size_t creator, FreezeReport& report) {
         }
         return;
     }
-    Held held{child, held_[creator].process, tracer_.serial(child), State::kPending,
-              held_[creator].ours};
+    Held held{child,           held_[creator].process, 0, tracer_.serial(child),
+              State::kPending, held_[creator].ours};
     const Result<std::optional<TaskStatus>> status = procfs_.status(child);
     if (status && *status) {
         held.process = (*status)->tgid;
@@ -419,7 +417,7 @@ void Freeze::thaw() {
     held_.clear();
     known_.clear();
     processes_.clear();
-    settled_.clear();
+    leaders_.clear();
     parents_.reset();
 }
 

@@ -90,6 +90,7 @@ class Freeze {
     struct Held {
         Tid tid;
         Tgid process;
+        pid_t number = 0;  // where the lister has found it
         std::uint64_t serial = 0;
         State state = State::kPending;
         bool ours = false;  // to be released at the thaw; else another flow's
@@ -97,8 +98,7 @@ class Freeze {
 
     struct Process {
         std::size_t known = 0;  // of its tasks; those that the kernel still counts
-        bool complete = false;
-        pid_t number = 0;  // where the lister finds it
+        bool complete = false;  // all are known, and none could be making another
     };
 
     // One listing and what follows from it; true if there was anything new.
@@ -131,9 +131,9 @@ class Freeze {
     std::unordered_map<Tid, std::size_t> known_;  // index into held_
     std::unordered_map<Tgid, Process> processes_;
     std::optional<std::unordered_set<Tgid>> parents_;  // once somebody has asked
-    // Where the lister finds processes that are complete, while we hold their leaders: as long as
-    // these are not reaped nobody else gets their numbers.
-    std::unordered_set<pid_t> settled_;
+    // Whom we hold, by where the lister finds them: nobody else gets the number of one that is not
+    // reaped.
+    std::unordered_map<pid_t, ListedTask> leaders_;
     std::vector<pid_t> numbers_;
     std::vector<ListedTask> threads_;
 };

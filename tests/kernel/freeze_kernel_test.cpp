@@ -108,6 +108,15 @@ void* end_at_once(void*) {
     return nullptr;
 }
 
+void* wait_for_end(void* argument) {
+    auto* page = static_cast<Page*>(argument);
+    const long round = page->made;
+    while (page->made == round) {
+        page->work[0].fetch_add(1);
+    }
+    return nullptr;
+}
+
 // Makes and joins threads for ever: the thing that a single listing misses.
 void* churn(void* argument) {
     auto* page = static_cast<Page*>(argument);
@@ -211,6 +220,40 @@ TEST_F(FreezeKernel, ReachesTheEndOfAThousandThreadsOfWhichSomeMakeMore) {
         EXPECT_TRUE(drained());
     }
     EXPECT_GT(more_than_two_passes + static_cast<int>(born), 0) << "the race was never hit";
+}
+
+// It is not traced, as its clone(2) began before the seize, and was not counted when that was done.
+TEST_F(FreezeKernel, AThreadOfAProcessThatWasSeizedInItsCloneIsHeld) {
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        if (fork() == 0) {
+            inside.say('t');
+            while (true) {
+                pthread_t thread{};
+                const long made = page.made;
+                const long started = page.work[0];
+                (void)pthread_create(&thread, nullptr, wait_for_end, &page);
+                while (page.work[0] == started) {
+                }
+                page.made = made + 1;
+                pthread_join(thread, nullptr);
+            }
+        }
+        return inside.hear();
+    });
+    ASSERT_EQ(container.hear(), 't');
+    const auto lister = PidnsLister::open(container.init()).value();
+    int ran = 0;
+    for (int round = 0; round < 3000; ++round) {
+        usleep(static_cast<unsigned>(round % 100));
+        const FreezeReport report = freeze_all(*lister, container.init());
+        ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+        const long before = page.work[0];
+        usleep(100);
+        ran += page.work[0] != before ? 1 : 0;
+        freeze.thaw();
+        ASSERT_TRUE(drained());
+    }
+    EXPECT_EQ(ran, 0);
 }
 
 TEST_F(FreezeKernel, ATaskInTheNotifyQueueIsAttachedButNotDisturbed) {

@@ -188,6 +188,18 @@ TEST_F(FreezeOfFakes, AThreadThatAppearsWhileItsProcessIsListedIsHeld) {
     EXPECT_EQ(report.held, 3U);
 }
 
+// Of a clone(2) that began before the seize, which tells of it to nobody.
+TEST_F(FreezeOfFakes, AThreadThatAppearsAfterItsProcessWasSeizedIsHeld) {
+    add_process(200).when_interrupted = [this](FakeTask& creator) {
+        machine.add(201, 200);
+        creator.stops.emplace_back(stop::Trap{});
+    };
+    const FreezeReport report = freeze_all();
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_TRUE(machine.at(201).stopped);
+    EXPECT_EQ(report.held, 2U);
+}
+
 TEST_F(FreezeOfFakes, AChildThatIsBornAsItsCreatorIsInterruptedIsHeldAndLetGo) {
     add_process(200).when_interrupted = [this](FakeTask& creator) {
         machine.give_birth(creator, 250, 250, stop::EventKind::kFork);
