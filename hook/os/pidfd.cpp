@@ -6,15 +6,32 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
+
+#include "hook/os/kernel_constants.h"
 
 namespace execseal {
 
-Result<UniqueFd> open_pidfd(pid_t pid) {
-    UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+namespace {
+
+Result<UniqueFd> open_by_number(pid_t number, unsigned flags) {
+    UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, number, flags)));
     if (!fd.valid()) {
-        return Error{errno, "pidfd_open " + std::to_string(pid)};
+        return Error{errno, "pidfd_open " + std::to_string(number)};
     }
     return fd;
+}
+
+}  // namespace
+
+Result<UniqueFd> open_pidfd(pid_t pid) {
+    return open_by_number(pid, 0);
+}
+
+Result<UniqueFd> open_thread_pidfd(pid_t tid) {
+    Result<UniqueFd> thread = open_by_number(tid, kPidfdThread);
+    // FIXME(kernel >= 6.9): remove.
+    return thread || thread.error().code != EINVAL ? std::move(thread) : open_by_number(tid, 0);
 }
 
 bool has_ended(int pidfd) {

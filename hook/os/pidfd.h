@@ -11,7 +11,11 @@ namespace execseal {
 // Readable (POLLIN) once the process has ended. `pid` must be a process, not another thread.
 Result<UniqueFd> open_pidfd(pid_t pid);
 
-// Whether the process of open_pidfd() has; true for one that cannot be asked.
+// The same of one thread. Before Linux 6.9 only of the first of its process, and that one has not
+// ended before all of them have.
+Result<UniqueFd> open_thread_pidfd(pid_t tid);
+
+// Whether the process or thread has; true for one that cannot be asked.
 bool has_ended(int pidfd);
 
 // To the process as a whole; ESRCH as the Error's code once it has ended.

@@ -1,27 +1,25 @@
 #include "hook/os/task_ids.h"
 
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <string>
 
 #include "hook/os/kernel_constants.h"
+#include "hook/os/pidfd.h"
 #include "hook/os/procfs.h"
-#include "hook/os/unique_fd.h"
 
 namespace execseal {
 namespace {
 
 Result<TaskIds> from_pidfd(Tid tid) {
-    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, tid.value, kPidfdThread)));
-    if (!pidfd.valid()) {
-        return Error{errno, "pidfd_open " + std::to_string(tid.value)};
+    const Result<UniqueFd> pidfd = open_thread_pidfd(tid.value);
+    if (!pidfd) {
+        return pidfd.error();
     }
     PidfdInfo info;
-    if (::ioctl(pidfd.get(), kPidfdGetInfo, &info) != 0) {
+    if (::ioctl(pidfd->get(), kPidfdGetInfo, &info) != 0) {
         return Error{errno, "PIDFD_GET_INFO " + std::to_string(tid.value)};
     }
     TaskIds ids;

@@ -229,6 +229,7 @@ void ExecGate::drive(Flow& flow, ExecInput input) {
     }
     if (flow.state == ExecState::kDone) {
         flow.caller.end();
+        vfork_parents_.forget_parent(flow.caller.process());
     }
 }
 
@@ -316,7 +317,7 @@ std::optional<ExecInput> ExecGate::freeze(Flow& flow) {
 }
 
 std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
-    const Tid sleeper = vfork_parents_.take(flow.caller.process(), flow.caller.tid());
+    const Tid sleeper = take_sleeper(flow);
     std::unique_ptr<ProcessLister> siblings;
     TaskLister* domain = lister_;
     if (protection_.freeze == FreezeScope::kSiblings) {
@@ -347,6 +348,12 @@ std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
     flow.budget_end = request.deadline;
     flow.event.gate.frozen_tasks = report.held;
     return std::nullopt;
+}
+
+Tid ExecGate::take_sleeper(const Flow& flow) {
+    const Tid parent = vfork_parents_.take(flow.caller.process(), flow.caller.tid());
+    // An exec of another thread of its process, on its way, takes its number without notice.
+    return context_.tracer.expects_exec(Tgid{parent.value}) ? Tid{} : parent;
 }
 
 std::vector<QuietCaller> ExecGate::quiet_callers() const {

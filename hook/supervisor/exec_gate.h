@@ -140,6 +140,8 @@ class ExecGate {
     void supersede(const Notification& next);
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Flow& flow);
+    // Who waits for the caller in vfork(2) and cannot run; 0: not known.
+    Tid take_sleeper(const Flow& flow);
     // They wait for our answer and run nothing; to interrupt them would cancel their notification.
     // A seized task keeps the options it was seized with, so these are already what its own flow
     // will need.

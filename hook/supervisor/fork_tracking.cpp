@@ -332,6 +332,9 @@ void ForkTracking::poll_birth(Tid child, Clock::time_point now) {
     }
     Flow flow = found->second;
     births_.erase(found);
+    if (is_end(*stop) && vfork_parents_ != nullptr) {
+        vfork_parents_->forget_child(Tgid{child.value});
+    }
     run(flow, is_end(*stop) ? ForkInput::kChildGone : ForkInput::kChildStop,
         {nullptr, NotifyId{}, child, now});
     if (flow.state == ForkState::kKept) {

@@ -76,6 +76,9 @@ class Tracer {
     // leader's number is that thread, and belongs to the poll_exec() of its caller. Nested.
     void expect_exec(Tgid process) { ++execs_[Tid{process.value}]; }
     void exec_over(Tgid process);
+    [[nodiscard]] bool expects_exec(Tgid process) const {
+        return execs_.contains(Tid{process.value});
+    }
 
     // True if a task that was stopped has ended since (SIGKILL, or an exec of its process); it is
     // reaped then.

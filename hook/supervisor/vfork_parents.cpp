@@ -7,21 +7,32 @@
 namespace execseal {
 namespace {
 
-// A descriptor each. Most are taken at once; children that end without an exec leave theirs behind.
+// Two descriptors each. Most are taken at once; children that end without an exec leave theirs
+// behind.
 constexpr std::size_t kMostEntries = 64;
 
 }  // namespace
 
 void VforkParents::add(Tid parent, Tgid child) {
-    Result<UniqueFd> pidfd = open_pidfd(child.value);
-    if (!pidfd) {
+    Result<UniqueFd> parent_fd = open_thread_pidfd(parent.value);
+    Result<UniqueFd> child_fd = open_pidfd(child.value);
+    if (!parent_fd || !child_fd) {
         entries_.erase(child);
         return;
     }
     if (entries_.size() >= kMostEntries) {
         entries_.clear();
     }
-    entries_[child] = {parent, std::move(pidfd).value()};
+    entries_[child] = {parent, std::move(parent_fd).value(), std::move(child_fd).value()};
+}
+
+void VforkParents::forget_child(Tgid child) {
+    entries_.erase(child);
+}
+
+void VforkParents::forget_parent(Tgid process) {
+    std::erase_if(entries_,
+                  [&](const auto& entry) { return entry.second.parent.value == process.value; });
 }
 
 Tid VforkParents::take(Tgid process, Tid caller) {
@@ -32,8 +43,8 @@ Tid VforkParents::take(Tgid process, Tid caller) {
     const Entry entry = std::move(found->second);
     entries_.erase(found);
     // A caller lives; if the child does not, this is another one with its number.
-    const bool is_the_child = caller.value == process.value && !has_ended(entry.child.get());
-    return is_the_child ? entry.parent : Tid{};
+    const bool is_the_child = caller.value == process.value && !has_ended(entry.child_fd.get());
+    return is_the_child && !has_ended(entry.parent_fd.get()) ? entry.parent : Tid{};
 }
 
 }  // namespace execseal

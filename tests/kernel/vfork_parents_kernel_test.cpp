@@ -11,12 +11,41 @@
 namespace execseal {
 namespace {
 
-constexpr Tid kParent{4711};
+// A thread that neither ends nor executes by itself.
+class WaitingThread {
+  public:
+    WaitingThread() : thread_([this] { run(); }) {}
+    WaitingThread(const WaitingThread&) = delete;
+    WaitingThread& operator=(const WaitingThread&) = delete;
+    WaitingThread(WaitingThread&&) = delete;
+    WaitingThread& operator=(WaitingThread&&) = delete;
+    ~WaitingThread() { end(); }
+
+    [[nodiscard]] Tid tid() const { return tid_; }
+    void end() {
+        if (thread_.joinable()) {
+            over_.set_value();
+            thread_.join();
+        }
+    }
+
+  private:
+    void run() {
+        number_.set_value(::gettid());
+        over_.get_future().wait();
+    }
+
+    std::promise<pid_t> number_;
+    std::promise<void> over_;
+    std::thread thread_;
+    Tid tid_{number_.get_future().get()};
+};
 
 class VforkParentsKernel : public ::testing::Test {
   protected:
-    VforkParentsKernel() { parents.add(kParent, process); }
+    VforkParentsKernel() { parents.add(parent.tid(), process); }
 
+    ChildProcess parent{[](int) {}};
     ChildProcess child{[](int) {}};
     Tgid process{child.pid()};
     Tid first_thread{child.pid()};
@@ -24,7 +53,7 @@ class VforkParentsKernel : public ::testing::Test {
 };
 
 TEST_F(VforkParentsKernel, TheParentSleepsForOneExec) {
-    EXPECT_EQ(parents.take(process, first_thread), kParent);
+    EXPECT_EQ(parents.take(process, first_thread), parent.tid());
     EXPECT_EQ(parents.take(process, first_thread), Tid{});
 }
 
@@ -39,18 +68,40 @@ TEST_F(VforkParentsKernel, AProcessThatGetsTheNumberOfTheChildIsNotTheChild) {
     EXPECT_EQ(parents.take(process, first_thread), Tid{});
 }
 
+TEST_F(VforkParentsKernel, AProcessThatGetsTheNumberOfTheParentIsNotTheParent) {
+    parent.end();
+    EXPECT_EQ(parents.take(process, first_thread), Tid{});
+}
+
+TEST_F(VforkParentsKernel, AThreadThatGetsTheNumberOfTheParentIsNotTheParent) {
+    WaitingThread thread;
+    parents.add(thread.tid(), process);
+    thread.end();
+    EXPECT_EQ(parents.take(process, first_thread), Tid{});
+}
+
+TEST_F(VforkParentsKernel, AThreadMaySleep) {
+    const WaitingThread thread;
+    parents.add(thread.tid(), process);
+    EXPECT_EQ(parents.take(process, first_thread), thread.tid());
+}
+
+// Another thread of the parent's process has its number after the exec.
+TEST_F(VforkParentsKernel, AnExecOfTheParentsProcessEndsTheEntry) {
+    parents.forget_parent(Tgid{parent.pid()});
+    EXPECT_EQ(parents.take(process, first_thread), Tid{});
+}
+
+TEST_F(VforkParentsKernel, AChildThatWasNeverSeenIsNotTheOneThatHasItsNumber) {
+    parents.forget_child(process);
+    EXPECT_EQ(parents.take(process, first_thread), Tid{});
+}
+
 TEST_F(VforkParentsKernel, AThreadIsNoChild) {
-    std::promise<pid_t> number;
-    std::promise<void> over;
-    std::thread thread([&] {
-        number.set_value(::gettid());
-        over.get_future().wait();
-    });
-    const pid_t tid = number.get_future().get();
-    parents.add(kParent, Tgid{tid});
-    EXPECT_EQ(parents.take(Tgid{tid}, Tid{tid}), Tid{});
-    over.set_value();
-    thread.join();
+    const WaitingThread thread;
+    const Tgid number{thread.tid().value};
+    parents.add(parent.tid(), number);
+    EXPECT_EQ(parents.take(number, thread.tid()), Tid{});
 }
 
 }  // namespace
