@@ -34,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kResultFd = 100, kRefusedExit = 101, kOtherExit = 102, kBrokenExit = 103 };
+enum { kResultFd = 100, kWordFd = 101, kRefusedExit = 101, kOtherExit = 102, kBrokenExit = 103 };
 
 #define WITNESS "/bin/witness"
 #define WITNESS_EVIL "/bin/witness-evil"
@@ -53,9 +53,8 @@ struct race {
     void (*prepare)(void);         // once; makes a writer that lives through all tries
     void (*arm)(unsigned number);  // before each try
     void (*child)(void);           // in the child: must exec or race_failed()
-    void (*during)(
-        pid_t child);     // in the parent, when the child is about to exec (not with kVfork)
-    void (*after)(void);  // after each try
+    void (*during)(pid_t child);   // in the parent, when the child is about to exec and we may run
+    void (*after)(void);           // after each try
 };
 
 static const char* race_writer_state = "ok";
@@ -132,6 +131,30 @@ static inline char* race_map(int flags, int fd) {
     return at;
 }
 
+// A file for race_map() with the word in it, also for programs that are executed later.
+static inline int race_word_file(void) {
+    const int file = memfd_create("word", MFD_CLOEXEC);
+    if (file < 0 || pwrite(file, "good", 5, 0) != 5 || ftruncate(file, 4096) != 0 ||
+        dup2(file, kWordFd) < 0) {
+        race_broken("memfd");
+    }
+    close(file);
+    return kWordFd;
+}
+
+static inline void race_flip_until_a_child_ends(volatile char* word) {
+    siginfo_t ended;
+    do {
+        for (int i = 0; i < 16; ++i) {
+            race_set(word, "evil");
+            race_pause(40);
+            race_set(word, "good");
+            race_pause(40);
+        }
+        ended.si_pid = 0;
+    } while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0);
+}
+
 // ---- between the processes of a try -----------------------------------------------------------
 
 // What a try and its peers tell each other; one page, shared by all of them.
@@ -167,6 +190,28 @@ static inline void __attribute__((noreturn)) race_exec(const char* path, char* w
     ++board->execs;
     execve(path, argv, envp);
     race_failed();
+}
+
+// Not before somebody writes to the word.
+static inline void __attribute__((noreturn)) race_exec_when_flipped(const char* path, char* word) {
+    uint32_t good;
+    memcpy(&good, "good", sizeof good);
+    race_await((volatile unsigned*)word, good);
+    race_exec(path, word);
+}
+
+// This very program, as a second stage that knows the result's and the word's file by number.
+static inline void __attribute__((noreturn)) race_exec_self(void) {
+    char* argv[] = {"second-stage", NULL};
+    char* envp[] = {NULL};
+    execve("/proc/self/exe", argv, envp);
+    race_failed();
+}
+
+static inline bool race_is_second_stage(char** argv) {
+    static struct race_board own;
+    board = &own;
+    return strcmp(argv[0], "second-stage") == 0;
 }
 
 // ---- writers ----------------------------------------------------------------------------------
@@ -262,6 +307,14 @@ static int race_reap(pid_t child) {
     while (waitpid(child, &status, __WALL) < 0 && errno == EINTR) {
     }
     return status;
+}
+
+// For who stands between the caller and us.
+static void __attribute__((noreturn, unused)) race_end_as(int status) {
+    if (WIFSIGNALED(status)) {
+        (void)kill(getpid(), WTERMSIG(status));
+    }
+    _exit(WEXITSTATUS(status));
 }
 
 // The witness's word, 0 if it said none.
