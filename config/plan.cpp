@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 using Annotations = std::map<std::string, std::string>;
 
 constexpr std::string_view kPrefix = "io.execseal.";
+// The way of Kubernetes' own keys.
+constexpr std::string_view kMistakenPrefix = "io.execseal/";
 constexpr std::string_view kPolicyKey = "io.execseal.policy";
 constexpr std::string_view kPolicyOfKey = "io.execseal.policy.";
 constexpr std::string_view kModeKey = "io.execseal.mode";
@@ -287,7 +289,7 @@ Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& 
     plan.bundle = bundle;
     plan.container_name = container_name(annotations.value());
     for (const auto& [key, value] : annotations.value()) {
-        if (key.starts_with(kPrefix)) {
+        if (key.starts_with(kPrefix) || key.starts_with(kMistakenPrefix)) {
             plan.annotations[key] = value;
         }
     }

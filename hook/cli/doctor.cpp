@@ -16,6 +16,7 @@ void examine_settings(const DoctorOptions& options, Findings& findings) {
     if (!settings) {
         findings.push_back(found_fail("settings", settings.error().text(),
                                       "put it right: until then no container starts"));
+        examine_hooks(options.root, Settings{}, findings);
         return;
     }
     std::error_code code;
@@ -25,6 +26,7 @@ void examine_settings(const DoctorOptions& options, Findings& findings) {
     examine_runtimes(*settings, findings);
     examine_programs(*settings, findings);
     examine_policies(*settings, findings);
+    examine_hooks(options.root, *settings, findings);
 }
 
 }  // namespace
@@ -33,7 +35,6 @@ Result<int> run_doctor(const DoctorOptions& options) {
     Findings findings;
     examine_kernel(findings);
     examine_settings(options, findings);
-    examine_hooks(options.root, findings);
     const auto place = node_place(options.root, options.share);
     if (!place) {
         return place.error();

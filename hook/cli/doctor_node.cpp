@@ -58,7 +58,7 @@ bool is_hook_of_ours(const ordered_json& json) {
 }
 
 void examine_hook_file(const std::filesystem::path& file, const std::string& root,
-                       Findings& findings) {
+                       const Settings& settings, Findings& findings) {
     const auto text = read_file(file, kLargest);
     const auto json = ordered_json::parse(text ? text.value() : "", nullptr, false);
     if (!is_hook_of_ours(json)) {
@@ -70,6 +70,14 @@ void examine_hook_file(const std::filesystem::path& file, const std::string& roo
                                  : std::string();
     if (is_executable(root + path)) {
         findings.push_back(found_ok("podman hook", file.string() + ": " + path));
+        if (settings.default_policy) {
+            findings.push_back(
+                found_warn("podman hook",
+                           "podman calls it for annotations of execseal only: the default policy "
+                           "does not reach containers without one",
+                           "podman --runtime execseal, or runtime = \"execseal\" in the [engine] "
+                           "of containers.conf"));
+        }
         return;
     }
     findings.push_back(
@@ -168,13 +176,13 @@ void examine_policies(const Settings& settings, Findings& findings) {
     }
 }
 
-void examine_hooks(const std::string& root, Findings& findings) {
+void examine_hooks(const std::string& root, const Settings& settings, Findings& findings) {
     for (const char* directory :
          {"/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"}) {
         std::error_code code;
         for (const auto& entry : std::filesystem::directory_iterator(root + directory, code)) {
             if (entry.path().extension() == ".json") {
-                examine_hook_file(entry.path(), root, findings);
+                examine_hook_file(entry.path(), root, settings, findings);
             }
         }
     }

@@ -10,8 +10,9 @@ namespace execseal {
 void examine_runtimes(const Settings& settings, Findings& findings);
 void examine_programs(const Settings& settings, Findings& findings);
 void examine_policies(const Settings& settings, Findings& findings);
-// podman runs a container without a word when a hook's program is not there.
-void examine_hooks(const std::string& root, Findings& findings);
+// podman runs a container without a word when a hook's program is not there, and calls the hook by
+// annotations only: a default_policy is for those that have none.
+void examine_hooks(const std::string& root, const Settings& settings, Findings& findings);
 void examine_wiring(const NodePlace& place, Findings& findings);
 
 // "linux.seccomp" of `runc features`.

@@ -88,6 +88,18 @@ TEST_P(PodmanRun, APolicyThatCannotBeUsedFailsTheRunWithTheReason) {
     expect_not_started(node_, outcome, "io.execseal.policy: \"missing\": expected a policy file");
 }
 
+TEST_P(PodmanRun, AMistakenAnnotationOfOursFailsTheRun) {
+    const std::vector<std::pair<std::string, std::string>> rows = {
+        {"io.execseal.polcy=small", "io.execseal.polcy: unknown"},
+        {"io.execseal/policy=small", "io.execseal/policy: unknown"},
+        {"io.execseal.policy=", "io.execseal.policy: expected a non-empty value"},
+        {"io.execseal.mode=audit", "io.execseal.mode: expected io.execseal.policy beside it"}};
+    for (const auto& [annotation, reason] : rows) {
+        const Outcome outcome = podman_.run({"--annotation", annotation}, {"/bin/echo", "never"});
+        expect_not_started(node_, outcome, reason);
+    }
+}
+
 TEST_P(PodmanRun, ACreateThatFailsInTheRuntimeLeavesNothing) {
     // More than fs.nr_open: no privilege is enough for that (setrlimit(2)).
     const Outcome outcome =

@@ -82,15 +82,21 @@ TEST_F(DoctorNode, AHookWhoseProgramIsNotThereFails) {
     put("usr/share/containers/oci/hooks.d/10-other.json", R"({"hook": {"path": "/none"}})");
     put("usr/share/containers/oci/hooks.d/README", json);
     Findings missing;
-    examine_hooks(directory_, missing);
+    examine_hooks(directory_, {}, missing);
     ASSERT_EQ(missing.size(), 1U);
     EXPECT_EQ(missing[0].health, Health::kFail);
     EXPECT_NE(missing[0].detail.find("/usr/libexec/execseal-hook is not there"), std::string::npos);
     put("usr/libexec/execseal-hook", "#!/bin/sh\n", std::filesystem::perms(0755));
     Findings there;
-    examine_hooks(directory_, there);
+    examine_hooks(directory_, {}, there);
     ASSERT_EQ(there.size(), 1U);
     EXPECT_EQ(there[0].health, Health::kOk);
+    Settings settings;
+    settings.default_policy = "web";
+    Findings by_default;
+    examine_hooks(directory_, settings, by_default);
+    ASSERT_EQ(by_default.size(), 2U);
+    EXPECT_EQ(by_default[1].health, Health::kWarn);
 }
 
 TEST_F(DoctorNode, EveryPolicyThatDoesNotLoadIsNamed) {

@@ -130,6 +130,9 @@ TEST_F(PlanContainer, ATypoInAnAnnotationIsAnError) {
     EXPECT_EQ(outcome({{"io.execseal.polcy", "web"}}),
               "/b/c1/config.json: annotation io.execseal.polcy: unknown, expected "
               "io.execseal.policy, io.execseal.policy.CONTAINER or io.execseal.mode");
+    EXPECT_EQ(outcome({{"io.execseal/policy", "web"}}),
+              "/b/c1/config.json: annotation io.execseal/policy: unknown, expected "
+              "io.execseal.policy, io.execseal.policy.CONTAINER or io.execseal.mode");
     EXPECT_NE(outcome({{"io.execseal.policy.", "web"}}).find("unknown"), std::string::npos);
     EXPECT_NE(outcome({{"io.execseal.policy", ""}}).find("non-empty"), std::string::npos);
     EXPECT_NE(outcome({{"io.execseal.policy", 1}}).find("expected a string"), std::string::npos);
