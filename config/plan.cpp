@@ -132,14 +132,12 @@ Result<LoadedRef> load_ref(const std::string& wanted, const Settings& settings,
             return make_error(quoted +
                               "expected an absolute path without \"//\", \".\" and \"..\"");
         }
-        ref.path = wanted;
-    } else if (is_policy_name(wanted)) {
-        ref.path = settings.policies_dir + "/" + wanted + ".json";
-    } else {
+    } else if (!is_policy_name(wanted)) {
         return make_error(quoted +
                           "expected a policy's name (letters, digits, \".\", \"_\", \"-\") or an "
                           "absolute path");
     }
+    ref.path = policy_file(wanted, settings);
     const Result<std::string> text = read_file(ref.path, kPolicyBytes);
     if (!text) {
         return add_context(quoted + "expected a policy file", text.error());

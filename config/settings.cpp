@@ -6,9 +6,12 @@
 
 #include "config/glob.h"
 #include "config/json_reader.h"
+#include "config/policy.h"
 
 namespace execseal {
 namespace {
+
+constexpr const char* kNodesSettings = "/etc/execseal/config.json";
 
 std::string absolute_path(const JsonNode& node) {
     std::string path = node.non_empty_string("an absolute path");
@@ -36,6 +39,10 @@ void read_allowed(const JsonNode& node, std::optional<std::vector<std::string>>&
         std::string pattern = item.non_empty_string("a glob over policy names or absolute paths");
         if (const Result<Glob> glob = Glob::compile(pattern); !glob) {
             item.problem(glob.error().context);
+        } else if (pattern.find('/') != std::string::npos &&
+                   std::string_view("/*?[\\").find(pattern.front()) == std::string_view::npos) {
+            // Neither a name nor an absolute path: it would match nothing.
+            item.expected("a glob over policy names or absolute paths");
         }
         allowed->push_back(std::move(pattern));
     }
@@ -111,12 +118,20 @@ void read_paths(const JsonObject& object, Settings& settings) {
     }
 }
 
+std::string read_policy_choice(const JsonNode& node) {
+    std::string policy = node.non_empty_string("a policy's name or absolute path");
+    if (!policy.empty() && policy.front() != '/' && !is_policy_name(policy)) {
+        node.expected("a policy's name or absolute path");
+    }
+    return policy;
+}
+
 void read_choices(const JsonObject& object, Settings& settings) {
     if (const auto policy = object.get("default_policy")) {
-        settings.default_policy = policy->non_empty_string("a policy's name or absolute path");
+        settings.default_policy = read_policy_choice(*policy);
     }
     if (const auto policy = object.get("floor_policy")) {
-        settings.floor_policy = policy->non_empty_string("a policy's name or absolute path");
+        settings.floor_policy = read_policy_choice(*policy);
     }
     if (const auto allowed = object.get("allowed_policies")) {
         read_allowed(*allowed, settings.allowed_policies);
@@ -147,7 +162,15 @@ const char* mode_name(Mode mode) {
 std::string settings_path() {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): read once at start; no thread of ours calls setenv
     const char* const path = std::getenv("EXECSEAL_CONFIG");
-    return path != nullptr && *path != '\0' ? path : "/etc/execseal/config.json";
+    return path != nullptr && *path != '\0' ? path : kNodesSettings;
+}
+
+bool settings_may_be_absent(const std::string& path) {
+    return path == kNodesSettings;
+}
+
+std::string policy_file(const std::string& choice, const Settings& settings) {
+    return choice.starts_with('/') ? choice : settings.policies_dir + "/" + choice + ".json";
 }
 
 Result<Settings> load_settings(const std::string& path) {
@@ -155,7 +178,7 @@ Result<Settings> load_settings(const std::string& path) {
     settings.path = path;
     const Result<nlohmann::ordered_json> json = load_json(path);
     if (!json) {
-        if (json.error().code == ENOENT) {
+        if (json.error().code == ENOENT && settings_may_be_absent(path)) {
             settings.agent.socket = settings.run_dir + "/agent.sock";
             return settings;
         }

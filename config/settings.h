@@ -1,7 +1,7 @@
 // Settings: the node owner's file, /etc/execseal/config.json, read by every program.
 //
-// An absent file means the defaults below; a present one is checked strictly (unknown keys are
-// errors).
+// Without the node's file the defaults below hold; another one that was named must exist. What is
+// there is checked strictly (unknown keys are errors).
 #pragma once
 
 #include <chrono>
@@ -73,6 +73,13 @@ struct Settings {
 
 // EXECSEAL_CONFIG, else /etc/execseal/config.json.
 std::string settings_path();
+// A file that somebody named (EXECSEAL_CONFIG, --config) may not: a typo there must not quietly
+// leave a node without its floor policy.
+bool settings_may_be_absent(const std::string& path);
 Result<Settings> load_settings(const std::string& path);
+
+// Where the policy is that a container or the settings name: NAME.json in policies_dir, or the
+// absolute path itself.
+std::string policy_file(const std::string& choice, const Settings& settings);
 
 }  // namespace execseal

@@ -52,7 +52,7 @@ Result<std::string> find_real_runtime(const std::vector<std::string>& runtimes,
 Result<std::vector<std::string>> read_runtimes(const std::string& settings_path) {
     const auto document = load_json(settings_path);
     if (!document) {
-        if (document.error().code == ENOENT) {
+        if (document.error().code == ENOENT && settings_may_be_absent(settings_path)) {
             return Settings{}.runtimes;
         }
         return document.error();

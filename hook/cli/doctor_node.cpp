@@ -160,11 +160,11 @@ void examine_policies(const Settings& settings, Findings& findings) {
         }
     }
     if (settings.default_policy) {
-        examine_policy_file(policy_path(*settings.default_policy, settings), "default policy",
+        examine_policy_file(policy_file(*settings.default_policy, settings), "default policy",
                             findings);
     }
     if (settings.floor_policy) {
-        examine_policy_file(policy_path(*settings.floor_policy, settings), "floor policy",
+        examine_policy_file(policy_file(*settings.floor_policy, settings), "floor policy",
                             findings);
     }
     if (count == 0 && findings.size() == before && !settings.default_policy) {

@@ -92,7 +92,7 @@ void print_json(const ExecFacts& facts, const std::vector<Explanation>& explanat
 
 std::string policy_path(const std::string& word, const Settings& settings) {
     const bool file = word.find('/') != std::string::npos || word.ends_with(".json");
-    return file ? word : settings.policies_dir + "/" + word + ".json";
+    return file ? word : policy_file(word, settings);
 }
 
 Result<int> run_policy_explain(const ExplainOptions& options) {
@@ -106,7 +106,7 @@ Result<int> run_policy_explain(const ExplainOptions& options) {
     }
     std::optional<Policy> floor;
     if (settings->floor_policy) {
-        auto loaded = Policy::load(policy_path(*settings->floor_policy, *settings));
+        auto loaded = Policy::load(policy_file(*settings->floor_policy, *settings));
         if (!loaded) {
             return add_context(settings->path + ": /floor_policy", loaded.error());
         }

@@ -29,12 +29,21 @@ std::string refusal(const std::string& text) {
     return error.substr(error.find(".json: ") + 7);
 }
 
-TEST(Settings, AnAbsentFileMeansTheDefaults) {
-    const auto settings = load_settings("/nonexistent/config.json");
+TEST(Settings, WithoutTheNodesFileTheDefaultsHold) {
+    if (std::filesystem::exists("/etc/execseal/config.json")) {
+        GTEST_SKIP() << "this node has settings of its own";
+    }
+    const auto settings = load_settings("/etc/execseal/config.json");
     ASSERT_TRUE(settings.has_value());
     EXPECT_EQ(settings->run_dir, "/run/execseal");
     EXPECT_EQ(settings->mode, Mode::kEnforce);
     EXPECT_FALSE(settings->default_policy);
+}
+
+TEST(Settings, AFileThatWasNamedMustExist) {
+    const auto settings = load_settings("/nonexistent/config.json");
+    ASSERT_FALSE(settings.has_value());
+    EXPECT_EQ(settings.error().text(), "/nonexistent/config.json: No such file or directory");
 }
 
 TEST(Settings, AnUnreadableFileIsNotAnAbsentOne) {
@@ -90,6 +99,14 @@ TEST(Settings, RefusesWhatItDoesNotUnderstand) {
               "/runtimes/0: expected a program's name or absolute path, got \"./runc\"");
     EXPECT_EQ(refusal(R"({"allowed_policies": ["[a"]})"),
               "/allowed_policies/0: expected a valid glob: expected a \"]\" for the \"[\"");
+    EXPECT_EQ(refusal(R"({"allowed_policies": ["*", "/p/*", "**/web.json"]})"), "(accepted)");
+    EXPECT_EQ(refusal(R"({"allowed_policies": ["policies.d/web"]})"),
+              "/allowed_policies/0: expected a glob over policy names or absolute paths, got "
+              "\"policies.d/web\"");
+    for (const std::string key : {"default_policy", "floor_policy"}) {
+        EXPECT_EQ(refusal("{\"" + key + "\": \"./web.json\"}"),
+                  "/" + key + ": expected a policy's name or absolute path, got \"./web.json\"");
+    }
     EXPECT_EQ(refusal(R"({"log": {"level": "loud"}})").find("/log/level: expected \"trace\""), 0U);
     EXPECT_EQ(refusal(R"({"audit": {"syslog": 1}})"),
               "/audit/syslog: expected true or false, got a number (1)");
