@@ -193,6 +193,16 @@ class NotCondition final : public Condition {
     Conditions conditions_;
 };
 
+// {a,b} as a shell takes it; in a glob these are bytes of a name that hardly any file has.
+bool has_braces(std::string_view pattern) {
+    const std::size_t open = pattern.find('{');
+    if (open == std::string_view::npos || (open > 0 && pattern[open - 1] == '\\')) {
+        return false;
+    }
+    const std::size_t comma = pattern.find(',', open);
+    return comma != std::string_view::npos && pattern.find('}', comma) != std::string_view::npos;
+}
+
 std::vector<Glob> read_globs(const JsonNode& node, PathKind kind) {
     const std::string_view what =
         kind == PathKind::kExe
@@ -220,6 +230,9 @@ std::vector<Glob> read_globs(const JsonNode& node, PathKind kind) {
             item.problem(
                 "expected a resolved path, without \"//\", \".\", \"..\" and a \"/\" at "
                 "its end");
+        }
+        if (has_braces(pattern)) {
+            item.expected("an array of globs for {a,b} (\"\\\\{\" is the byte itself)");
         }
         Result<Glob> glob = Glob::compile(pattern);
         if (!glob) {

@@ -183,15 +183,22 @@ std::vector<std::string> read_global_flags(const std::optional<JsonNode>& node) 
     return flags;
 }
 
+std::string read_subcommand_name(const JsonNode& node, std::string_view what) {
+    std::string name = node.non_empty_string(what);
+    if (name.starts_with('-')) {
+        node.expected("a subcommand's name (\"flag\" is for flags)");
+    }
+    return name;
+}
+
 std::vector<std::string> read_names(const JsonNode& node) {
     static constexpr std::string_view kName = "a subcommand's name or a non-empty array of names";
-    std::vector<std::string> names;
     if (node.kind() == JsonNode::Kind::kString) {
-        names.push_back(node.non_empty_string(kName));
-        return names;
+        return {read_subcommand_name(node, kName)};
     }
+    std::vector<std::string> names;
     for (const JsonNode& item : node.non_empty_items(kName)) {
-        names.push_back(item.non_empty_string("a subcommand's name"));
+        names.push_back(read_subcommand_name(item, "a subcommand's name"));
     }
     return names;
 }

@@ -1,6 +1,7 @@
 #include "config/policy_rules.h"
 
 #include <algorithm>
+#include <array>
 #include <unordered_set>
 
 #include "config/condition_argv.h"
@@ -10,6 +11,11 @@
 
 namespace execseal {
 namespace {
+
+// What events name where no rule of a policy has decided.
+constexpr std::array<std::string_view, 9> kBuiltInRules{"default", "kernel",     "unreadable",
+                                                        "blocked", "unresolved", "freeze",
+                                                        "traced",  "arm",        "invisible"};
 
 ProgramHint hint_of(const std::vector<Glob>& exe) {
     ProgramHint hint;
@@ -70,8 +76,11 @@ CompiledRule read_rule(const JsonNode& node, int default_errno) {
                                            "env", "uid", "gid", "cwd", "via", "not"});
     if (const auto id = object.require("id")) {
         rule.id = id->non_empty_string("a name of letters, digits, \".\", \"_\" and \"-\"");
-        if (!is_policy_name(rule.id) || rule.id == "default") {
-            id->expected("a name of letters, digits, \".\", \"_\" and \"-\" other than default");
+        if (!is_policy_name(rule.id)) {
+            id->expected("a name of letters, digits, \".\", \"_\" and \"-\"");
+        } else if (std::find(kBuiltInRules.begin(), kBuiltInRules.end(), rule.id) !=
+                   kBuiltInRules.end()) {
+            id->expected("a name that events do not give to a decision without a rule");
         }
     }
     if (const auto description = object.get("description")) {
