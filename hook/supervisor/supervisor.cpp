@@ -122,7 +122,11 @@ int Supervisor::serve() {
             break;
         }
     }
-    audit_->note("end", status());
+    ordered_json last = status();
+    for (const char* const told : {"container_id", "container_name", "policy"}) {
+        last.erase(told);  // each event names them
+    }
+    audit_->note("end", last);
     control_.reset();
     listener_.reset();
     if (auto removed = remove_state_dir(launch_.plan.container_dir); !removed) {

@@ -3,6 +3,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "config/json_reader.h"
 #include "hook/control_client.h"
 
 namespace execseal::e2e {
@@ -134,7 +135,12 @@ std::vector<nlohmann::json> Node::events() const {
     std::istringstream lines(read_file(scratch_ / "audit.jsonl"));
     // A line without its end is being written.
     for (std::string line; std::getline(lines, line) && !lines.eof();) {
-        events.push_back(nlohmann::json::parse(line));
+        // Strict readers take no key twice, nlohmann's own does.
+        const auto event = parse_json(line, "audit.jsonl");
+        if (!event) {
+            throw std::runtime_error(event.error().text() + ": " + line);
+        }
+        events.push_back(*event);
     }
     return events;
 }
