@@ -34,14 +34,21 @@ constexpr const char* kUsage =
     "\n"
     "  --version, --help\n";
 
+int wrong_usage(const std::string& problem) {
+    (void)std::fprintf(stderr, "execseal-hook: %s (see: execseal-hook --help)\n", problem.c_str());
+    return 2;
+}
+
 int run(const std::vector<std::string>& arguments) {
-    const std::string stage = arguments.empty() ? "" : arguments[0];
+    if (arguments.empty()) {
+        return wrong_usage("expected a stage");
+    }
+    const std::string& stage = arguments[0];
     if (stage == "profile") {
         return execseal::run_profile({arguments.begin() + 1, arguments.end()});
     }
     if (arguments.size() > 1) {
-        (void)std::fputs(kUsage, stderr);
-        return 2;
+        return wrong_usage(arguments[1] + ": expected nothing behind " + stage);
     }
     if (stage == "agent") {
         return execseal::run_agent();
@@ -62,9 +69,11 @@ int run(const std::vector<std::string>& arguments) {
         std::printf("execseal-hook %s\n", execseal::kVersion);
         return 0;
     }
-    const bool help = stage == "--help" || stage == "-h";
-    (void)std::fputs(kUsage, help ? stdout : stderr);
-    return help ? 0 : 2;
+    if (stage == "--help" || stage == "-h") {
+        (void)std::fputs(kUsage, stdout);
+        return 0;
+    }
+    return wrong_usage(stage + ": no such stage");
 }
 
 }  // namespace

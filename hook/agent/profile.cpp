@@ -7,6 +7,7 @@
 
 #include "config/json_reader.h"
 #include "config/plan.h"
+#include "hook/os/privileges.h"
 #include "runtime-shim/seccomp_edit.h"
 
 namespace execseal {
@@ -19,7 +20,7 @@ constexpr const char* kEnginesProfile = "/usr/share/containers/seccomp.json";
 
 struct Words {
     std::string policy;
-    std::string base = kEnginesProfile;
+    std::optional<std::string> base;
     bool unconfined = false;
     std::set<std::string> capabilities = default_capabilities();
 };
@@ -34,7 +35,11 @@ Result<Words> read_words(const std::vector<std::string>& arguments) {
         } else if (word == "--base" && has_value) {
             words.base = arguments[++at];
         } else if (word == "--cap" && has_value) {
-            words.capabilities.insert(arguments[++at]);
+            const std::string& name = arguments[++at];
+            if (!is_capability(name)) {
+                return make_error("--cap " + name + ": expected a capability, as CAP_NET_RAW");
+            }
+            words.capabilities.insert(name);
         } else if (!word.starts_with('-') && words.policy.empty()) {
             words.policy = word;
         } else {
@@ -44,26 +49,26 @@ Result<Words> read_words(const std::vector<std::string>& arguments) {
     if (words.policy.empty()) {
         return make_error("expected a policy's name");
     }
+    if (words.base && words.unconfined) {
+        return make_error("--unconfined: expected no --base beside it");
+    }
     return words;
 }
 
-Result<std::string> profile_text(const std::vector<std::string>& arguments) {
-    const auto words = read_words(arguments);
-    if (!words) {
-        return words.error();
-    }
+Result<std::string> profile_text(const Words& words) {
     const auto settings = load_settings(settings_path());
     if (!settings) {
         return settings.error();
     }
     // The agent will ask the same when a container comes; better said now.
-    const auto plan = plan_profile({"profile", words->policy, "", {}}, *settings);
+    const auto plan = plan_profile({"profile", words.policy, "", {}}, *settings);
     if (!plan) {
         return plan.error();
     }
     Json base;
-    if (!words->unconfined) {
-        auto read = load_json(words->base);
+    const std::string base_file = words.base.value_or(kEnginesProfile);
+    if (!words.unconfined) {
+        auto read = load_json(base_file);
         if (!read) {
             return add_context("base profile (--base FILE, or --unconfined for none)",
                                read.error());
@@ -71,9 +76,9 @@ Result<std::string> profile_text(const std::vector<std::string>& arguments) {
         base = std::move(*read);
     }
     const auto profile =
-        make_profile(base, words->policy, *settings, target_here(words->capabilities));
+        make_profile(base, words.policy, *settings, target_here(words.capabilities));
     if (!profile) {
-        return add_context(words->unconfined ? "profile" : words->base, profile.error());
+        return add_context(words.unconfined ? "profile" : base_file, profile.error());
     }
     return profile->dump(2) + "\n";
 }
@@ -103,7 +108,13 @@ Result<Json> make_profile(const Json& base, const std::string& policy, const Set
 }
 
 int run_profile(const std::vector<std::string>& arguments) {
-    const auto text = profile_text(arguments);
+    const auto words = read_words(arguments);
+    if (!words) {
+        (void)std::fprintf(stderr, "execseal-hook profile: %s (see: execseal-hook --help)\n",
+                           words.error().text().c_str());
+        return 2;
+    }
+    const auto text = profile_text(*words);
     if (!text) {
         (void)std::fprintf(stderr, "execseal-hook profile: %s\n", text.error().text().c_str());
         return 1;

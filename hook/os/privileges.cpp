@@ -37,4 +37,12 @@ Result<> keep_supervisor_capabilities() {
     return Ok{};
 }
 
+bool is_capability(const std::string& name) {
+    static constexpr const char* kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    cap_value_t value = 0;
+    // cap_from_name(3) takes small letters and numbers as well.
+    return name.find_first_not_of(kLetters) == std::string::npos &&
+           cap_from_name(name.c_str(), &value) == 0;
+}
+
 }  // namespace execseal

@@ -1,5 +1,7 @@
-// What the supervisor keeps of root's rights, through libcap.
+// What the supervisor keeps of root's rights, and the names of these, through libcap.
 #pragma once
+
+#include <string>
 
 #include "hook/os/result.h"
 
@@ -10,5 +12,8 @@ namespace execseal {
 // rest, empties the bounding set and sets no_new_privs. Called once the procfs of the container's
 // PID namespace is at hand, which needs CAP_SYS_ADMIN.
 Result<> keep_supervisor_capabilities();
+
+// A name as the kernel's headers and profiles have it: CAP_NET_RAW.
+bool is_capability(const std::string& name);
 
 }  // namespace execseal

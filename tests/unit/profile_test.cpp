@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "hook/os/privileges.h"
+
 namespace execseal {
 namespace {
 
@@ -88,6 +90,23 @@ TEST(Profile, HandsExecsAndForksToTheAgent) {
     }
     const auto strict = make_profile(kBase, "web", settings, target());
     EXPECT_TRUE(actions(*strict, "execveat").empty()) << "not allowed before, and not now";
+}
+
+TEST(ProfileWords, RefusesWhatWouldBePassedOver) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> rows = {
+        {{}, "expected a policy's name"},
+        {{"web", "--cap", "FOO"}, "--cap FOO: expected a capability, as CAP_NET_RAW"},
+        {{"web", "--cap", "cap_net_raw"}, "--cap cap_net_raw: expected a capability"},
+        {{"web", "--cap", "CAP_NET_RAWW"}, "--cap CAP_NET_RAWW: expected a capability"},
+        {{"web", "--cap"}, "--cap: expected POLICY"},
+        {{"web", "--unconfined", "--base", "/b.json"}, "--unconfined: expected no --base"}};
+    for (const auto& [words, text] : rows) {
+        testing::internal::CaptureStderr();
+        EXPECT_EQ(run_profile(words), 2) << text;
+        EXPECT_EQ(testing::internal::GetCapturedStderr().find("execseal-hook profile: " + text), 0U)
+            << text;
+    }
+    EXPECT_TRUE(is_capability("CAP_NET_RAW"));
 }
 
 }  // namespace
