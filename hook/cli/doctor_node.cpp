@@ -6,7 +6,7 @@
 
 #include "config/policy.h"
 #include "execseal_version.h"
-#include "hook/cli/policy_explain.h"
+#include "hook/cli/policy_check.h"
 #include "hook/os/captured_run.h"
 #include "hook/os/file_read.h"
 #include "hook/os/program.h"
@@ -25,6 +25,12 @@ std::string first_line(const std::string& text) {
 }
 
 void examine_runtime(const std::string& path, Findings& findings) {
+    // It hands --version on, and so looks like what stands behind it.
+    if (const auto real = real_path(path); real && real->ends_with("/execseal-runtime")) {
+        findings.push_back(found_fail("runtime", path + ": is execseal-runtime itself",
+                                      "name runc or crun in \"runtimes\" of the settings"));
+        return;
+    }
     const auto version = run_captured({path, "--version"}, kDeadline);
     if (!version || version->exit_code != 0) {
         findings.push_back(found_fail(
@@ -45,11 +51,12 @@ void examine_runtime(const std::string& path, Findings& findings) {
     findings.push_back(features_finding(path, features ? features->out : ""));
 }
 
-void examine_policy_file(const std::string& path, const char* subject, Findings& findings) {
-    const auto policy = Policy::load(path);
+void examine_policy_file(const std::string& path, const char* subject, const Settings& settings,
+                         Findings& findings) {
+    const auto policy = load_policy(path, settings);
     if (!policy) {
         findings.push_back(found_fail(subject, policy.error().text(),
-                                      "containers that choose it do not start: put it right"));
+                                      "containers that it is for do not start: put it right"));
     }
 }
 
@@ -156,20 +163,22 @@ void examine_policies(const Settings& settings, Findings& findings) {
     for (const auto& entry : std::filesystem::directory_iterator(settings.policies_dir, code)) {
         if (entry.path().extension() == ".json") {
             ++count;
-            examine_policy_file(entry.path(), "policy", findings);
+            examine_policy_file(entry.path(), "policy", settings, findings);
         }
     }
     if (settings.default_policy) {
         examine_policy_file(policy_file(*settings.default_policy, settings), "default policy",
-                            findings);
+                            settings, findings);
     }
     if (settings.floor_policy) {
-        examine_policy_file(policy_file(*settings.floor_policy, settings), "floor policy",
+        examine_policy_file(policy_file(*settings.floor_policy, settings), "floor policy", settings,
                             findings);
     }
     if (count == 0 && findings.size() == before && !settings.default_policy) {
-        findings.push_back(found_warn("policies", "none in " + settings.policies_dir,
-                                      "write one there: execseal policy check --help"));
+        findings.push_back(
+            found_warn("policies", "none in " + settings.policies_dir,
+                       "write one there, see execseal-policy(5); samples: config/policies, "
+                       "installed as share/execseal/policies"));
     } else if (findings.size() == before) {
         findings.push_back(found_ok(
             "policies", std::to_string(count) + " in " + settings.policies_dir + ", all right"));
@@ -204,7 +213,7 @@ void examine_wiring(const NodePlace& place, Findings& findings) {
             return edit.before == edit.after;
         });
         findings.push_back(wired ? found_ok(name, "knows the runtime execseal")
-                                 : found_warn(name, "does not know execseal (or another one)",
+                                 : found_warn(name, "does not know this execseal",
                                               "execseal install --" + name +
                                                   " (--dry-run shows what that changes)"));
     }

@@ -84,7 +84,7 @@ Result<> apply(const FileEdit& edit, InstallDirection direction) {
 }
 
 void say_what_next(NodeProgram program, const InstallOptions& options) {
-    const std::string advice = reload_advice(program);
+    const std::string advice = reload_advice(program, options.direction);
     if (!advice.empty() && options.root.empty()) {
         (void)std::fprintf(stderr, "execseal: %s: takes effect after: %s\n",
                            node_program_name(program), advice.c_str());

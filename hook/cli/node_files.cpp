@@ -259,7 +259,7 @@ bool is_on_node(NodeProgram program, const std::string& root) {
     return false;
 }
 
-const char* reload_advice(NodeProgram program) {
+const char* reload_advice(NodeProgram program, InstallDirection direction) {
     switch (program) {
         case NodeProgram::kContainerd:
             return "systemctl restart containerd";
@@ -270,8 +270,11 @@ const char* reload_advice(NodeProgram program) {
         case NodeProgram::kDocker:
             return "systemctl reload docker";
         case NodeProgram::kSystemd:
-            return "systemd-tmpfiles --create && systemctl daemon-reload && "
-                   "systemctl enable --now execseal-agent.socket";
+            return direction == InstallDirection::kInstall
+                       ? "systemd-tmpfiles --create && systemctl daemon-reload && "
+                         "systemctl enable --now execseal-agent.socket"
+                       : "systemctl disable --now execseal-agent.socket execseal-agent.service; "
+                         "systemctl daemon-reload";
     }
     return "";
 }

@@ -44,6 +44,6 @@ Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& pla
 bool is_on_node(NodeProgram program, const std::string& root);
 
 // What makes it read its files again; nothing needs to be done for podman.
-const char* reload_advice(NodeProgram program);
+const char* reload_advice(NodeProgram program, InstallDirection direction);
 
 }  // namespace execseal

@@ -29,20 +29,23 @@ Result<std::vector<std::string>> files_of(const Settings& settings) {
     return files;
 }
 
-// What loads but can never be chosen by its name.
-Result<> check_name(const std::string& file, const Policy& policy, const Settings& settings) {
+}  // namespace
+
+Result<Policy> load_policy(const std::string& file, const Settings& settings) {
+    auto policy = Policy::load(file);
+    if (!policy) {
+        return policy;
+    }
     const std::filesystem::path path(file);
     std::error_code code;
     const bool by_name = std::filesystem::equivalent(
         path.has_parent_path() ? path.parent_path() : ".", settings.policies_dir, code);
-    if (!by_name || path.stem() == policy.name()) {
-        return Ok{};
+    if (by_name && path.stem() != policy->name()) {
+        return make_error(file + ": /name: expected \"" + path.stem().string() +
+                          "\" as the file is called, got \"" + policy->name() + "\"");
     }
-    return make_error(file + ": /name: expected \"" + path.stem().string() +
-                      "\" as the file is called, got \"" + policy.name() + "\"");
+    return policy;
 }
-
-}  // namespace
 
 Result<int> run_policy_check(const CheckOptions& options) {
     const auto settings = load_settings(options.settings);
@@ -62,16 +65,15 @@ Result<int> run_policy_check(const CheckOptions& options) {
     }
     int code = 0;
     for (const std::string& file : files) {
-        const auto policy = Policy::load(file);
-        const Result<> checked =
-            policy ? check_name(file, *policy, *settings) : Result<>(policy.error());
-        if (!checked) {
-            (void)std::fprintf(stderr, "%s\n", checked.error().text().c_str());
+        const auto policy = load_policy(file, *settings);
+        if (!policy) {
+            (void)std::fprintf(stderr, "%s\n", policy.error().text().c_str());
             code = 1;
             continue;
         }
-        (void)std::printf("%s: ok, policy %s, %zu rules, default %s\n", file.c_str(),
-                          policy->name().c_str(), policy->compiled().rules.size(),
+        const std::size_t rules = policy->compiled().rules.size();
+        (void)std::printf("%s: ok, policy %s, %zu rule%s, default %s\n", file.c_str(),
+                          policy->name().c_str(), rules, rules == 1 ? "" : "s",
                           verdict_name(policy->compiled().default_verdict));
     }
     return code;

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "config/policy.h"
+#include "config/settings.h"
 #include "hook/os/result.h"
 
 namespace execseal {
@@ -12,6 +14,9 @@ struct CheckOptions {
     std::string settings;            // path of the settings file
     std::vector<std::string> files;  // empty: all of policies_dir
 };
+
+// As the start of a container loads it: a file of policies_dir must bear the policy's name.
+Result<Policy> load_policy(const std::string& file, const Settings& settings);
 
 // 1: at least one file was refused, a line on stderr says why.
 Result<int> run_policy_check(const CheckOptions& options);

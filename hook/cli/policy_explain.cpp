@@ -5,6 +5,7 @@
 
 #include "config/condition_facts.h"
 #include "hook/cli/explain.h"
+#include "hook/cli/policy_check.h"
 #include "hook/cli/rootfs_program.h"
 #include "hook/supervisor/json_line.h"
 
@@ -21,20 +22,7 @@ Result<ExecFacts> facts_of(const ExplainOptions& options) {
     facts.gid = options.gid;
     facts.via = options.via;
     facts.requested_path = options.command.front();
-    for (const std::string& variable : options.env) {
-        if (variable.find('=') == std::string::npos) {
-            return make_error("--env " + variable + ": expected NAME=VALUE");
-        }
-    }
-    if (!options.cwd.starts_with('/')) {
-        return make_error("--cwd " + options.cwd + ": expected an absolute path");
-    }
     if (options.rootfs.empty()) {
-        if (!options.command.front().starts_with('/')) {
-            return make_error(options.command.front() +
-                              ": expected the absolute path of the program in the container, or "
-                              "--rootfs DIR to look it up");
-        }
         std::vector<std::string> argv = options.command;
         facts.views.push_back({ViewRole::kProgram, options.command.front(), std::move(argv)});
         return facts;
@@ -100,13 +88,13 @@ Result<int> run_policy_explain(const ExplainOptions& options) {
     if (!settings) {
         return settings.error();
     }
-    const auto policy = Policy::load(policy_path(options.policy, *settings));
+    const auto policy = load_policy(policy_path(options.policy, *settings), *settings);
     if (!policy) {
         return policy.error();
     }
     std::optional<Policy> floor;
     if (settings->floor_policy) {
-        auto loaded = Policy::load(policy_file(*settings->floor_policy, *settings));
+        auto loaded = load_policy(policy_file(*settings->floor_policy, *settings), *settings);
         if (!loaded) {
             return add_context(settings->path + ": /floor_policy", loaded.error());
         }

@@ -56,6 +56,14 @@ TEST(Doctor, ARuntimeMustBeAbleToNotify) {
     EXPECT_EQ(tells.detail, "runc: can notify, libseccomp 2.5.4");
 }
 
+TEST(ReloadAdvice, OfAReverseStopsTheAgentThatInstallStarted) {
+    const std::string install = reload_advice(NodeProgram::kSystemd, InstallDirection::kInstall);
+    EXPECT_NE(install.find("enable --now execseal-agent.socket"), std::string::npos) << install;
+    const std::string reverse = reload_advice(NodeProgram::kSystemd, InstallDirection::kUninstall);
+    EXPECT_EQ(reverse.find("enable"), std::string::npos) << reverse;
+    EXPECT_NE(reverse.find("disable --now"), std::string::npos) << reverse;
+}
+
 class DoctorNode : public FolderTest {
   protected:
     void put(const std::string& name, const std::string& text,
@@ -138,6 +146,17 @@ TEST_F(DoctorNode, ProgramsMustBeThereAndOfThisVersion) {
     ASSERT_EQ(odd.size(), 2U);
     EXPECT_EQ(odd[0].health, Health::kWarn);
     EXPECT_EQ(odd[1].health, Health::kFail);
+}
+
+TEST_F(DoctorNode, TheShimIsNoRuntimeForItself) {
+    put("execseal-runtime", "#!/bin/sh\necho runc version 1.1.5\n", std::filesystem::perms(0755));
+    std::filesystem::create_symlink("execseal-runtime", directory_ + "/runc");
+    Settings settings;
+    settings.runtimes = {directory_ + "/runc"};
+    Findings findings;
+    examine_runtimes(settings, findings);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].health, Health::kFail);
 }
 
 }  // namespace
