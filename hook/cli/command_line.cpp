@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <sstream>
@@ -9,6 +10,7 @@
 #include "config/settings.h"
 #include "execseal_version.h"
 #include "hook/cli/doctor.h"
+#include "hook/cli/event_filter.h"
 #include "hook/cli/events.h"
 #include "hook/cli/install.h"
 #include "hook/cli/policy_check.h"
@@ -26,7 +28,7 @@ constexpr const char* kFooter = R"(Examples:
   execseal events --follow --verdict deny           what is refused, as it happens
   execseal policy check web.json                    is this policy right?
   execseal policy explain web.json -- /bin/sh -c id what would it say, and why?
-  podman --runtime execseal-runtime run --annotation io.execseal.policy=web IMAGE
+  podman --runtime execseal run --annotation io.execseal.policy=web IMAGE
 
 Exit codes: 0 ok; 1 failure, or what was asked about is refused; 2 wrong usage.
 Data goes to stdout, messages to stderr. Settings: /etc/execseal/config.json.)";
@@ -38,8 +40,9 @@ constexpr const char* kPsFooter = R"(Examples:
 
 TASKS is as of the last look; ALLOWED, REFUSED and RACES count execs since SINCE (UTC).
 PROTECT: whom an exec freezes (pidns, siblings, off), and whether what ran is verified.
--t: how a task was registered: fork (before its first instruction), listing (found in the
-container's PID namespace), stray (its creator died before telling of it).
+-t: how a task was registered: session (the first of the container or of an exec), fork (before
+its first instruction), listing (found in the container's PID namespace), stray (its creator died
+before telling of it).
 Exit codes: 0 ok; 1 a supervisor has died or does not answer; 2 wrong usage.)";
 
 constexpr const char* kEventsFooter = R"(Examples:
@@ -50,6 +53,12 @@ constexpr const char* kEventsFooter = R"(Examples:
 
 All filters must hold; one that is given twice holds for either value. Times are UTC.
 Exit codes: 0 ok; 1 failure, or lines that are no events; 2 wrong usage.)";
+
+constexpr const char* kPolicyFooter = R"(Examples:
+  execseal policy check web.json
+  execseal policy explain web.json -- /bin/sh -c id
+
+Exit codes: 0 ok; 1 a policy is wrong, or the exec would be refused; 2 wrong usage.)";
 
 constexpr const char* kCheckFooter = R"(Examples:
   execseal policy check /etc/execseal/policies.d/*.json
@@ -80,13 +89,23 @@ Kernel features are found by trying them on a process of its own. A line is ok, 
 less) or fail (containers with a policy do not start, or are not protected), with what to do.
 Exit codes: 0 nothing failed; 1 something did; 2 wrong usage.)";
 
-constexpr const char* kInstallFooter = R"(Examples:
+constexpr const char* kInstallExamples = R"(Examples:
   execseal install --dry-run               what would be changed, as a diff
   execseal install                         all that is found on this node
   execseal install --containerd --root /mnt/image
   execseal uninstall                       the exact reverse
 
-containerd   runtime execseal of the CRI plugin: a marked block in /etc/containerd/config.toml
+)";
+
+constexpr const char* kUninstallExamples = R"(Examples:
+  execseal uninstall --dry-run             what would be changed, as a diff
+  execseal uninstall                       all that is found on this node, but systemd's units
+  execseal uninstall --systemd             the node agent's units
+
+)";
+
+constexpr const char* kInstallFooter =
+    R"(containerd   runtime execseal of the CRI plugin: a marked block in /etc/containerd/config.toml
 crio         /etc/crio/crio.conf.d/99-execseal.conf
 podman       runtime execseal in containers.conf.d, and the hook in oci/hooks.d
 docker       runtime execseal in /etc/docker/daemon.json
@@ -138,6 +157,39 @@ void add_words(CLI::App& app, const std::string& name, std::vector<std::string>&
     app.add_option(name, values, text)->expected(1)->take_all();
 }
 
+// `read` gives a Result whose error says what was expected.
+template <class Read>
+CLI::Validator checked_by(Read read) {
+    return {[read](const std::string& word) {
+                const auto value = read(word);
+                return value ? std::string() : value.error().text();
+            },
+            ""};
+}
+
+CLI::Validator expecting(const char* what, bool (*holds)(const std::string& word)) {
+    return {[what, holds](const std::string& word) {
+                return holds(word) ? std::string() : word + ": expected " + what;
+            },
+            ""};
+}
+
+bool is_absolute(const std::string& word) {
+    return word.starts_with('/');
+}
+
+bool is_assignment(const std::string& word) {
+    return word.find('=') != std::string::npos;
+}
+
+bool is_number(const std::string& word) {
+    return !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+}
+
+bool is_count(const std::string& word) {
+    return is_number(word) && word.find_first_not_of('0') != std::string::npos;
+}
+
 void add_ps(CLI::App& app, Typed& typed) {
     CLI::App& ps = *app.add_subcommand("ps", "Supervised containers, or the tasks of one");
     ps.footer(kPsFooter);
@@ -160,6 +212,8 @@ void add_events(CLI::App& app, Typed& typed) {
               "the container's, or the one that decided");
     add_words(events, "--rule", options.query.rules, "id of the rule, default, or a built-in one");
     add_words(events, "--exe", options.query.exes, "glob over the program's path");
+    events.get_option("--exe")->check(checked_by(
+        [](const std::string& word) { return EventFilter::compile({.exes = {word}}, {}); }));
     add_words(events, "--via", options.query.vias, "entrypoint, exec or child");
     events.get_option("--via")->check(one_of(kVias));
     add_words(events, "--outcome", options.query.outcomes,
@@ -167,9 +221,13 @@ void add_events(CLI::App& app, Typed& typed) {
     events.get_option("--outcome")
         ->check(CLI::IsMember(std::vector<std::string>{"executed", "refused", "failed", "killed",
                                                        "gone", "checked"}));
-    events.add_option("--since", options.query.since, "an age (10m, 2h, 7d) or a time in UTC");
+    events.add_option("--since", options.query.since, "an age (10m, 2h, 7d) or a time in UTC")
+        ->check(checked_by([](const std::string& word) {
+            return EventFilter::compile({.since = word}, std::chrono::system_clock::now());
+        }));
     events.add_option("-n,--last", options.last, "only the last N of what is there")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(expecting("a number from 1 on", is_count));
     events.add_option("--file", options.file, "another audit file than the settings'");
     add_choice(events, "--format", options.format, kFormats,
                "table or json (the lines as they are)");
@@ -179,6 +237,7 @@ void add_events(CLI::App& app, Typed& typed) {
 
 void add_policy(CLI::App& app, Typed& typed) {
     CLI::App& policy = *app.add_subcommand("policy", "Check policies, and ask what they would say");
+    policy.footer(kPolicyFooter);
     policy.require_subcommand(1);
     CLI::App& check = *policy.add_subcommand("check", "Load policies as a container's start would");
     check.footer(kCheckFooter);
@@ -192,10 +251,14 @@ void add_policy(CLI::App& app, Typed& typed) {
     explain.footer(kExplainFooter);
     explain.add_option("POLICY", options.policy, "a file, or a name in policies_dir")->required();
     add_choice(explain, "--via", options.via, kVias, "entrypoint, exec or child (the default)");
-    explain.add_option("--uid", options.uid, "effective, in the container");
-    explain.add_option("--gid", options.gid, "effective, in the container");
+    explain.add_option("--uid", options.uid, "effective, in the container")
+        ->check(expecting("a number", is_number));
+    explain.add_option("--gid", options.gid, "effective, in the container")
+        ->check(expecting("a number", is_number));
     add_words(explain, "--env", options.env, "NAME=VALUE, as often as needed");
-    explain.add_option("--cwd", options.cwd, "working directory in the container, default /");
+    explain.get_option("--env")->check(expecting("NAME=VALUE", is_assignment));
+    explain.add_option("--cwd", options.cwd, "working directory in the container, default /")
+        ->check(expecting("an absolute path", is_absolute));
     explain.add_option("--rootfs", options.rootfs, "look PROG up in this root file system");
     explain.add_option("--mode", typed.mode, "enforce, audit or learn; default: the settings'")
         ->check(one_of(kModes));
@@ -204,6 +267,12 @@ void add_policy(CLI::App& app, Typed& typed) {
         typed.explain.command = typed.behind_dashes;
         if (typed.explain.command.empty()) {
             throw CLI::RequiredError("-- PROG [ARGS...]");
+        }
+        if (typed.explain.rootfs.empty() && !is_absolute(typed.explain.command.front())) {
+            throw CLI::ValidationError(
+                typed.explain.command.front(),
+                "expected the absolute path of the program in the container, or --rootfs DIR to "
+                "look it up");
         }
         if (!typed.mode.empty()) {
             typed.explain.mode = kModes.at(typed.mode);
@@ -216,7 +285,8 @@ void add_install(CLI::App& app, Typed& typed, const std::string& name, const std
                  InstallDirection direction) {
     CLI::App& install = *app.add_subcommand(name, text);
     InstallOptions& options = typed.install;
-    install.footer(kInstallFooter);
+    const bool reverse = direction == InstallDirection::kUninstall;
+    install.footer(std::string(reverse ? kUninstallExamples : kInstallExamples) + kInstallFooter);
     for (const NodeProgram program :
          {NodeProgram::kContainerd, NodeProgram::kCrio, NodeProgram::kPodman, NodeProgram::kDocker,
           NodeProgram::kSystemd}) {
@@ -247,6 +317,7 @@ void add_doctor(CLI::App& app, Typed& typed) {
 
 void add_version(CLI::App& app, Typed& typed) {
     CLI::App& version = *app.add_subcommand("version", "Print the version");
+    version.footer("");
     version.callback([&typed] {
         typed.run = [](const Typed& /*all*/) {
             (void)std::printf("execseal %s\n", kVersion);
@@ -266,6 +337,29 @@ void take_settings(Typed& typed) {
 std::string deepest_name(const CLI::App& app) {
     const auto chosen = app.get_subcommands();
     return chosen.empty() ? app.get_name() : app.get_name() + " " + deepest_name(*chosen.front());
+}
+
+// CLI11 says of a command that it does not know only that one is required, and gives words behind
+// the last option that it knows in any order.
+std::string problem_of(const CLI::App& app, const CLI::ParseError& error) {
+    const CLI::App* deepest = &app;
+    while (!deepest->get_subcommands().empty()) {
+        deepest = deepest->get_subcommands().front();
+    }
+    const auto is_option = [](const std::string& word) { return word.starts_with('-'); };
+    const std::vector<std::string> rest = app.remaining(true);
+    const auto word = std::find_if_not(rest.begin(), rest.end(), is_option);
+    if (word != rest.end() && deepest->get_name() == "explain") {
+        return *word + ": expected -- before the program";
+    }
+    const auto option = std::find_if(rest.begin(), rest.end(), is_option);
+    if (option != rest.end()) {
+        return *option + ": no such option";
+    }
+    if (word != rest.end() && deepest->get_require_subcommand_min() > 0) {
+        return *word + ": no such command";
+    }
+    return error.what();
 }
 
 }  // namespace
@@ -301,7 +395,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& words) {
         const bool asked = app.exit(error, out, err) == 0;
         parsed.code = asked ? 0 : 2;
         parsed.text = asked ? out.str()
-                            : "execseal: " + std::string(error.what()) +
+                            : "execseal: " + problem_of(app, error) +
                                   " (see: " + deepest_name(app) + " --help)\n";
         return parsed;
     }

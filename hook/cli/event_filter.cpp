@@ -63,7 +63,7 @@ Result<EventFilter> EventFilter::compile(const EventQuery& query,
     for (const std::string& pattern : query.exes) {
         auto glob = Glob::compile(pattern);
         if (!glob) {
-            return add_context("--exe " + pattern, glob.error());
+            return add_context(pattern, glob.error());
         }
         filter.exes_.push_back(std::move(*glob));
     }
@@ -75,7 +75,7 @@ Result<EventFilter> EventFilter::compile(const EventQuery& query,
     // Without its "Z", which would sort behind the fraction of a later time.
     filter.since_ = since.substr(0, since.ends_with('Z') ? since.size() - 1 : since.size());
     if (!since.empty() && !is_moment(filter.since_)) {
-        return make_error("--since " + since +
+        return make_error(since +
                           ": expected an age (30s, 10m, 2h, 7d) or a time in UTC "
                           "(2026-01-31, 2026-01-31T12:00)");
     }

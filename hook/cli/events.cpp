@@ -1,5 +1,6 @@
 #include "hook/cli/events.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <deque>
 
@@ -138,7 +139,10 @@ Result<int> run_events(const EventsOptions& options) {
     }
     auto file = FileFollow::open(*path);
     if (!file) {
-        return add_context(*path, file.error());
+        return file.error().code == ENOENT
+                   ? make_error(*path + ": its directory is not there: no container was " +
+                                "supervised yet")
+                   : add_context(*path, file.error());
     }
     EventPrinter printer(options, std::move(*filter));
     for (;;) {

@@ -161,11 +161,16 @@ TEST_F(Cli, EventsSayWhatIsWrongWithTheFile) {
     const Outcome none = cli({"events"});
     EXPECT_EQ(none.exit_code, 1);
     EXPECT_NE(none.err.find("audit.jsonl: no such file"), std::string::npos) << none.text();
+    const Outcome nowhere = cli({"events", "--follow", "--file", "/nowhere/audit.jsonl"});
+    EXPECT_EQ(nowhere.exit_code, 1);
+    EXPECT_NE(nowhere.err.find("/nowhere/audit.jsonl: its directory is not there"),
+              std::string::npos)
+        << nowhere.text();
     write_file(scratch_.path() / "audit.jsonl", "nonsense\n\n{}\n");
     const Outcome foreign = cli({"events"});
     EXPECT_EQ(foreign.exit_code, 1);
     EXPECT_NE(foreign.err.find("3 lines are no events"), std::string::npos) << foreign.text();
-    EXPECT_EQ(cli({"events", "--since", "tomorrow"}).exit_code, 1);
+    EXPECT_EQ(cli({"events", "--since", "tomorrow"}).exit_code, 2);
     node_.settings()["audit"] = {{"file", ""}, {"syslog", true}};
     node_.write();
     EXPECT_NE(cli({"events"}).err.find("/audit/file: events go to syslog only"), std::string::npos);
@@ -187,6 +192,8 @@ TEST_F(Cli, PolicyCheckNamesEveryFileThatIsWrong) {
     const Outcome misnamed = cli({"policy", "check"});
     EXPECT_EQ(misnamed.exit_code, 1);
     EXPECT_NE(misnamed.err.find("other.json: /name: expected \"other\""), std::string::npos);
+    EXPECT_EQ(cli({"policy", "explain", "other", "--", "/bin/id"}).err, "execseal: " + misnamed.err)
+        << "as the start of a container";
 }
 
 TEST_F(Cli, PolicyExplainSaysWhatTheContainerThenGets) {
@@ -269,10 +276,10 @@ TEST_F(Cli, WrongUsageIsSaidAndExits2) {
     EXPECT_EQ(cli({"policy", "explain", "small", "/bin/sh"}).exit_code, 2);
     EXPECT_EQ(cli({"nothing"}).exit_code, 2);
     const Outcome relative = cli({"policy", "explain", "small", "--", "sh"});
-    EXPECT_EQ(relative.exit_code, 1);
+    EXPECT_EQ(relative.exit_code, 2);
     EXPECT_NE(relative.err.find("sh: expected the absolute path"), std::string::npos);
     const Outcome env = cli({"policy", "explain", "small", "--env", "A", "--", "/bin/sh"});
-    EXPECT_NE(env.err.find("--env A: expected NAME=VALUE"), std::string::npos) << env.text();
+    EXPECT_NE(env.err.find("--env: A: expected NAME=VALUE"), std::string::npos) << env.text();
 }
 
 }  // namespace

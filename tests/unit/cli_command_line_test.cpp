@@ -26,6 +26,13 @@ TEST(CliCommandLine, RefusesWhatItDoesNotKnow) {
                                    {"policy", "explain", "p.json", "/bin/sh"},
                                    {"policy", "explain", "p.json", "--uid", "root", "--", "/x"},
                                    {"policy", "explain", "p.json", "--uid", "-1", "--", "/x"},
+                                   {"policy", "explain", "p.json", "--", "sh"},
+                                   {"policy", "explain", "p.json", "--env", "A", "--", "/x"},
+                                   {"policy", "explain", "p.json", "--cwd", "srv", "--", "/x"},
+                                   {"events", "--since", "tomorrow"},
+                                   {"events", "--exe", "[a"},
+                                   {"events", "-n", "-3"},
+                                   {"events", "-n", "0"},
                                    {"--config"}};
     for (const Words& words : wrong) {
         const ParsedCommand parsed = parse_command_line(words);
@@ -33,6 +40,23 @@ TEST(CliCommandLine, RefusesWhatItDoesNotKnow) {
         EXPECT_EQ(parsed.code, 2) << testing::PrintToString(words);
         EXPECT_TRUE(parsed.text.starts_with("execseal: ")) << parsed.text;
         EXPECT_NE(parsed.text.find("--help)\n"), std::string::npos) << parsed.text;
+    }
+}
+
+TEST(CliCommandLine, NamesTheWordThatIsWrong) {
+    const std::vector<std::pair<Words, std::string>> rows{
+        {{"evnts"}, "evnts: no such command (see: execseal --help)"},
+        {{"policy", "chek"}, "chek: no such command (see: execseal policy --help)"},
+        {{"ps", "--al"}, "--al: no such option (see: execseal ps --help)"},
+        {{"policy", "explain", "p", "/bin/ls", "-l"}, "/bin/ls: expected -- before the program"},
+        {{"policy", "explain", "p", "--uid", "root", "--", "/x"}, "--uid: root: expected a number"},
+        {{"events", "-n", "-3"}, "--last: -3: expected a number from 1 on"},
+        {{"policy", "explain", "p", "--", "sh"}, "sh: expected the absolute path of the program"},
+        {{"policy", "explain", "p", "--env", "A", "--", "/x"}, "--env: A: expected NAME=VALUE"},
+        {{"events", "--since", "10"}, "--since: 10: expected an age"}};
+    for (const auto& [words, text] : rows) {
+        const ParsedCommand parsed = parse_command_line(words);
+        EXPECT_TRUE(parsed.text.starts_with("execseal: " + text)) << parsed.text;
     }
 }
 
@@ -58,7 +82,8 @@ TEST(CliCommandLine, TakesWhatTheHelpShows) {
 
 TEST(CliCommandLine, HelpTeachesWithExamplesAndExitCodes) {
     for (const Words& words :
-         {Words{"--help"}, Words{"ps", "--help"}, Words{"events", "-h"},
+         {Words{"--help"}, Words{"ps", "--help"}, Words{"events", "-h"}, Words{"policy", "--help"},
+          Words{"install", "--help"}, Words{"uninstall", "--help"},
           Words{"policy", "check", "--help"}, Words{"policy", "explain", "--help"}}) {
         const ParsedCommand parsed = parse_command_line(words);
         EXPECT_FALSE(parsed.action);

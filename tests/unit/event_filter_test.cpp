@@ -86,11 +86,11 @@ TEST(EventFilter, RefusesWhatItDoesNotUnderstand) {
                               "2026-01-31 12:00", "99999999999999999999h"}) {
         const auto filter = EventFilter::compile({.since = since}, system_clock::now());
         ASSERT_FALSE(filter.has_value()) << since;
-        EXPECT_NE(filter.error().text().find("--since "), std::string::npos);
+        EXPECT_NE(filter.error().text().find(": expected an age"), std::string::npos);
     }
     const auto filter = EventFilter::compile({.exes = {"/bin/["}}, system_clock::now());
     ASSERT_FALSE(filter.has_value());
-    EXPECT_NE(filter.error().text().find("--exe /bin/["), std::string::npos);
+    EXPECT_NE(filter.error().text().find("/bin/[: "), std::string::npos);
 }
 
 TEST(Event, GivesBackBytesThatWereWrittenAsHex) {
