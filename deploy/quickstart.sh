@@ -11,8 +11,11 @@ repository=$PWD
 # shellcheck source=deploy/packages.sh
 source deploy/packages.sh
 
-usage() {
-    echo "usage: sudo deploy/quickstart.sh [--policy FILE [--rootfs DIR] -- COMMAND ARGS...]" >&2
+usage="usage: sudo deploy/quickstart.sh [--policy FILE [--rootfs DIR] -- COMMAND ARGS...]"
+
+# wrong PROBLEM
+wrong() {
+    echo "deploy/quickstart.sh: $1; $usage" >&2
     exit 2
 }
 
@@ -20,7 +23,7 @@ policy="" rootfs="" command=()
 while (($#)); do
     case $1 in
         --policy | --rootfs)
-            (($# >= 2)) || usage
+            (($# >= 2)) || wrong "$1: expected a value behind it"
             if [[ $1 == --policy ]]; then policy=$2; else rootfs=$2; fi
             shift 2
             ;;
@@ -29,12 +32,18 @@ while (($#)); do
             command=("$@")
             break
             ;;
-        *) usage ;;
+        -h | --help)
+            echo "$usage"
+            exit 0
+            ;;
+        *) wrong "$1: expected --policy, --rootfs or --" ;;
     esac
 done
 if [[ -n $policy || -n $rootfs || ${#command[@]} -gt 0 ]]; then
-    [[ -f $policy && ${#command[@]} -gt 0 ]] || usage
-    [[ -z $rootfs || -d $rootfs ]] || usage
+    [[ -n $policy ]] || wrong "expected --policy"
+    ((${#command[@]} > 0)) || wrong "expected -- COMMAND"
+    [[ -f $policy ]] || wrong "--policy $policy: no such file"
+    [[ -z $rootfs || -d $rootfs ]] || wrong "--rootfs $rootfs: no such directory"
     policy=$(realpath "$policy")
     [[ -z $rootfs ]] || rootfs=$(realpath "$rootfs")
 fi

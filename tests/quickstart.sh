@@ -31,3 +31,4 @@ expect 'refused EPERM +no-network-tools' "$own"
 code=0
 bad=$(deploy/quickstart.sh --policy /nonexistent.json -- /bin/true 2>&1) || code=$?
 ((code == 2)) || fail "expected exit code 2 for a policy that is not there, got $code" "$bad"
+expect '^deploy/quickstart.sh: --policy /nonexistent.json: no such file; usage: ' "$bad"
