@@ -388,6 +388,66 @@ TEST_F(ExecGateUnderFreeze, WhoCallsAgainIsNotForgotten) {
     EXPECT_EQ(container_.wait_end(), 0);
 }
 
+int exec_from_vfork_child(const Inside& inside) {
+    // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork): it is what is tested
+    const pid_t child = ::vfork();
+    if (child == 0) {
+        exec_witness(inside);
+        ::_exit(1);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WEXITSTATUS(status);
+}
+
+class ExecGateOfAVforkChild : public ExecGateKernel {
+  protected:
+    void SetUp() override {
+        serve(container_, freezing);
+        gate->set_lister(lister_.get());
+        gate->on_fork(session, next_call());
+        ASSERT_TRUE(eventually([&] {
+            on_sigchld();
+            return session.notify->poll(0ms).value() == ListenerState::kReadable;
+        }));
+    }
+    void TearDown() override {
+        ASSERT_TRUE(eventually([&] {
+            on_sigchld();
+            return container_.has_word();
+        }));
+        EXPECT_EQ(container_.hear(), 'g');
+        EXPECT_EQ(container_.wait_end(), 0);
+        EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
+    }
+    // By the child's exec, which is on its way then.
+    bool freezes_the_parent() {
+        const Notification exec = next_call();
+        gate->on_exec(session, exec);
+        EXPECT_TRUE(eventually([&] {
+            (void)loop.run_once(Clock::now());
+            return tracer.is_attached(exec.tid);
+        }));
+        return tracer.is_attached(parent_);
+    }
+
+    ForkedContainer container_{NotifiedCalls::kForksAndExecs, exec_from_vfork_child};
+    const Tid parent_ = container_.init();
+    std::unique_ptr<PidnsLister> lister_ = PidnsLister::open(parent_).value();
+};
+
+TEST_F(ExecGateOfAVforkChild, TheParentIsNotTouched) {
+    EXPECT_FALSE(freezes_the_parent());
+}
+
+// The other thread gets the number of the one that sleeps, which has ended.
+TEST_F(ExecGateOfAVforkChild, AParentWhoseNumberAnotherThreadIsAboutToTakeIsFrozen) {
+    tracer.expect_exec(Tgid{parent_.value});
+    EXPECT_TRUE(freezes_the_parent());
+    tracer.exec_over(Tgid{parent_.value});
+}
+
 void* exec_from_thread(void* argument) {
     const auto* inside = static_cast<const Inside*>(argument);
     (void)inside->hear();
