@@ -160,6 +160,19 @@ Result<FileEdit> edit_of(const std::string& path, const Change& change) {
     return FileEdit{path, std::move(*before), std::move(*after), false};
 }
 
+// A program's file, or its folder; an empty one may be what an uninstall has left.
+bool holds_a_file(const std::string& path) {
+    std::error_code code;
+    if (!std::filesystem::is_directory(path, code)) {
+        return std::filesystem::exists(path, code);
+    }
+    const std::filesystem::recursive_directory_iterator entries(path, code);
+    return std::any_of(begin(entries), end(entries), [](const auto& entry) {
+        std::error_code unknown;
+        return !entry.is_directory(unknown);
+    });
+}
+
 Result<FileEdit> drop_in_edit(const DropIn& drop_in, const NodePlace& place,
                               InstallDirection direction) {
     auto edit = edit_of(place.root + drop_in.target, [&](const Text&) -> Result<Text> {
@@ -239,10 +252,8 @@ Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& pla
 
 bool is_on_node(NodeProgram program, const std::string& root) {
     const auto any = [&root](std::initializer_list<const char*> paths) {
-        return std::any_of(paths.begin(), paths.end(), [&root](const char* path) {
-            std::error_code code;
-            return std::filesystem::exists(root + path, code);
-        });
+        return std::any_of(paths.begin(), paths.end(),
+                           [&root](const char* path) { return holds_a_file(root + path); });
     };
     switch (program) {
         case NodeProgram::kContainerd:

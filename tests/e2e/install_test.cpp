@@ -97,6 +97,7 @@ TEST_F(Install, OfNothingLeavesNothing) {
     EXPECT_EQ(files().size(), 5U);
     ASSERT_EQ(cli(with_all("uninstall")).exit_code, 0);
     EXPECT_TRUE(files().empty());
+    EXPECT_EQ(cli({"install"}).exit_code, 1) << "the empty folders that it leaves are no programs";
 }
 
 TEST_F(Install, DryRunShowsTheSameDiffAndChangesNothing) {
