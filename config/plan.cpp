@@ -66,24 +66,44 @@ bool is_sandbox(const Annotations& annotations, const std::string& container_id)
             value_of(annotations, "io.kubernetes.cri-o.SandboxID") == container_id);
 }
 
-std::string container_name(const Annotations& annotations) {
-    for (const std::string_view key :
-         {"io.kubernetes.cri.container-name", "io.kubernetes.container.name",
-          "io.kubernetes.cri-o.ContainerName"}) {
-        if (std::string name = value_of(annotations, key); !name.empty()) {
-            return name;
+// What the first of `keys` says. CRI-O puts the kubelet's labels into one annotation, as JSON.
+std::string told_by(const Annotations& annotations, std::initializer_list<std::string_view> keys,
+                    const char* label) {
+    for (const std::string_view key : keys) {
+        if (std::string text = value_of(annotations, key); !text.empty()) {
+            return text;
         }
     }
-    // CRI-O puts the kubelet's labels there, as JSON.
     const auto labels = parse_json(value_of(annotations, "io.kubernetes.cri-o.Labels"),
                                    "io.kubernetes.cri-o.Labels");
     if (labels && labels.value().is_object()) {
-        const auto found = labels.value().find("io.kubernetes.container.name");
+        const auto found = labels.value().find(label);
         if (found != labels.value().end() && found->is_string()) {
             return found->get<std::string>();
         }
     }
     return {};
+}
+
+std::string container_name(const Annotations& annotations) {
+    return told_by(annotations,
+                   {"io.kubernetes.cri.container-name", "io.kubernetes.container.name",
+                    "io.kubernetes.cri-o.ContainerName"},
+                   "io.kubernetes.container.name");
+}
+
+// Container names repeat from pod to pod.
+std::string pod_of(const Annotations& annotations) {
+    const std::string name =
+        told_by(annotations, {"io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"},
+                "io.kubernetes.pod.name");
+    if (name.empty()) {
+        return name;
+    }
+    return told_by(annotations,
+                   {"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"},
+                   "io.kubernetes.pod.namespace") +
+           "/" + name;
 }
 
 // A key that only looks like ours must not leave a container without its policy.
@@ -286,6 +306,7 @@ Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& 
     plan.container_id = container_id;
     plan.bundle = bundle;
     plan.container_name = container_name(annotations.value());
+    plan.pod = pod_of(annotations.value());
     for (const auto& [key, value] : annotations.value()) {
         if (key.starts_with(kPrefix) || key.starts_with(kMistakenPrefix)) {
             plan.annotations[key] = value;
@@ -342,6 +363,7 @@ Result<Plan> plan_profile(const ProfileContainer& container, const Settings& set
     }
     Plan& plan = *placed;
     plan.container_name = container_name(container.annotations);
+    plan.pod = pod_of(container.annotations);
     plan.bundle = container.bundle;
     plan.mode = settings.mode;
     Choice choice{container.policy,

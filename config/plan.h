@@ -27,6 +27,7 @@ struct PolicyRef {
 struct Plan {
     std::string container_id;
     std::string container_name;  // io.kubernetes.cri.container-name and the like, else empty
+    std::string pod;             // NAMESPACE/NAME where the runtime tells, else empty
     std::string bundle;          // absolute
     PolicyRef policy;
     std::optional<PolicyRef> floor;
@@ -60,7 +61,7 @@ struct ProfileContainer {
     std::string id;
     std::string policy;                              // the profile's listenerMetadata
     std::string bundle;                              // as the runtime says it, for the reader
-    std::map<std::string, std::string> annotations;  // of these only the container's name is used
+    std::map<std::string, std::string> annotations;  // of these only the names are used
 };
 
 // The policy is the profile's, the node's default where it names none; what a container may choose

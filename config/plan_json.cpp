@@ -34,6 +34,7 @@ Json plan_to_json(const Plan& plan) {
     }
     Json json = {{"container_id", plan.container_id},
                  {"container_name", plan.container_name},
+                 {"pod", plan.pod},
                  {"bundle", plan.bundle},
                  {"policy", ref_to_json(plan.policy)}};
     if (plan.floor) {
@@ -50,13 +51,15 @@ Json plan_to_json(const Plan& plan) {
 
 Result<Plan> plan_from_json(const Json& json, const std::string& origin) {
     JsonProblems problems(origin);
-    const JsonObject object = JsonNode(json, problems)
-                                  .object({"container_id", "container_name", "bundle", "policy",
-                                           "floor", "mode", "annotations", "container_dir",
-                                           "listener_path", "control_path", "track_forks"});
+    const JsonObject object =
+        JsonNode(json, problems)
+            .object({"container_id", "container_name", "pod", "bundle", "policy", "floor", "mode",
+                     "annotations", "container_dir", "listener_path", "control_path",
+                     "track_forks"});
     Plan plan;
     plan.container_id = required_string(object, "container_id");
     plan.container_name = required_string(object, "container_name");
+    plan.pod = required_string(object, "pod");
     plan.bundle = required_string(object, "bundle");
     plan.container_dir = required_string(object, "container_dir");
     plan.listener_path = required_string(object, "listener_path");

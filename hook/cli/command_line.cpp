@@ -204,7 +204,8 @@ void add_events(CLI::App& app, Typed& typed) {
     EventsOptions& options = typed.events;
     events.footer(kEventsFooter);
     events.add_flag("-f,--follow", options.follow, "go on with what is written, across rotation");
-    add_words(events, "--container", options.query.containers, "name, id or beginning of the id");
+    add_words(events, "--container", options.query.containers,
+              "name, pod (NAMESPACE/NAME), id or beginning of the id");
     add_words(events, "--verdict", options.query.verdicts, "allow, audit, deny or kill");
     events.get_option("--verdict")
         ->check(CLI::IsMember(std::vector<std::string>{"allow", "audit", "deny", "kill"}));

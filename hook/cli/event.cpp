@@ -94,6 +94,7 @@ std::optional<Event> parse_event(std::string_view line) {
     }
     event.container_id = text_at(*container, "id");
     event.container_name = text_at(*container, "name");
+    event.pod = text_at(*container, "pod");
     event.policy = text_at(json, "policy");
     event.exe = text_at(json, json.contains("exe") ? "exe" : "requested");
     if (const auto argv = json.find("argv"); argv != json.end() && argv->is_array()) {
@@ -114,9 +115,15 @@ Cells event_titles() {
     return {"TIME", "CONTAINER", "VIA", "VERDICT", "OUTCOME", "RULE", "COMMAND AND REASON"};
 }
 
+std::string container_text(const Event& event) {
+    if (event.container_name.empty()) {
+        return short_id(event.container_id);
+    }
+    return shell_word((event.pod.empty() ? "" : event.pod + "/") + event.container_name);
+}
+
 Cells event_cells(const Event& event) {
-    const std::string container = event.container_name.empty() ? short_id(event.container_id)
-                                                               : shell_word(event.container_name);
+    const std::string container = container_text(event);
     if (event.kind != "exec") {
         return {short_time(event.time),     container, "-", "-", printable(event.kind), "-",
                 printable(note_text(event))};

@@ -21,6 +21,7 @@ struct Event {
     std::string kind;  // exec, start, end
     std::string container_id;
     std::string container_name;
+    std::string pod;  // NAMESPACE/NAME, or empty
     std::string policy;
     // Of an exec; empty where the event has no such field.
     std::string exe;

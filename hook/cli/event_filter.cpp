@@ -50,7 +50,7 @@ bool any_of(const std::vector<std::string>& wanted, std::string_view value) {
 }
 
 bool is_container(const std::string& wanted, const Event& event) {
-    return wanted == event.container_name ||
+    return wanted == event.container_name || (!wanted.empty() && wanted == event.pod) ||
            (!wanted.empty() && event.container_id.starts_with(wanted));
 }
 

@@ -119,10 +119,13 @@ const char* outcome_name(Outcome outcome) {
 }
 
 Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan) {
-    const ordered_json members{
-        {"container", {{"id", plan.container_id}, {"name", plan.container_name}}},
-        {"policy", plan.policy.name},
-        {"annotations", plan.annotations}};
+    ordered_json container{{"id", plan.container_id}, {"name", plan.container_name}};
+    if (!plan.pod.empty()) {
+        container["pod"] = plan.pod;
+    }
+    const ordered_json members{{"container", std::move(container)},
+                               {"policy", plan.policy.name},
+                               {"annotations", plan.annotations}};
     AuditLog log(settings, members_of(members));
     if (!settings.file.empty()) {
         auto file = AppendFile::open(settings.file);

@@ -123,7 +123,7 @@ int Supervisor::serve() {
         }
     }
     ordered_json last = status();
-    for (const char* const told : {"container_id", "container_name", "policy"}) {
+    for (const char* const told : {"container_id", "container_name", "pod", "policy"}) {
         last.erase(told);  // each event names them
     }
     audit_->note("end", last);
@@ -297,6 +297,7 @@ ordered_json Supervisor::answer(const std::string& command) {
 ordered_json Supervisor::status() const {
     ordered_json status{{"container_id", launch_.plan.container_id},
                         {"container_name", launch_.plan.container_name},
+                        {"pod", launch_.plan.pod},
                         {"policy", launch_.plan.policy.name},
                         {"floor", launch_.plan.floor ? ordered_json(launch_.plan.floor->name)
                                                      : ordered_json(nullptr)},

@@ -71,6 +71,11 @@ class Audit : public FolderTest {
     AuditSettings settings_;
 };
 
+TEST_F(Audit, ThePodStandsWithTheContainerWhereThereIsOne) {
+    plan_.pod = "shop/front-0";
+    EXPECT_EQ(write(event())["container"]["pod"], "shop/front-0");
+}
+
 TEST_F(Audit, ALineHoldsAllThatTheReadmePromises) {
     const json line = write(event());
     EXPECT_EQ(line["event"], "exec");

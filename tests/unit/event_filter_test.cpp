@@ -52,6 +52,16 @@ TEST(EventFilter, EachFieldLetsItsOwnValuesPass) {
     EXPECT_FALSE(shows({.containers = {"web"}, .verdicts = {"allow"}}));
 }
 
+TEST(EventFilter, APodIsNamedWithItsNamespace) {
+    std::string line = kDenied;
+    line.replace(line.find(R"("name":"web")"), 12, R"("name":"web","pod":"shop/front-0")");
+    EXPECT_TRUE(shows({.containers = {"shop/front-0"}}, line));
+    EXPECT_FALSE(shows({.containers = {"shop/front-1"}}, line));
+    EXPECT_FALSE(shows({.containers = {""}}));
+    EXPECT_EQ(event_cells(event_of(line))[1], "shop/front-0/web");
+    EXPECT_EQ(event_cells(event_of(kDenied))[1], "web");
+}
+
 TEST(EventFilter, ADecisionsFilterHidesWhatIsNoDecision) {
     const std::string start =
         R"({"time":"2026-01-31T12:00:00.000001Z","event":"start","container":{"id":"a","name":""},"policy":"p","mode":"enforce"})";

@@ -107,6 +107,23 @@ TEST_F(PlanContainer, KnowsTheNameFromEveryRuntimesAnnotation) {
               "tells the container's name (CRI), or io.execseal.policy instead");
 }
 
+TEST_F(PlanContainer, KnowsThePodFromEveryRuntimesAnnotations) {
+    const Json policy = {{"io.execseal.policy", "web"}};
+    EXPECT_EQ(plan(policy).value()->pod, "");
+    for (
+        const Json& told :
+        {Json{{"io.kubernetes.cri.sandbox-namespace", "shop"},
+              {"io.kubernetes.cri.sandbox-name", "front-0"}},
+         Json{{"io.kubernetes.pod.namespace", "shop"}, {"io.kubernetes.pod.name", "front-0"}},
+         Json{
+             {"io.kubernetes.cri-o.Labels",
+              R"({"io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.name": "front-0"})"}}}) {
+        Json annotations = policy;
+        annotations.update(told);
+        EXPECT_EQ(plan(annotations).value()->pod, "shop/front-0") << told.dump();
+    }
+}
+
 TEST_F(PlanContainer, PassesASandboxOnlyIfItIsItsOwnSandbox) {
     settings_.default_policy = "strict";
     EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "sandbox"},
