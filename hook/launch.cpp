@@ -55,7 +55,7 @@ Result<> launch_supervisor(const Plan& plan, const Settings& settings, const Lau
                            "EXECSEAL_CONFIG=" + settings.path};
     request.fds = {handed->get(), ready->write.get(), crash_log.get(), creator_fd->get()};
     if (auto started = spawn_detached(request); !started) {
-        return add_context("supervisor", started.error());
+        return add_context(settings.path + ": /hook", started.error());
     }
     ready->write.reset();
     auto line = read_line(ready->read.get(), Clock::now() + settings.deadlines.supervisor_start);

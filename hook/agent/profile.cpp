@@ -119,7 +119,11 @@ int run_profile(const std::vector<std::string>& arguments) {
         (void)std::fprintf(stderr, "execseal-hook profile: %s\n", text.error().text().c_str());
         return 1;
     }
-    return std::fputs(text->c_str(), stdout) < 0 ? 1 : 0;
+    if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+        (void)std::fputs("execseal-hook profile: writing to stdout failed\n", stderr);
+        return 1;
+    }
+    return 0;
 }
 
 }  // namespace execseal

@@ -133,9 +133,11 @@ Result<int> run_events(const EventsOptions& options) {
     if (!path) {
         return path.error();
     }
-    if (!options.follow && !real_path(*path)) {
-        return make_error(*path + ": no such file: no container was supervised yet (or it was " +
-                          "rotated away; --file names another)");
+    if (const auto there = real_path(*path); !options.follow && !there) {
+        return there.error().code == ENOENT
+                   ? make_error(*path + ": no such file: no container was supervised yet (or it " +
+                                "was rotated away; --file names another)")
+                   : there.error();
     }
     auto file = FileFollow::open(*path);
     if (!file) {

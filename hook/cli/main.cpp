@@ -7,7 +7,7 @@
 
 namespace {
 
-int run(const std::vector<std::string>& words) {
+int act(const std::vector<std::string>& words) {
     const execseal::ParsedCommand parsed = execseal::parse_command_line(words);
     if (!parsed.action) {
         (void)std::fputs(parsed.text.c_str(), parsed.code == 0 ? stdout : stderr);
@@ -18,11 +18,17 @@ int run(const std::vector<std::string>& words) {
         (void)std::fprintf(stderr, "execseal: %s\n", code.error().text().c_str());
         return 1;
     }
-    if (std::fflush(stdout) != 0) {
+    return *code;
+}
+
+int run(const std::vector<std::string>& words) {
+    const int code = act(words);
+    // An earlier flush may have failed and left nothing to be flushed now.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
         (void)std::fputs("execseal: writing to stdout failed\n", stderr);
         return 1;
     }
-    return *code;
+    return code;
 }
 
 }  // namespace

@@ -161,6 +161,8 @@ TEST_F(Cli, EventsSayWhatIsWrongWithTheFile) {
     const Outcome none = cli({"events"});
     EXPECT_EQ(none.exit_code, 1);
     EXPECT_NE(none.err.find("audit.jsonl: no such file"), std::string::npos) << none.text();
+    EXPECT_EQ(cli({"events", "--file", "/etc/passwd/audit.jsonl"}).err,
+              "execseal: /etc/passwd/audit.jsonl: Not a directory\n");
     const Outcome nowhere = cli({"events", "--follow", "--file", "/nowhere/audit.jsonl"});
     EXPECT_EQ(nowhere.exit_code, 1);
     EXPECT_NE(nowhere.err.find("/nowhere/audit.jsonl: its directory is not there"),
@@ -270,6 +272,18 @@ TEST_F(Cli, DoctorIsContentWithThisNodeAndSaysWhatIsWrongWithAnother) {
     EXPECT_EQ(failed(parse(ill)), (std::vector<std::string>{"runtime", "hook"})) << ill.out;
     write_file(node_.settings_path(), "{");
     EXPECT_EQ(failed(parse(cli(words))), std::vector<std::string>{"settings"});
+}
+
+TEST_F(Cli, WhatCannotBeWrittenIsAFailure) {
+    write_file(scratch_.path() / "audit.jsonl", "");
+    for (const std::string command : {"events", "policy check", "--help"}) {
+        const Outcome full =
+            run({.argv = {"sh", "-c", "exec " EXECSEAL_CLI " " + command + " >/dev/full"},
+                 .env = {{"EXECSEAL_CONFIG", node_.settings_path()}}},
+                scratch_.path());
+        EXPECT_EQ(full.exit_code, 1) << command << full.text();
+        EXPECT_EQ(full.err, "execseal: writing to stdout failed\n") << command;
+    }
 }
 
 TEST_F(Cli, WrongUsageIsSaidAndExits2) {
