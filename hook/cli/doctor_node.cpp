@@ -156,6 +156,22 @@ void examine_programs(const Settings& settings, Findings& findings) {
                                         "install both from one build"));
 }
 
+void examine_places(const Settings& settings, Findings& findings) {
+    const std::string advice = "name another one in " + settings.path;
+    std::error_code code;
+    for (const auto& [subject, path] :
+         {std::pair("audit file", settings.audit.file), std::pair("log file", settings.log.file)}) {
+        if (std::filesystem::is_directory(path, code)) {
+            findings.push_back(found_fail(subject, path + ": is a directory", advice));
+        }
+    }
+    if (std::filesystem::exists(settings.run_dir, code) &&
+        !std::filesystem::is_directory(settings.run_dir, code)) {
+        findings.push_back(
+            found_fail("run_dir", settings.run_dir + ": is not a directory", advice));
+    }
+}
+
 void examine_policies(const Settings& settings, Findings& findings) {
     const std::size_t before = findings.size();
     std::error_code code;

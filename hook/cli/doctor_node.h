@@ -9,6 +9,8 @@ namespace execseal {
 
 void examine_runtimes(const Settings& settings, Findings& findings);
 void examine_programs(const Settings& settings, Findings& findings);
+// What supervisors write: an absent file or directory is made when the first one starts.
+void examine_places(const Settings& settings, Findings& findings);
 void examine_policies(const Settings& settings, Findings& findings);
 // podman runs a container without a word when a hook's program is not there, and calls the hook by
 // annotations only: a default_policy is for those that have none.

@@ -148,6 +148,25 @@ TEST_F(DoctorNode, ProgramsMustBeThereAndOfThisVersion) {
     EXPECT_EQ(odd[1].health, Health::kFail);
 }
 
+TEST_F(DoctorNode, WhatSupervisorsWriteMustNotBeSomethingElse) {
+    Settings settings;
+    settings.audit.file = directory_ + "/audit.jsonl";
+    settings.log.file = directory_ + "/log";
+    settings.run_dir = directory_ + "/run";
+    Findings none;
+    examine_places(settings, none);
+    EXPECT_TRUE(none.empty()) << "they are made when they are needed";
+    std::filesystem::create_directory(settings.audit.file);
+    std::filesystem::create_directory(settings.log.file);
+    put("run", "");
+    Findings wrong;
+    examine_places(settings, wrong);
+    ASSERT_EQ(wrong.size(), 3U);
+    for (const Finding& finding : wrong) {
+        EXPECT_EQ(finding.health, Health::kFail) << finding.subject;
+    }
+}
+
 TEST_F(DoctorNode, TheShimIsNoRuntimeForItself) {
     put("execseal-runtime", "#!/bin/sh\necho runc version 1.1.5\n", std::filesystem::perms(0755));
     std::filesystem::create_symlink("execseal-runtime", directory_ + "/runc");
