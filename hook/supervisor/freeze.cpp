@@ -52,7 +52,7 @@ const char* freeze_failure_name(FreezeFailure failure) {
 }
 
 Freeze::Freeze(Tracer& tracer, Procfs& procfs, TaskTable& table)
-    : tracer_(tracer), procfs_(procfs), table_(table), self_(::getpid()) {}
+    : tracer_(tracer), procfs_(procfs), table_(table), self_{::getpid()} {}
 
 Freeze::~Freeze() {
     if (active_) {
