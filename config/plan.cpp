@@ -98,7 +98,7 @@ std::string pod_of(const Annotations& annotations) {
         told_by(annotations, {"io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"},
                 "io.kubernetes.pod.name");
     if (name.empty()) {
-        return name;
+        return {};
     }
     return told_by(annotations,
                    {"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"},

@@ -31,6 +31,7 @@ TEST_P(CriRun, AnAnnotatedPodIsJudged) {
     const auto denied = expect_tour_in_events(node_);
     EXPECT_EQ(denied["container"]["id"], pod.id_of("app"));
     EXPECT_EQ(denied["container"]["name"], "app");
+    EXPECT_EQ(denied["container"]["pod"], "default/web");
     pod.remove();
     EXPECT_TRUE(node_.nothing_left());
 }
