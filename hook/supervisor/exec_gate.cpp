@@ -259,9 +259,11 @@ std::optional<ExecInput> ExecGate::perform(Flow& flow, ExecAction action) {
             flow.answered = flow.caller.answer(Answer::fail(flow.event.error));
             return std::nullopt;
         case ExecAction::kAnswerContinue:
-            executed(flow);
             flow.event.latency = Clock::now() - flow.received;
             flow.answered = flow.caller.answer(Answer::go_on());
+            if (flow.answered) {
+                executed(flow);
+            }
             return std::nullopt;
         case ExecAction::kFreeze:
             return freeze(flow);

@@ -232,6 +232,32 @@ TEST_F(ExecGateKernel, ACallThatWasBackedOutOfDoesNotReleaseTheNextOneUnverified
     EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
 }
 
+// Go's runtime signals its own threads: the first answer to a container's init often comes too
+// late.
+TEST_F(ExecGateKernel, AnEntrypointThatBacksOutOfItsCallIsStillTheEntrypoint) {
+    const Policy unbound = Policy::parse(R"({
+        "apiVersion": "execseal/v1", "name": "unbound", "default": "allow",
+        "protect": {"freeze": "off", "verify": false},
+        "rules": [{"id": "evil", "verdict": "deny", "exe": "/bin/evil"}]})",
+                                         "policy")
+                               .value();
+    ForkedContainer container(NotifiedCalls::kForksAndExecs, exec_in_spite_of_signals);
+    serve(container, unbound);
+    const HeldReader reader;
+    gate->on_exec(session, next_call());
+    (void)::kill(container.init().value, SIGUSR1);
+    ASSERT_EQ(session.notify->poll(10s).value(), ListenerState::kReadable);  // it calls again
+    reader.let_go();
+    ASSERT_TRUE(loop.run_once(Clock::now() + 10s).has_value());  // the answer to its first call
+    gate->on_exec(session, next_call());
+    ASSERT_TRUE(eventually([&] {
+        (void)loop.run_once(Clock::now());
+        return container.has_word();
+    }));
+    EXPECT_EQ(container.wait_end(), 0);
+    EXPECT_EQ(members("via"), std::vector<std::string>{"entrypoint"});
+}
+
 // A supervisor that takes over must not take a caller's own root for the container's.
 TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers) {
     ASSERT_TRUE(std::filesystem::copy_file(kWitness, folder.file("witness")));
