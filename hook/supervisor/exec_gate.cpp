@@ -483,7 +483,12 @@ void ExecGate::report(Flow& flow) {
     if (!flow.answered) {
         return;
     }
-    ++counters_.verdicts.at(static_cast<std::size_t>(flow.event.judgement.verdict));
+    const Judgement& judgement = flow.event.judgement;
+    if (judgement.policy.empty() && judgement.rule == kKernelRule) {
+        ++counters_.kernel_refusals;
+    } else {
+        ++counters_.verdicts.at(static_cast<std::size_t>(judgement.verdict));
+    }
     context_.audit.exec(flow.event);
 }
 

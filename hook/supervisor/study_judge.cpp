@@ -37,7 +37,7 @@ ExecInput StudyJudge::judge(const ExecStudy& study, Via via, ExecEvent& event) {
             return ExecInput::kRefused;
         case SnapshotOutcome::kRefused:
             event.requested = snapshot.path;
-            refuse(event, snapshot.error, "kernel", snapshot.reason);
+            refuse(event, snapshot.error, kKernelRule, snapshot.reason);
             return ExecInput::kRefused;
         case SnapshotOutcome::kComplete:
             break;
@@ -46,7 +46,7 @@ ExecInput StudyJudge::judge(const ExecStudy& study, Via via, ExecEvent& event) {
     if (program.outcome != ProgramOutcome::kFound) {
         event.requested = snapshot.path;
         const bool kernel = program.outcome == ProgramOutcome::kRefused;
-        refuse(event, kernel ? program.error : EACCES, kernel ? "kernel" : "unresolved",
+        refuse(event, kernel ? program.error : EACCES, kernel ? kKernelRule : "unresolved",
                program.reason);
         return ExecInput::kRefused;
     }

@@ -17,6 +17,9 @@
 
 namespace execseal {
 
+// The rule of what the kernel itself would refuse: a target that does not exist, say.
+inline constexpr const char* kKernelRule = "kernel";
+
 // Without a rule of a policy: `rule` names what could not be done. `error`: positive errno.
 void refuse(ExecEvent& event, int error, const char* rule, std::string reason);
 

@@ -311,6 +311,7 @@ ordered_json Supervisor::status() const {
     for (const auto verdict : {Verdict::kAllow, Verdict::kAudit, Verdict::kDeny, Verdict::kKill}) {
         decisions[verdict_name(verdict)] = counters.verdicts.at(static_cast<std::size_t>(verdict));
     }
+    decisions[kKernelRule] = counters.kernel_refusals;
     status["pending_execs"] = gate_->pending();
     status["races_detected"] = counters.races_detected;
     status["raced"] = counters.raced;

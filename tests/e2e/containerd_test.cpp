@@ -62,8 +62,9 @@ TEST_P(ContainerdRun, JudgesWithEveryProfileThatContainerdGives) {
         {"--privileged"}, {"--seccomp"}, {"--seccomp", "--cap-add", "CAP_SYS_ADMIN"}};
     for (std::vector<std::string> flags : rows) {
         flags.insert(flags.end(), {"--rm", "--annotation", kSmallAnnotation});
-        const Outcome outcome = containerd_.run(
-            flags, "profile", {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
+        const Outcome outcome =
+            containerd_.run(flags, std::string("profile-") + engine_name(GetParam()),
+                            {"/bin/sh", "-c", "/bin/echo runs; /bin/wget 2>/dev/null; echo $?"});
         EXPECT_EQ(outcome.out, "runs\n126\n") << flags[0] << ": " << outcome.text();
         EXPECT_TRUE(node_.nothing_left());
     }

@@ -321,6 +321,34 @@ TEST_F(ExecGateKernel, AFailedExecThatIsFollowedByAnotherIsReportedAsFailed) {
     EXPECT_EQ(outcomes(), (std::vector<std::string>{"failed", "executed"}));
 }
 
+// A search along PATH is full of them.
+TEST_F(ExecGateKernel, WhatTheKernelWouldRefuseIsCountedApartFromDenials) {
+    ForkedContainer container(NotifiedCalls::kForksAndExecs, [](const Inside& inside) {
+        char* argv[] = {const_cast<char*>("missing"), nullptr};
+        (void)::execve("/no/such/program", argv, argv + 1);
+        exec_witness(inside);
+        return 1;
+    });
+    serve(container);
+    gate->on_exec(session, next_call());
+    ASSERT_TRUE(eventually([&] {
+        (void)loop.run_once(Clock::now());
+        return session.notify->poll(0ms).value() == ListenerState::kReadable;
+    }));
+    EXPECT_EQ(gate->counters().kernel_refusals, 1U);
+    for (const std::uint64_t decided : gate->counters().verdicts) {
+        EXPECT_EQ(decided, 0U);
+    }
+    gate->on_exec(session, next_call());
+    ASSERT_TRUE(eventually([&] {
+        on_sigchld();
+        (void)loop.run_once(Clock::now());
+        return container.has_word();
+    }));
+    EXPECT_EQ(container.wait_end(), 0);
+    EXPECT_EQ(members("rule"), (std::vector<std::string>{"kernel", "default"}));
+}
+
 // None before both are there.
 int exec_from_two_children(const Inside& inside) {
     int gate[2] = {-1, -1};
