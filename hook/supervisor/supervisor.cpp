@@ -10,6 +10,7 @@
 #include "hook/os/deadline.h"
 #include "hook/os/log.h"
 #include "hook/os/privileges.h"
+#include "hook/os/program.h"
 #include "hook/os/state_dir.h"
 #include "hook/supervisor/freeze.h"
 #include "hook/supervisor/json_line.h"
@@ -229,6 +230,8 @@ void Supervisor::learn_domain(Tid first) {
     if (auto kept = keep_supervisor_capabilities(); !kept) {
         log_error("dropping capabilities: " + kept.error().text());
     }
+    // The runtime's message and the namespaces have been looked at, and are not again.
+    forget_start_up_pages();
 }
 
 // A stop cancels the wait for an answer, and the call notifies again when its task goes on
