@@ -161,6 +161,14 @@ class ExecGateKernel : public ::testing::Test {
         gate->on_sigchld();
         tracer.reap_leaving();
     }
+    // Until the program that it executes says something.
+    void serve_until_word(ForkedContainer& container) {
+        ASSERT_TRUE(eventually([&] {
+            on_sigchld();
+            (void)loop.run_once(Clock::now());
+            return container.has_word();
+        }));
+    }
     // A member of each exec's event, in their order.
     [[nodiscard]] std::vector<std::string> members(const char* name) const {
         std::vector<std::string> found;
@@ -250,10 +258,7 @@ TEST_F(ExecGateKernel, AnEntrypointThatBacksOutOfItsCallIsStillTheEntrypoint) {
     reader.let_go();
     ASSERT_TRUE(loop.run_once(Clock::now() + 10s).has_value());  // the answer to its first call
     gate->on_exec(session, next_call());
-    ASSERT_TRUE(eventually([&] {
-        (void)loop.run_once(Clock::now());
-        return container.has_word();
-    }));
+    serve_until_word(container);
     EXPECT_EQ(container.wait_end(), 0);
     EXPECT_EQ(members("via"), std::vector<std::string>{"entrypoint"});
 }
@@ -274,11 +279,7 @@ TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers)
             gate->learn_root(Tid{::getpid()});
         }
         gate->on_exec(session, next_call());
-        ASSERT_TRUE(eventually([&] {
-            on_sigchld();
-            (void)loop.run_once(Clock::now());
-            return container.has_word();
-        }));
+        serve_until_word(container);
         EXPECT_EQ(container.wait_end(), 0);
     }
     const std::vector<std::string> programs = members("exe");
@@ -340,11 +341,7 @@ TEST_F(ExecGateKernel, WhatTheKernelWouldRefuseIsCountedApartFromDenials) {
         EXPECT_EQ(decided, 0U);
     }
     gate->on_exec(session, next_call());
-    ASSERT_TRUE(eventually([&] {
-        on_sigchld();
-        (void)loop.run_once(Clock::now());
-        return container.has_word();
-    }));
+    serve_until_word(container);
     EXPECT_EQ(container.wait_end(), 0);
     EXPECT_EQ(members("rule"), (std::vector<std::string>{"kernel", "default"}));
 }
@@ -468,10 +465,7 @@ class ExecGateOfAVforkChild : public ExecGateKernel {
         }));
     }
     void TearDown() override {
-        ASSERT_TRUE(eventually([&] {
-            on_sigchld();
-            return container_.has_word();
-        }));
+        serve_until_word(container_);
         EXPECT_EQ(container_.hear(), 'g');
         EXPECT_EQ(container_.wait_end(), 0);
         EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});

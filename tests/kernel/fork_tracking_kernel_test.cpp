@@ -141,6 +141,11 @@ class ForkTrackingKernel : public ::testing::Test {
 
 class EachWayToFork : public ForkTrackingKernel, public ::testing::WithParamInterface<How> {
   protected:
+    void SetUp() override {
+        if (is_i386(GetParam()) && !has_i386_entry()) {
+            GTEST_SKIP() << "this kernel has no i386 entry (CONFIG_IA32_EMULATION)";
+        }
+    }
     // The child's first act is to raise `ran`.
     int fork_once() {
         const long child = make_child(GetParam(), page);
@@ -167,9 +172,6 @@ class EachWayToFork : public ForkTrackingKernel, public ::testing::WithParamInte
 // The central test. DETACH is the last moment at which the child cannot have run: there it must be
 // in the table, and must not have raised `ran` yet.
 TEST_P(EachWayToFork, TheChildIsInTheTableBeforeItsFirstInstruction) {
-    if (is_i386(GetParam()) && !has_i386_entry()) {
-        GTEST_SKIP() << "this kernel has no i386 entry (CONFIG_IA32_EMULATION)";
-    }
     ForkedContainer container(NotifiedCalls::kForks, [this](const Inside& inside) {
         return fork_once_in_a_worker(inside);
     });
@@ -205,9 +207,6 @@ TEST_P(EachWayToFork, TheChildIsInTheTableBeforeItsFirstInstruction) {
 }
 
 TEST_P(EachWayToFork, OnlyAVforkLeavesAParentThatIsKnownToSleep) {
-    if (is_i386(GetParam()) && !has_i386_entry()) {
-        GTEST_SKIP() << "this kernel has no i386 entry (CONFIG_IA32_EMULATION)";
-    }
     ForkedContainer container(NotifiedCalls::kForks, [this](const Inside& inside) {
         return fork_once_in_a_worker(inside);
     });
@@ -230,9 +229,6 @@ TEST_P(EachWayToFork, OnlyAVforkLeavesAParentThatIsKnownToSleep) {
 
 // The control: without tracking the child runs while no table has it.
 TEST_P(EachWayToFork, RunsUnregisteredUnderAnAgentThatOnlySaysContinue) {
-    if (is_i386(GetParam()) && !has_i386_entry()) {
-        GTEST_SKIP() << "this kernel has no i386 entry (CONFIG_IA32_EMULATION)";
-    }
     ForkedContainer container(NotifiedCalls::kForks, [this](const Inside& inside) {
         return fork_once_in_a_worker(inside);
     });
