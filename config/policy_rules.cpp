@@ -1,9 +1,9 @@
 #include "config/policy_rules.h"
 
 #include <algorithm>
-#include <array>
 #include <unordered_set>
 
+#include "config/built_in_rules.h"
 #include "config/condition_argv.h"
 #include "config/condition_facts.h"
 #include "config/errno_names.h"
@@ -11,11 +11,6 @@
 
 namespace execseal {
 namespace {
-
-// What events name where no rule of a policy has decided.
-constexpr std::array<std::string_view, 9> kBuiltInRules{"default", "kernel",     "unreadable",
-                                                        "blocked", "unresolved", "freeze",
-                                                        "traced",  "arm",        "invisible"};
 
 ProgramHint hint_of(const std::vector<Glob>& exe) {
     ProgramHint hint;
@@ -78,8 +73,8 @@ CompiledRule read_rule(const JsonNode& node, int default_errno) {
         rule.id = id->non_empty_string("a name of letters, digits, \".\", \"_\" and \"-\"");
         if (!is_policy_name(rule.id)) {
             id->expected("a name of letters, digits, \".\", \"_\" and \"-\"");
-        } else if (std::find(kBuiltInRules.begin(), kBuiltInRules.end(), rule.id) !=
-                   kBuiltInRules.end()) {
+        } else if (std::find(built_in_rule::kAll.begin(), built_in_rule::kAll.end(), rule.id) !=
+                   built_in_rule::kAll.end()) {
             id->expected("a name that events do not give to a decision without a rule");
         }
     }

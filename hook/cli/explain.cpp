@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/built_in_rules.h"
 #include "config/condition_facts.h"
 #include "config/errno_names.h"
 #include "config/policy_rules.h"
@@ -89,7 +90,7 @@ Explanation explain(const Policy& policy, const ExecFacts& facts) {
     Explanation explanation;
     explanation.policy = policy.name();
     explanation.judgement = judge(policy, facts);
-    std::string decided = "default";
+    std::string decided = built_in_rule::kDefault;
     for (const CompiledRule& rule : policy.compiled().rules) {
         explanation.rules.push_back(trail_of(rule, facts));
         if (explanation.rules.back().matches) {
@@ -128,9 +129,9 @@ std::string explanation_text(const Explanation& explanation, const ExecFacts& fa
             rows.push_back(std::move(row));
         }
     }
-    if (explanation.judgement.rule == "default") {
-        rows.push_back(
-            {"  *", "default", verdict_name(explanation.judgement.verdict), "no rule matches"});
+    if (explanation.judgement.rule == built_in_rule::kDefault) {
+        rows.push_back({"  *", built_in_rule::kDefault, verdict_name(explanation.judgement.verdict),
+                        "no rule matches"});
     }
     return "policy    " + explanation.policy + "\n" +
            table_text({"", "RULE", "VERDICT", "WHY"}, rows);

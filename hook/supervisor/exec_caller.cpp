@@ -34,7 +34,7 @@ ArmReport ExecCaller::arm() {
     using Outcome = ArmReport::Outcome;
     const auto seized = tracer_.seize(tid_, kExecCallerOptions);
     if (!seized) {
-        return {Outcome::kRefused, "arm", seized.error().text()};
+        return {Outcome::kRefused, built_in_rule::kArm, seized.error().text()};
     }
     switch (seized->what) {
         case Seized::kNew:
@@ -48,11 +48,11 @@ ArmReport ExecCaller::arm() {
         case Seized::kZombie:
             return {Outcome::kGone, "", ""};
         case Seized::kTracedByOther:
-            return {Outcome::kRefused, "traced",
+            return {Outcome::kRefused, built_in_rule::kTraced,
                     "the caller is traced by task " + std::to_string(seized->other_tracer.value) +
                         " (a debugger in the container?), so what it executes cannot be verified"};
         case Seized::kRefused:
-            return {Outcome::kRefused, "arm", "the caller cannot be traced"};
+            return {Outcome::kRefused, built_in_rule::kArm, "the caller cannot be traced"};
     }
     return {};
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "config/built_in_rules.h"
 #include "hook/os/seccomp_notify.h"
 #include "hook/supervisor/freeze.h"
 #include "hook/supervisor/tracer.h"
@@ -22,7 +23,7 @@ struct ArmReport {
     // changed on a running task: it is to be let go, and its call comes again.
     enum class Outcome { kRefused, kAgain, kGone, kDone };
     Outcome outcome = Outcome::kRefused;
-    const char* rule = "arm";  // of kRefused, for the event
+    const char* rule = built_in_rule::kArm;  // of kRefused, for the event
     std::string reason;
 };
 

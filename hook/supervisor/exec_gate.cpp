@@ -7,6 +7,7 @@
 #include <csignal>
 #include <utility>
 
+#include "config/built_in_rules.h"
 #include "hook/os/deadline.h"
 #include "hook/os/log.h"
 #include "hook/os/pidfd.h"
@@ -52,7 +53,7 @@ ExecGate::ExecGate(const GateContext& context)
     traits_.freeze = protection_.freeze != FreezeScope::kOff;
     traits_.verify = protection_.verify;
     traits_.on_freeze_failure = protection_.on_freeze_failure;
-    if (traits_.freeze) {
+    if (protection_.freeze == FreezeScope::kPidns) {  // else no parent would be held
         context_.forks.tell_vforks_to(vfork_parents_);
     }
 }
@@ -92,7 +93,7 @@ void ExecGate::on_exec(Session& session, const Notification& notification) {
 
     const auto call = decode_exec_call(notification);
     if (!call || notification.tid.value == 0) {
-        refuse(flow->event, EPERM, "invisible",
+        refuse(flow->event, EPERM, built_in_rule::kInvisible,
                "the caller is not visible in the supervisor's PID namespace");
         drive(*flow, ExecInput::kRefused);
         return;
@@ -313,7 +314,7 @@ std::optional<ExecInput> ExecGate::freeze(Flow& flow) {
     ++counters_.freeze_failures;
     flow.event.gate.freeze = "failed: " + *failure;
     if (protection_.on_freeze_failure == OnFreezeFailure::kDeny || !protection_.verify) {
-        refuse(flow.event, EPERM, "freeze", "the freeze failed: " + *failure);
+        refuse(flow.event, EPERM, built_in_rule::kFreeze, "the freeze failed: " + *failure);
     }
     return ExecInput::kFreezeFailed;
 }
@@ -377,7 +378,7 @@ std::optional<ExecInput> ExecGate::reread(Flow& flow) {
     auto ticket = reader_.begin(flow.call, StudyScope::kMemory, judge_.root());
     auto study = reader_.collect(ticket, *flow.budget_end);
     if (!study) {
-        refuse(flow.event, EACCES, "blocked",
+        refuse(flow.event, EACCES, built_in_rule::kBlocked,
                "the arguments could not be read again within the freeze budget");
         return ExecInput::kRefused;
     }
@@ -390,7 +391,7 @@ std::optional<ExecInput> ExecGate::reread(Flow& flow) {
     ticket = reader_.begin(flow.call, StudyScope::kMemoryAndProgram, judge_.root());
     study = reader_.collect(ticket, *flow.budget_end);
     if (!study) {
-        refuse(flow.event, EACCES, "blocked",
+        refuse(flow.event, EACCES, built_in_rule::kBlocked,
                "the changed arguments could not be read within the freeze budget");
         return ExecInput::kRefused;
     }
@@ -484,7 +485,7 @@ void ExecGate::report(Flow& flow) {
         return;
     }
     const Judgement& judgement = flow.event.judgement;
-    if (judgement.policy.empty() && judgement.rule == kKernelRule) {
+    if (judgement.rule == built_in_rule::kKernel) {
         ++counters_.kernel_refusals;
     } else {
         ++counters_.verdicts.at(static_cast<std::size_t>(judgement.verdict));

@@ -54,7 +54,7 @@ struct GateContext {
 
 struct GateCounters {
     std::array<std::uint64_t, 4> verdicts{};  // by Verdict
-    std::uint64_t kernel_refusals = 0;        // of kKernelRule, not among the verdicts
+    std::uint64_t kernel_refusals = 0;        // of built_in_rule::kKernel, not among the verdicts
     std::uint64_t races_detected = 0;
     std::uint64_t raced = 0;
     std::uint64_t freezes = 0;

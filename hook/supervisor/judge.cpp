@@ -1,5 +1,6 @@
 #include "hook/supervisor/judge.h"
 
+#include "config/built_in_rules.h"
 #include "config/policy_rules.h"
 #include "config/quote.h"
 
@@ -53,7 +54,7 @@ Judgement judge(const Policy& policy, const ExecFacts& facts) {
     const CompiledPolicy& compiled = policy.compiled();
     Judgement judgement;
     judgement.policy = compiled.name;
-    judgement.rule = "default";
+    judgement.rule = built_in_rule::kDefault;
     judgement.deny_errno = EACCES;
     if (facts.views.empty()) {
         judgement.reason = "there is no program to judge";

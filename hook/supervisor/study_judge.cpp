@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "config/built_in_rules.h"
 #include "hook/os/log.h"
 
 namespace execseal {
@@ -30,14 +31,14 @@ ExecInput StudyJudge::judge(const ExecStudy& study, Via via, ExecEvent& event) {
         case SnapshotOutcome::kGone:
             return ExecInput::kGone;
         case SnapshotOutcome::kUnreadable:
-            refuse(event, EACCES, "unreadable", snapshot.reason);
+            refuse(event, EACCES, built_in_rule::kUnreadable, snapshot.reason);
             return ExecInput::kRefused;
         case SnapshotOutcome::kBlocked:
-            refuse(event, EACCES, "blocked", snapshot.reason);
+            refuse(event, EACCES, built_in_rule::kBlocked, snapshot.reason);
             return ExecInput::kRefused;
         case SnapshotOutcome::kRefused:
             event.requested = snapshot.path;
-            refuse(event, snapshot.error, kKernelRule, snapshot.reason);
+            refuse(event, snapshot.error, built_in_rule::kKernel, snapshot.reason);
             return ExecInput::kRefused;
         case SnapshotOutcome::kComplete:
             break;
@@ -46,13 +47,14 @@ ExecInput StudyJudge::judge(const ExecStudy& study, Via via, ExecEvent& event) {
     if (program.outcome != ProgramOutcome::kFound) {
         event.requested = snapshot.path;
         const bool kernel = program.outcome == ProgramOutcome::kRefused;
-        refuse(event, kernel ? program.error : EACCES, kernel ? kKernelRule : "unresolved",
-               program.reason);
+        refuse(event, kernel ? program.error : EACCES,
+               kernel ? built_in_rule::kKernel : built_in_rule::kUnresolved, program.reason);
         return ExecInput::kRefused;
     }
     if (root_failure_) {
         event.requested = snapshot.path;
-        refuse(event, EACCES, "unresolved", "the container's root: " + *root_failure_);
+        refuse(event, EACCES, built_in_rule::kUnresolved,
+               "the container's root: " + *root_failure_);
         return ExecInput::kRefused;
     }
     if (!root_) {
@@ -62,7 +64,7 @@ ExecInput StudyJudge::judge(const ExecStudy& study, Via via, ExecEvent& event) {
                           : make_error("the container's user namespace could not be looked at");
     if (!facts) {
         event.requested = snapshot.path;
-        refuse(event, EACCES, "unresolved", facts.error().text());
+        refuse(event, EACCES, built_in_rule::kUnresolved, facts.error().text());
         return ExecInput::kRefused;
     }
     event.facts = std::move(*facts);

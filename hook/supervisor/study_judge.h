@@ -17,10 +17,7 @@
 
 namespace execseal {
 
-// The rule of what the kernel itself would refuse: a target that does not exist, say.
-inline constexpr const char* kKernelRule = "kernel";
-
-// Without a rule of a policy: `rule` names what could not be done. `error`: positive errno.
+// Without a rule of a policy: `rule` is a built-in one. `error`: positive errno.
 void refuse(ExecEvent& event, int error, const char* rule, std::string reason);
 
 class StudyJudge {

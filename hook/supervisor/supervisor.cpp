@@ -6,6 +6,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "config/built_in_rules.h"
 #include "hook/os/clock.h"
 #include "hook/os/deadline.h"
 #include "hook/os/log.h"
@@ -230,8 +231,10 @@ void Supervisor::learn_domain(Tid first) {
     if (auto kept = keep_supervisor_capabilities(); !kept) {
         log_error("dropping capabilities: " + kept.error().text());
     }
-    // The runtime's message and the namespaces have been looked at, and are not again.
-    forget_start_up_pages();
+    if (lister_) {
+        // The runtime's message and the namespaces have been looked at, and are not again.
+        forget_start_up_pages();
+    }
 }
 
 // A stop cancels the wait for an answer, and the call notifies again when its task goes on
@@ -314,7 +317,7 @@ ordered_json Supervisor::status() const {
     for (const auto verdict : {Verdict::kAllow, Verdict::kAudit, Verdict::kDeny, Verdict::kKill}) {
         decisions[verdict_name(verdict)] = counters.verdicts.at(static_cast<std::size_t>(verdict));
     }
-    decisions[kKernelRule] = counters.kernel_refusals;
+    decisions[built_in_rule::kKernel] = counters.kernel_refusals;
     status["pending_execs"] = gate_->pending();
     status["races_detected"] = counters.races_detected;
     status["raced"] = counters.raced;
