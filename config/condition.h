@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "hook/supervisor/exec_facts.h"
+#include "config/exec_facts.h"
 
 namespace execseal {
 

@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "hook/supervisor/exec_facts.h"
+#include "config/exec_facts.h"
 
 namespace re2 {
 class RE2;

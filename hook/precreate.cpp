@@ -7,14 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "config/json_reader.h"
-#include "hook/bundle.h"
-#include "hook/launch.h"
+#include "config/spec/spec_edit.h"
+#include "config/spec/spec_file.h"
+#include "hook/launch/bundle.h"
+#include "hook/launch/launch.h"
 #include "hook/os/byte_io.h"
+#include "hook/os/executable.h"
 #include "hook/os/pidfd.h"
-#include "hook/os/program.h"
 #include "hook/podman_spec.h"
-#include "runtime-shim/spec_edit.h"
-#include "runtime-shim/spec_file.h"
 
 namespace execseal {
 namespace {

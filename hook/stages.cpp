@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "hook/bundle.h"
-#include "hook/control_client.h"
-#include "hook/launch.h"
-#include "hook/oci_state.h"
+#include "config/spec/spec_edit.h"
+#include "hook/launch/bundle.h"
+#include "hook/launch/control_client.h"
+#include "hook/launch/launch.h"
+#include "hook/launch/oci_state.h"
 #include "hook/os/state_dir.h"
-#include "runtime-shim/spec_edit.h"
 
 namespace execseal {
 namespace {

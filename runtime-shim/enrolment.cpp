@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "hook/launch.h"
+#include "config/spec/spec_edit.h"
+#include "hook/launch/launch.h"
+#include "hook/os/executable.h"
 #include "hook/os/log.h"
-#include "hook/os/program.h"
-#include "runtime-shim/spec_edit.h"
 
 namespace execseal {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "config/plan.h"
 #include "config/settings.h"
+#include "config/spec/spec_file.h"
 #include "hook/os/result.h"
 #include "runtime-shim/command_line.h"
-#include "runtime-shim/spec_file.h"
 
 namespace execseal {
 

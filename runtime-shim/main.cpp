@@ -7,12 +7,12 @@
 #include <cstdio>
 #include <exception>
 
+#include "config/real_runtime.h"
 #include "config/settings.h"
-#include "hook/os/program.h"
+#include "hook/os/executable.h"
 #include "runtime-shim/command_line.h"
 #include "runtime-shim/enrolment.h"
 #include "runtime-shim/error_report.h"
-#include "runtime-shim/real_runtime.h"
 
 namespace execseal {
 namespace {

@@ -21,5 +21,5 @@ forbid '(^|[^_.>[:alnum:]])(::|std::)?(system|popen)\(' 'a shell in between: spa
 forbid '(sleep|usleep|nanosleep|sleep_for|sleep_until)\(' 'wait for the event, with a deadline' "${folders[@]}"
 forbid '(^|[^_.>[:alnum:]])(::|std::)?(atoi|atol|strtol|strtoul|strtoll|strtoull|stoi|stol|stoul)\(' 'errors get lost or thrown: std::from_chars' "${folders[@]}"
 forbid '(^|[^_.>[:alnum:]n])(::|std::)?(strcpy|strcat|sprintf|gets)\(' 'no bound: std::string, snprintf' "${folders[@]}"
-forbid '^[^"]*[^_"/[:alnum:]]errno([^_"[:alnum:]]|$)' 'errno is read in hook/os only, on the line after the call' config runtime-shim hook/cli hook/supervisor hook/*.cpp hook/*.h
+forbid '^[^"]*[^_"/[:alnum:]]errno([^_"[:alnum:]]|$)' 'errno is read in hook/os only, on the line after the call' config runtime-shim hook/agent hook/cli hook/exec hook/gate hook/launch hook/supervisor hook/tasks hook/*.cpp hook/*.h
 exit "$failed"

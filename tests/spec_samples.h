@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "config/plan.h"
-#include "runtime-shim/spec_edit.h"
+#include "config/spec/spec_edit.h"
 
 namespace execseal {
 

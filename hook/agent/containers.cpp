@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "hook/launch.h"
+#include "hook/launch/launch.h"
 #include "hook/os/log.h"
 #include "hook/os/pidfd.h"
 #include "hook/os/state_dir.h"

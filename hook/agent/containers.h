@@ -18,7 +18,7 @@
 #include "config/plan.h"
 #include "config/settings.h"
 #include "hook/agent/stored_listener.h"
-#include "hook/oci_state.h"
+#include "hook/launch/oci_state.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/procfs.h"
 #include "hook/os/service_manager.h"

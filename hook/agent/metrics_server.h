@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "hook/request_server.h"
+#include "hook/launch/request_server.h"
 
 namespace execseal {
 

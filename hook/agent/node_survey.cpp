@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "hook/control_client.h"
+#include "hook/launch/control_client.h"
 #include "hook/os/state_dir.h"
 
 namespace execseal {

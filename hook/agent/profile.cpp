@@ -7,8 +7,8 @@
 
 #include "config/json_reader.h"
 #include "config/plan.h"
+#include "config/spec/seccomp_edit.h"
 #include "hook/os/privileges.h"
-#include "runtime-shim/seccomp_edit.h"
 
 namespace execseal {
 namespace {

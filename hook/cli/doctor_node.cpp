@@ -5,12 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "config/policy.h"
+#include "config/real_runtime.h"
 #include "execseal_version.h"
 #include "hook/cli/policy_check.h"
 #include "hook/os/captured_run.h"
+#include "hook/os/executable.h"
 #include "hook/os/file_read.h"
-#include "hook/os/program.h"
-#include "runtime-shim/real_runtime.h"
 
 namespace execseal {
 namespace {

@@ -5,8 +5,8 @@
 #include <deque>
 
 #include "config/settings.h"
+#include "hook/os/executable.h"
 #include "hook/os/file_follow.h"
-#include "hook/os/program.h"
 
 namespace execseal {
 namespace {

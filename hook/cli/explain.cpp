@@ -7,8 +7,8 @@
 #include "config/errno_names.h"
 #include "config/policy_rules.h"
 #include "hook/cli/table.h"
+#include "hook/gate/json_line.h"
 #include "hook/os/check.h"
-#include "hook/supervisor/json_line.h"
 
 namespace execseal {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "config/exec_facts.h"
 #include "config/policy.h"
-#include "hook/supervisor/exec_facts.h"
-#include "hook/supervisor/judge.h"
+#include "hook/gate/judge.h"
 
 namespace execseal {
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hook/cli/table.h"
-#include "hook/supervisor/json_line.h"
+#include "hook/gate/json_line.h"
 
 namespace execseal {
 namespace {

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "hook/cli/text_edit.h"
+#include "hook/os/executable.h"
 #include "hook/os/file_read.h"
-#include "hook/os/program.h"
 
 namespace execseal {
 namespace {

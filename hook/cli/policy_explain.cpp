@@ -7,7 +7,7 @@
 #include "hook/cli/explain.h"
 #include "hook/cli/policy_check.h"
 #include "hook/cli/rootfs_program.h"
-#include "hook/supervisor/json_line.h"
+#include "hook/gate/json_line.h"
 
 namespace execseal {
 namespace {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "config/exec_facts.h"
 #include "config/settings.h"
 #include "hook/cli/table.h"
 #include "hook/os/result.h"
-#include "hook/supervisor/exec_facts.h"
 
 namespace execseal {
 

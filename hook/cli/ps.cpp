@@ -7,7 +7,7 @@
 
 #include "config/settings.h"
 #include "hook/cli/ps_table.h"
-#include "hook/control_client.h"
+#include "hook/launch/control_client.h"
 #include "hook/os/state_dir.h"
 
 namespace execseal {

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "hook/supervisor/exec_target.h"
-#include "hook/supervisor/program.h"
+#include "hook/exec/program.h"
+#include "hook/exec/target.h"
 
 namespace execseal {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "config/exec_facts.h"
 #include "hook/os/result.h"
-#include "hook/supervisor/exec_facts.h"
 
 namespace execseal {
 

@@ -1,4 +1,4 @@
-// The programs' own log (not the audit, which is hook/supervisor/audit.h): Boost.Log behind five
+// The programs' own log (not the audit, which is hook/gate/audit.h): Boost.Log behind five
 // functions.
 //
 // Lines read "TIME LEVEL PROGRAM[PID] text". Until log_to() is called everything goes to stderr

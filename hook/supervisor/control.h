@@ -10,7 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "hook/request_server.h"
+#include "hook/launch/request_server.h"
 
 namespace execseal {
 

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "hook/oci_state.h"
+#include "hook/launch/oci_state.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/result.h"
 #include "hook/os/unique_fd.h"

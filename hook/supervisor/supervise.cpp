@@ -9,10 +9,10 @@
 
 #include "config/json_reader.h"
 #include "config/policy.h"
-#include "hook/launch.h"
+#include "hook/launch/launch.h"
 #include "hook/os/byte_io.h"
+#include "hook/os/executable.h"
 #include "hook/os/log.h"
-#include "hook/os/program.h"
 #include "hook/os/state_dir.h"
 #include "hook/supervisor/supervisor.h"
 

@@ -7,15 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "config/built_in_rules.h"
+#include "hook/gate/json_line.h"
 #include "hook/os/clock.h"
 #include "hook/os/deadline.h"
+#include "hook/os/executable.h"
 #include "hook/os/log.h"
 #include "hook/os/privileges.h"
-#include "hook/os/program.h"
 #include "hook/os/state_dir.h"
-#include "hook/supervisor/freeze.h"
-#include "hook/supervisor/json_line.h"
-#include "hook/supervisor/pidns_listing.h"
+#include "hook/tasks/freeze.h"
+#include "hook/tasks/pidns_listing.h"
 
 namespace execseal {
 namespace {

@@ -18,17 +18,17 @@
 #include "config/plan.h"
 #include "config/policy.h"
 #include "config/settings.h"
+#include "hook/gate/audit.h"
+#include "hook/gate/exec_gate.h"
+#include "hook/gate/session.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/exit_watch.h"
 #include "hook/os/unique_fd.h"
-#include "hook/supervisor/audit.h"
 #include "hook/supervisor/control.h"
-#include "hook/supervisor/exec_gate.h"
-#include "hook/supervisor/fork_tracking.h"
 #include "hook/supervisor/listener.h"
-#include "hook/supervisor/session.h"
-#include "hook/supervisor/task_table.h"
-#include "hook/supervisor/tracer.h"
+#include "hook/tasks/fork_tracking.h"
+#include "hook/tasks/task_table.h"
+#include "hook/tasks/tracer.h"
 
 namespace execseal {
 

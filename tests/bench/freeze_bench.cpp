@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "hook/supervisor/freeze.h"
-#include "hook/supervisor/pidns_listing.h"
+#include "hook/tasks/freeze.h"
+#include "hook/tasks/pidns_listing.h"
 #include "tests/kernel/forked_container.h"
 
 namespace execseal {

@@ -12,8 +12,8 @@
 #include <stdexcept>
 
 #include "config/plan.h"
-#include "hook/supervisor/audit.h"
-#include "hook/supervisor/judge.h"
+#include "hook/gate/audit.h"
+#include "hook/gate/judge.h"
 
 namespace execseal {
 namespace {

@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "config/json_reader.h"
-#include "hook/control_client.h"
+#include "hook/launch/control_client.h"
 
 namespace execseal::e2e {
 namespace {

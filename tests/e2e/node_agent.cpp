@@ -9,7 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "hook/control_client.h"
+#include "hook/launch/control_client.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/unix_socket.h"
 

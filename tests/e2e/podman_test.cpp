@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "hook/launch.h"
+#include "hook/launch/launch.h"
 #include "tests/e2e/entry_checks.h"
 #include "tests/e2e/image.h"
 #include "tests/e2e/podman.h"

@@ -1,5 +1,5 @@
 // The gate alone, without a supervisor's loop around it, so that a test decides what happens first.
-#include "hook/supervisor/exec_gate.h"
+#include "hook/gate/exec_gate.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "hook/supervisor/notified_call.h"
+#include "hook/exec/notified_call.h"
 #include "tests/kernel/fork_supervisor.h"
 
 namespace execseal {

@@ -1,6 +1,6 @@
 // Whole studies of a real caller, through the expendable process: what it gives, and what becomes
 // of it when the caller's memory or files hang.
-#include "hook/supervisor/exec_reader.h"
+#include "hook/exec/reader.h"
 
 #include <gtest/gtest.h>
 #include <linux/userfaultfd.h>
@@ -12,7 +12,7 @@
 #include <csignal>
 #include <fstream>
 
-#include "hook/supervisor/build_facts.h"
+#include "hook/exec/facts.h"
 #include "tests/kernel/request_memory.h"
 #include "tests/kernel/silent_fuse.h"
 #include "tests/kernel/tiny_root.h"

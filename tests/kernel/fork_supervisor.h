@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "hook/os/event_loop.h"
-#include "hook/supervisor/fork_tracking.h"
+#include "hook/tasks/fork_tracking.h"
 #include "tests/kernel/forked_container.h"
 
 namespace execseal::test {

@@ -1,4 +1,4 @@
-#include "hook/supervisor/fork_tracking.h"
+#include "hook/tasks/fork_tracking.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

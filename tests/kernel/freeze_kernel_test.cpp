@@ -1,4 +1,4 @@
-#include "hook/supervisor/freeze.h"
+#include "hook/tasks/freeze.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@
 #include <map>
 #include <set>
 
-#include "hook/supervisor/pidns_listing.h"
+#include "hook/tasks/pidns_listing.h"
 #include "tests/kernel/fork_supervisor.h"
 
 namespace execseal {

@@ -1,5 +1,5 @@
 // The resolver against real file systems, seen from outside a container's namespaces.
-#include "hook/supervisor/program.h"
+#include "hook/exec/program.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <memory>
 
-#include "hook/supervisor/exec_target.h"
-#include "hook/supervisor/shebang.h"
+#include "hook/exec/script.h"
+#include "hook/exec/target.h"
 #include "tests/kernel/tiny_root.h"
 
 namespace execseal {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "hook/supervisor/exec_request.h"
+#include "hook/exec/arguments.h"
 
 namespace execseal {
 

@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "hook/exec/script.h"
+#include "hook/exec/string_block.h"
 #include "hook/os/unique_fd.h"
-#include "hook/supervisor/shebang.h"
-#include "hook/supervisor/string_block.h"
 
 namespace execseal {
 namespace {

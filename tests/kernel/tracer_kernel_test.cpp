@@ -1,4 +1,4 @@
-#include "hook/supervisor/tracer.h"
+#include "hook/tasks/tracer.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>

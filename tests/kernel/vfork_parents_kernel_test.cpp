@@ -1,5 +1,5 @@
 // VforkParents against real processes: an entry names a sleeper for one exec of that very child.
-#include "hook/supervisor/vfork_parents.h"
+#include "hook/tasks/vfork_parents.h"
 
 #include <gtest/gtest.h>
 

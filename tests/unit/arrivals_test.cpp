@@ -1,12 +1,12 @@
-#include "hook/supervisor/arrivals.h"
+#include "hook/gate/arrivals.h"
 
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 
 #include <map>
 
-#include "hook/supervisor/exec_caller.h"
-#include "hook/supervisor/fork_tracking.h"
+#include "hook/gate/caller.h"
+#include "hook/tasks/fork_tracking.h"
 
 namespace execseal {
 namespace {

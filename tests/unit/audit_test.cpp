@@ -1,4 +1,4 @@
-#include "hook/supervisor/audit.h"
+#include "hook/gate/audit.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

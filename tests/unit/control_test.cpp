@@ -8,7 +8,7 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
-#include "hook/control_client.h"
+#include "hook/launch/control_client.h"
 #include "hook/os/unix_socket.h"
 #include "tests/unit/served_socket.h"
 

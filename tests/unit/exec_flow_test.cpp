@@ -1,4 +1,4 @@
-#include "hook/supervisor/exec_flow.h"
+#include "hook/gate/exec_flow.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "hook/supervisor/exec_request.h"
+#include "hook/exec/arguments.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

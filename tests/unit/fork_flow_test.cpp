@@ -1,4 +1,4 @@
-#include "hook/supervisor/fork_flow.h"
+#include "hook/tasks/fork_flow.h"
 
 #include <gtest/gtest.h>
 

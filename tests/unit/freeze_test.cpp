@@ -1,4 +1,4 @@
-#include "hook/supervisor/freeze.h"
+#include "hook/tasks/freeze.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "hook/supervisor/judge.h"
+#include "hook/gate/judge.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "hook/supervisor/notified_call.h"
+#include "hook/exec/notified_call.h"
 
 #include <gtest/gtest.h>
 #include <seccomp.h>

@@ -1,4 +1,4 @@
-#include "runtime-shim/notify_set.h"
+#include "config/spec/notify_set.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>

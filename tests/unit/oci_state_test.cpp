@@ -1,4 +1,4 @@
-#include "hook/oci_state.h"
+#include "hook/launch/oci_state.h"
 
 #include <gtest/gtest.h>
 

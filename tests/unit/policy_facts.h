@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "hook/supervisor/judge.h"
+#include "hook/gate/judge.h"
 
 namespace execseal::test {
 

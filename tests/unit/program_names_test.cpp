@@ -3,9 +3,9 @@
 
 #include <array>
 
-#include "hook/supervisor/build_facts.h"
-#include "hook/supervisor/file_name.h"
-#include "hook/supervisor/flat_message.h"
+#include "hook/exec/facts.h"
+#include "hook/exec/flat_message.h"
+#include "hook/exec/naming.h"
 
 namespace execseal {
 namespace {

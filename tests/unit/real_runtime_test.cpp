@@ -1,4 +1,4 @@
-#include "runtime-shim/real_runtime.h"
+#include "config/real_runtime.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "hook/supervisor/shebang.h"
+#include "hook/exec/script.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
-#include "runtime-shim/spec_edit.h"
+#include "config/spec/spec_edit.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
 
-#include "runtime-shim/notify_set.h"
+#include "config/spec/notify_set.h"
 #include "tests/spec_samples.h"
 
 namespace execseal {

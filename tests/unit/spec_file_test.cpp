@@ -1,4 +1,4 @@
-#include "runtime-shim/spec_file.h"
+#include "config/spec/spec_file.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

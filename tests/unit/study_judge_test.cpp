@@ -1,4 +1,4 @@
-#include "hook/supervisor/study_judge.h"
+#include "hook/gate/study_judge.h"
 
 #include <gtest/gtest.h>
 

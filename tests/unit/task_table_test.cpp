@@ -1,4 +1,4 @@
-#include "hook/supervisor/task_table.h"
+#include "hook/tasks/task_table.h"
 
 #include <gtest/gtest.h>
 

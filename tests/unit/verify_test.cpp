@@ -1,4 +1,4 @@
-#include "hook/supervisor/verify.h"
+#include "hook/gate/verify.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "hook/supervisor/wrapped_program.h"
+#include "hook/exec/wrapped.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,95 @@
+// exec_request: what a pending execve or execveat asks for, as bytes.
+//
+// Takes the notification's system call (number, architecture, arguments) and the caller's memory,
+// gives an ExecSnapshot: path, argv and environment exactly as the kernel would copy them now, or
+// why that cannot be had. Knows the kernel's limits and has none of its own; never gives a shorter
+// list than what is there. Looks at no file and decides nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "hook/exec/string_block.h"
+#include "hook/os/ids.h"
+#include "hook/os/remote_memory.h"
+#include "hook/os/seccomp_notify.h"
+
+namespace execseal {
+
+enum class PointerWidth { k32, k64 };
+
+// The call, decoded. execve is execveat with AT_FDCWD and no flags.
+struct ExecCall {
+    Tid tid;
+    RemoteAddr path;
+    RemoteAddr argv;
+    RemoteAddr envp;
+    int dirfd = 0;
+    unsigned flags = 0;  // AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, AT_EXECVE_CHECK
+    PointerWidth width = PointerWidth::k64;
+    friend bool operator==(const ExecCall&, const ExecCall&) = default;
+};
+
+// nullopt: not an exec of an architecture that we know: whoever asked must deny.
+std::optional<ExecCall> decode_exec_call(const Notification& notification);
+
+// The kernel's limits, include/uapi/linux/binfmts.h and bprm_stack_limits() in fs/exec.c.
+inline constexpr std::size_t kMaxArgString = 32 * kRemotePage;  // one string with its NUL
+inline constexpr std::size_t kMinArgTotal = 32 * kRemotePage;   // whatever the stack limit says
+inline constexpr std::size_t kMaxArgTotal = 6U << 20U;          // however large the stack limit is
+
+// kUnreadable: deny (EFAULT is the kernel's word for it where the page is really not there).
+// kBlocked: a page did not come within the deadline: deny. kGone: nobody waits for an answer.
+// kRefused: the kernel would refuse this call with `error`, so that is the answer.
+enum class SnapshotOutcome { kUnreadable, kBlocked, kGone, kRefused, kComplete };
+
+const char* snapshot_outcome_name(SnapshotOutcome outcome);
+
+struct ExecSnapshot {
+    SnapshotOutcome outcome = SnapshotOutcome::kUnreadable;
+    int error = 0;       // for kRefused
+    std::string reason;  // one line, for all but kComplete: which part, at what address
+    ExecCall call;
+    std::string path;
+    StringBlock argv;  // never empty: for an empty list the kernel puts "" there (since 5.18)
+    StringBlock env;
+};
+
+// Equal in all that the kernel will read: the path and every byte of argv and environment.
+bool same_request(const ExecSnapshot& a, const ExecSnapshot& b);
+
+// Reads snapshots; one is kept and used again, for its buffers.
+class ExecRequestReader {
+  public:
+    // `stack_limit` is asked only where it matters (more than kMinArgTotal bytes): the caller's
+    // RLIMIT_STACK, or nullopt when it cannot be had.
+    using StackLimit = std::optional<std::uint64_t> (*)(Tid);
+
+    explicit ExecRequestReader(StackLimit stack_limit) : stack_limit_(stack_limit) {}
+    void read(const ExecCall& call, RemoteMemory& memory, ExecSnapshot& snapshot);
+    // The same in two steps: the path alone (false: the snapshot says why not), then the rest into
+    // the same snapshot, from the same memory.
+    bool read_path(const ExecCall& call, RemoteMemory& memory, ExecSnapshot& snapshot);
+    void read_lists();
+
+  private:
+    enum class StringEnd { kFault, kTooLong, kNul };
+    bool read_pointers(RemoteAddr array, const char* what, std::vector<std::uint64_t>& out);
+    bool read_strings(const std::vector<std::uint64_t>& pointers, const char* what,
+                      StringBlock& block);
+    StringEnd append_string(std::uint64_t address, std::size_t limit, std::string& out);
+    bool within_total();
+    void refuse(int error, std::string reason);
+    void fault(const char* what, std::uint64_t address);
+
+    StackLimit stack_limit_;
+    PageCache pages_;
+    RemoteMemory* memory_ = nullptr;
+    ExecSnapshot* snapshot_ = nullptr;
+    std::vector<std::uint64_t> argv_pointers_;
+    std::vector<std::uint64_t> env_pointers_;
+    std::vector<std::uint64_t> wanted_;
+};
+
+}  // namespace execseal

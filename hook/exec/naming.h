@@ -1,0 +1,42 @@
+// file_name: what a descriptor's file is called inside the container.
+//
+// Takes the kernel's own name for it (/proc/self/fd/N) and the roots, gives the name that policies
+// are written with. Pure but for FileNamer, which looks. Never gives an absolute path for a file
+// that is not at that path below the container's root.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "hook/exec/program.h"
+#include "hook/os/path_calls.h"
+
+namespace execseal {
+
+// "/a/b" seen from the root that the kernel calls `prefix`; nullopt when it is not below.
+std::optional<std::string> below(const std::string& path, const std::string& prefix);
+
+// How the file was reached: from the caller's root its name is sure, else (a descriptor, a magic
+// link, the working directory) it is only believed where the name leads back to the file.
+enum class ReachedFrom { kElsewhere, kRoot };
+
+class FileNamer {
+  public:
+    FileNamer(const CallerView& view, const std::optional<RootIdentity>& container);
+
+    [[nodiscard]] Result<std::string> name(int fd, const FileStatus& status,
+                                           ReachedFrom from) const;
+    [[nodiscard]] const RootIdentity& caller_root() const { return caller_; }
+    // The Error of looking at the caller's root, when that failed.
+    [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+
+  private:
+    const CallerView& view_;
+    RootIdentity caller_;
+    std::string prefix_;      // taken off
+    bool foreign_ = false;    // another mount namespace than the container's
+    FileStatus root_status_;  // of the caller's root
+    std::optional<Error> failure_;
+};
+
+}  // namespace execseal

@@ -1,0 +1,297 @@
+#include "hook/exec/path_walk.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+#include <vector>
+
+#include "hook/os/procfs.h"
+
+namespace execseal {
+namespace {
+
+constexpr int kMaxLinks = 40;     // MAXSYMLINKS, include/linux/namei.h
+constexpr ino_t kProcfsRoot = 1;  // PROC_ROOT_INO, include/linux/proc_ns.h
+constexpr std::size_t kMaxStatus = 1U << 16U;
+
+// Field 22 of stat; the name in field 2 may hold anything, so from the last parenthesis.
+std::string_view start_time_of(std::string_view stat) {
+    std::size_t at = stat.rfind(')');
+    for (int field = 2; field < 22 && at != std::string_view::npos; ++field) {
+        at = stat.find(' ', at + 1);
+    }
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    return stat.substr(at + 1, stat.find(' ', at + 1) - at - 1);
+}
+
+std::optional<TaskStatus> read_status_at(int directory, const std::string& task) {
+    const auto text = read_text_at(directory, task + "/status", kMaxStatus);
+    return text ? parse_task_status(*text) : std::nullopt;
+}
+
+class Walker {
+  public:
+    Walker(const CallerView& view, LastLink last) : view_(view), last_(last) {}
+
+    Result<WalkedPath> walk(int base, const std::string& path) {
+        if (auto start = go_to(path.starts_with('/') ? view_.root.get() : base); !start) {
+            return start.error();
+        }
+        rest_ = path;
+        while (true) {
+            const std::size_t begin = rest_.find_first_not_of('/');
+            if (begin == std::string::npos) {
+                break;
+            }
+            const std::size_t end = std::min(rest_.find('/', begin), rest_.size());
+            const std::string name = rest_.substr(begin, end - begin);
+            rest_.erase(0, end);
+            if (auto step = enter(name); !step) {
+                return step.error();
+            }
+        }
+        return WalkedPath{std::move(here_), jump_};
+    }
+
+  private:
+    Result<> go_to(int fd) {
+        auto same = open_component(fd, ".");
+        if (!same) {
+            // Not a directory: only good as the end of a path.
+            return same.error();
+        }
+        return arrive(std::move(*same));
+    }
+
+    Result<> arrive(UniqueFd there) {
+        const auto status = status_of(there.get());
+        if (!status) {
+            return status.error();
+        }
+        here_ = std::move(there);
+        status_ = *status;
+        return Ok{};
+    }
+
+    Result<> enter(const std::string& name) {
+        if (!S_ISDIR(status_.mode)) {
+            return Error{ENOTDIR, name};
+        }
+        if (!may_search()) {
+            return Error{EACCES, name};
+        }
+        if (name == "." || (name == ".." && is_root())) {
+            return Ok{};
+        }
+        auto next = open_component(here_.get(), name.c_str());
+        if (!next) {
+            return next.error();
+        }
+        auto found = status_of(next->get());
+        if (!found) {
+            return found.error();
+        }
+        if (S_ISLNK(found->mode)) {
+            return follow(name, next->get());
+        }
+        here_ = std::move(*next);
+        status_ = *found;
+        // "file/" and "file/.": enter() of the next name says so, but for a bare slash nobody
+        // would.
+        if (!S_ISDIR(found->mode) && !rest_.empty()) {
+            return Error{ENOTDIR, name};
+        }
+        return Ok{};
+    }
+
+    Result<> follow(const std::string& name, int link) {
+        const bool is_last = rest_.find_first_not_of('/') == std::string::npos;
+        if (is_last && rest_.empty() && last_ == LastLink::kRefuse) {
+            return Error{ELOOP, name};
+        }
+        if (++links_ > kMaxLinks) {
+            return Error{ELOOP, name};
+        }
+        const auto procfs = is_procfs(here_.get());
+        if (!procfs) {
+            return procfs.error();
+        }
+        if (*procfs) {
+            return follow_in_procfs(name, link);
+        }
+        const auto text = link_text(link);
+        if (!text) {
+            return text.error();
+        }
+        return follow_text(*text);
+    }
+
+    Result<> follow_text(const std::string& text) {
+        if (text.empty()) {
+            return Error{ENOENT, "empty link"};
+        }
+        if (text.front() == '/') {
+            if (auto moved = go_to(view_.root.get()); !moved) {
+                return moved;
+            }
+        }
+        rest_.insert(0, text);
+        return Ok{};
+    }
+
+    Result<> follow_in_procfs(const std::string& name, int link) {
+        if (status_.id.inode == kProcfsRoot && (name == "self" || name == "thread-self")) {
+            const auto caller = caller_here();
+            if (!caller) {
+                return Error{ENOENT, "the caller is not in that procfs"};
+            }
+            const std::string process = std::to_string(caller->process);
+            return follow_text(
+                name == "self" ? process : process + "/task/" + std::to_string(caller->thread));
+        }
+        const auto magic = is_magic_link(here_.get(), name.c_str());
+        if (!magic) {
+            return magic.error();
+        }
+        if (!*magic) {
+            const auto text = link_text(link);
+            return text ? follow_text(*text) : text.error();
+        }
+        auto target = open_link_target(here_.get(), name.c_str());
+        if (!target) {
+            return target.error();
+        }
+        if (auto arrived = arrive(std::move(*target)); !arrived) {
+            return arrived;
+        }
+        jump_ = Jump::kYes;
+        if (!rest_.empty() && !S_ISDIR(status_.mode)) {
+            return Error{ENOTDIR, name};
+        }
+        return Ok{};
+    }
+
+    struct Numbers {
+        pid_t process = 0;
+        pid_t thread = 0;
+    };
+
+    // What the caller is called in the procfs that we are in, which shows the tasks of one PID
+    // namespace. Which of the caller's numbers counts there is found by looking: the task there
+    // must have the same numbers from there on down and the same start time.
+    std::optional<Numbers> caller_here() {
+        const std::string own = "/proc/" + std::to_string(view_.ids.tid.value);
+        const auto stat = read_text_at(
+            AT_FDCWD, "/proc/" + std::to_string(view_.ids.tgid.value) + "/stat", kMaxStatus);
+        const auto status = read_status_at(AT_FDCWD, own);
+        if (!stat || !status || status->namespace_ids.size() != status->namespace_tgids.size()) {
+            return std::nullopt;
+        }
+        const std::vector<pid_t>& processes = status->namespace_tgids;
+        for (std::size_t i = processes.size(); i-- > 0;) {
+            const std::string there = std::to_string(processes[i]);
+            const auto stat_there = read_text_at(here_.get(), there + "/stat", kMaxStatus);
+            const auto status_there = read_status_at(here_.get(), there);
+            if (stat_there && status_there && start_time_of(*stat_there) == start_time_of(*stat) &&
+                status_there->namespace_tgids ==
+                    std::vector(processes.begin() + static_cast<std::ptrdiff_t>(i),
+                                processes.end())) {
+                return Numbers{processes[i], status->namespace_ids[i]};
+            }
+        }
+        return std::nullopt;
+    }
+
+    bool is_root() {
+        if (!root_) {
+            if (auto root = status_of(view_.root.get()); root) {
+                root_ = *root;
+            }
+        }
+        return root_ && root_->id == status_.id && root_->mount == status_.mount;
+    }
+
+    // We are root and see into directories that the caller may not search; without this a missing
+    // file there would be ENOENT where the kernel says EACCES. Supplementary groups and access
+    // lists are not looked at: a doubtful case passes, and the kernel decides.
+    [[nodiscard]] bool may_search() const {
+        const uid_t uid = view_.ids.fsuid;
+        if (uid == 0 || (status_.mode & 0111U) == 0111U) {
+            return true;
+        }
+        if (status_.uid == uid) {
+            return (status_.mode & S_IXUSR) != 0;
+        }
+        if (status_.gid == view_.ids.fsgid) {
+            return (status_.mode & S_IXGRP) != 0;
+        }
+        return (status_.mode & (S_IXGRP | S_IXOTH)) != 0;
+    }
+
+    const CallerView& view_;
+    LastLink last_;
+    UniqueFd here_;
+    FileStatus status_;  // of here_
+    std::string rest_;
+    int links_ = 0;
+    Jump jump_ = Jump::kNo;
+    std::optional<FileStatus> root_;
+};
+
+// Whether what is missing to us on the mount of `start` is missing to the caller, too: it may
+// search all directories, and what /proc/self means plays no part.
+bool is_missing_to(const CallerView& view, int start) {
+    const auto procfs = is_procfs(start);
+    return view.ids.fsuid == 0 && procfs && !*procfs;
+}
+
+}  // namespace
+
+Result<CallerView> CallerView::open(Tid tid) {
+    const auto ids = read_task_ids(tid);
+    if (!ids) {
+        return ids.error();
+    }
+    const std::string proc = "/proc/" + std::to_string(tid.value);
+    auto root = open_own_path(proc + "/root");
+    if (!root) {
+        return root.error();
+    }
+    auto cwd = open_own_path(proc + "/cwd");
+    if (!cwd) {
+        return cwd.error();
+    }
+    return CallerView{*ids, std::move(*root), std::move(*cwd)};
+}
+
+Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string& path,
+                             LastLink last) {
+    if (path.empty()) {
+        return Error{ENOENT, "empty path"};
+    }
+    if (last == LastLink::kFollow) {
+        const bool absolute = path.front() == '/';
+        const int start = absolute ? view.root.get() : base;
+        const Scope scope = absolute ? Scope::kInRoot : Scope::kBeneath;
+        auto found = open_scoped(start, path, scope, Mounts::kOne);
+        if (!found && found.error().code == ENOENT && is_missing_to(view, start)) {
+            return found.error();
+        }
+        if (!found && found.error().code == EXDEV) {
+            found = open_scoped(start, path, scope);
+        }
+        if (found) {
+            return WalkedPath{std::move(*found), Jump::kNo};
+        }
+        // Any other failure is looked at again by hand: a link to /proc/self deep in the path fails
+        // with ENOENT here, because the container's procfs does not show us.
+    }
+    return Walker(view, last).walk(base, path);
+}
+
+}  // namespace execseal

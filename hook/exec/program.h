@@ -1,0 +1,86 @@
+// program: which files an exec would run, under which names, with which argv.
+//
+// Takes the bytes that were asked for and the caller's view of the file system, gives the views
+// that the policy judges (exec_facts.h) and what the kernel must then be seen to run: the last file
+// of a script's chain, and argv as the kernel builds it. Opens and reads, so it may block on a hung
+// mount: runs in an expendable process. Decides nothing; what it does not understand stays one
+// plain view.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "config/exec_facts.h"
+#include "hook/exec/arguments.h"
+#include "hook/exec/elf.h"
+#include "hook/exec/path_walk.h"
+#include "hook/exec/string_block.h"
+#include "hook/os/path_calls.h"
+
+namespace execseal {
+
+// kUnresolved: the program cannot be known (a file that cannot be read, say): deny. kRefused: the
+// kernel refuses this exec with `error` whatever argv is (no such file, not executable, too many
+// interpreters), so that is the answer.
+enum class ProgramOutcome { kUnresolved, kRefused, kFound };
+
+// What names mean: a root directory in a mount namespace. The container's is learnt from the first
+// exec of its first process, by a supervisor that takes over from that process itself; a caller
+// that has chrooted or unshared since is then told apart, or its own /usr/bin/psql would pass for
+// the image's.
+struct RootIdentity {
+    FileId directory;
+    FileId mount_namespace;
+    std::uint64_t mount = 0;   // of the directory, where no other mount ever has that id; else 0
+    std::string prefix = "/";  // how the kernel names that directory in its mount namespace
+    friend bool operator==(const RootIdentity&, const RootIdentity&) = default;
+};
+
+struct ProgramFile {
+    UniqueFd fd;  // O_PATH
+    FileId id;
+    std::string path;  // as in ProgramView
+};
+
+struct Program {
+    ProgramOutcome outcome = ProgramOutcome::kUnresolved;
+    int error = 0;       // for kRefused
+    std::string reason;  // one line, for all but kFound
+    std::vector<ProgramView> views;
+    std::vector<std::size_t> view_files;  // for each view the index of its file
+    std::vector<ProgramFile> files;  // [0]: the file asked for; then interpreters, loaded programs
+    std::size_t executed = 0;        // the one that /proc/PID/exe will be
+    StringBlock final_argv;          // what /proc/PID/cmdline will be
+    std::string cwd;                 // of the caller, named like a file
+    RootIdentity root;               // of the caller
+};
+
+class ProgramResolver {
+  public:
+    // `container`: absent for the first exec, the caller's root is the container's then. `target`:
+    // of open_exec_target().
+    void resolve(const ExecSnapshot& request, const CallerView& view,
+                 const std::optional<RootIdentity>& container, Result<WalkedPath> target,
+                 Program& program);
+
+  private:
+    struct FileKey {
+        FileId id;
+        std::uint64_t size = 0;
+        std::int64_t ctime_ns = 0;
+        friend bool operator==(const FileKey&, const FileKey&) = default;
+    };
+    struct FileKeyHash {
+        std::size_t operator()(const FileKey& key) const noexcept;
+    };
+    class Pass;
+    std::optional<ElfFacts> elf_facts(int file, const FileStatus& status);
+    [[nodiscard]] bool is_known_plain(const FileStatus& status) const;
+
+    // What an ELF file is, as long as it does not change. Scripts are read each time.
+    std::unordered_map<FileKey, std::optional<ElfFacts>, FileKeyHash> elf_cache_;
+};
+
+}  // namespace execseal

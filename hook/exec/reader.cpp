@@ -1,0 +1,393 @@
+#include "hook/exec/reader.h"
+
+#include <array>
+
+#include "hook/exec/flat_message.h"
+#include "hook/exec/naming.h"
+#include "hook/exec/target.h"
+
+namespace execseal {
+namespace {
+
+// Address space only; pages come as they are written. Each view may carry the whole argv again.
+constexpr std::size_t kRoom = 12 * kMaxArgTotal;
+constexpr std::size_t kMaxIdle = 2;
+constexpr int kMaxExtensions = 8;
+
+struct Job {
+    ExecCall call;
+    StudyScope scope = StudyScope::kMemoryAndProgram;
+    std::optional<RootIdentity> container;
+};
+
+void put_root(FlatWriter& out, const RootIdentity& root) {
+    out.number(root.directory.device);
+    out.number(root.directory.inode);
+    out.number(root.mount_namespace.device);
+    out.number(root.mount_namespace.inode);
+    out.number(root.mount);
+    out.string(root.prefix);
+}
+
+RootIdentity get_root(FlatReader& in) {
+    RootIdentity root;
+    root.directory.device = in.number();
+    root.directory.inode = in.number();
+    root.mount_namespace.device = in.number();
+    root.mount_namespace.inode = in.number();
+    root.mount = in.number();
+    root.prefix = in.string();
+    return root;
+}
+
+void put_job(FlatWriter& out, const Job& job) {
+    out.number(static_cast<std::uint64_t>(job.call.tid.value));
+    out.number(job.call.path.value);
+    out.number(job.call.argv.value);
+    out.number(job.call.envp.value);
+    out.number(static_cast<std::uint64_t>(job.call.dirfd));
+    out.number(job.call.flags);
+    out.number(static_cast<std::uint64_t>(job.call.width));
+    out.number(static_cast<std::uint64_t>(job.scope));
+    out.number(job.container ? 1 : 0);
+    if (job.container) {
+        put_root(out, *job.container);
+    }
+}
+
+Job get_job(FlatReader& in) {
+    Job job;
+    job.call.tid = Tid{static_cast<pid_t>(in.number())};
+    job.call.path = RemoteAddr{in.number()};
+    job.call.argv = RemoteAddr{in.number()};
+    job.call.envp = RemoteAddr{in.number()};
+    job.call.dirfd = static_cast<int>(in.number());
+    job.call.flags = static_cast<unsigned>(in.number());
+    job.call.width = in.number() == static_cast<std::uint64_t>(PointerWidth::k32)
+                         ? PointerWidth::k32
+                         : PointerWidth::k64;
+    job.scope = static_cast<StudyScope>(in.number());
+    if (in.number() != 0) {
+        job.container = get_root(in);
+    }
+    return job;
+}
+
+void put_block(FlatWriter& out, const StringBlock& block) {
+    out.number(block.count);
+    out.string(block.bytes);
+}
+
+StringBlock get_block(FlatReader& in) {
+    StringBlock block;
+    block.count = in.number();
+    block.bytes = in.string();
+    return block;
+}
+
+void put_snapshot(FlatWriter& out, const ExecSnapshot& snapshot) {
+    out.number(static_cast<std::uint64_t>(snapshot.outcome));
+    out.number(static_cast<std::uint64_t>(snapshot.error));
+    out.string(snapshot.reason);
+    out.string(snapshot.path);
+    put_block(out, snapshot.argv);
+    put_block(out, snapshot.env);
+}
+
+void get_snapshot(FlatReader& in, ExecSnapshot& snapshot) {
+    snapshot.outcome = static_cast<SnapshotOutcome>(in.number());
+    snapshot.error = static_cast<int>(in.number());
+    snapshot.reason = in.string();
+    snapshot.path = in.string();
+    snapshot.argv = get_block(in);
+    snapshot.env = get_block(in);
+}
+
+void put_program(FlatWriter& out, const Program& program) {
+    out.number(static_cast<std::uint64_t>(program.outcome));
+    out.number(static_cast<std::uint64_t>(program.error));
+    out.string(program.reason);
+    out.number(program.views.size());
+    for (std::size_t i = 0; i < program.views.size(); ++i) {
+        out.number(static_cast<std::uint64_t>(program.views[i].role));
+        out.string(program.views[i].exe);
+        put_block(out, make_block(program.views[i].argv));
+        out.number(program.view_files[i]);
+    }
+    out.number(program.files.size());
+    for (const ProgramFile& file : program.files) {
+        out.number(file.id.device);
+        out.number(file.id.inode);
+        out.string(file.path);
+    }
+    out.number(program.executed);
+    put_block(out, program.final_argv);
+    out.string(program.cwd);
+    put_root(out, program.root);
+}
+
+void get_program(FlatReader& in, Program& program) {
+    program.outcome = static_cast<ProgramOutcome>(in.number());
+    program.error = static_cast<int>(in.number());
+    program.reason = in.string();
+    for (std::size_t left = in.count(); left > 0; --left) {
+        ProgramView view;
+        view.role = static_cast<ViewRole>(in.number());
+        view.exe = in.string();
+        view.argv = get_block(in).split();
+        program.views.push_back(std::move(view));
+        program.view_files.push_back(in.number());
+    }
+    for (std::size_t left = in.count(); left > 0; --left) {
+        ProgramFile file;
+        file.id.device = in.number();
+        file.id.inode = in.number();
+        file.path = in.string();
+        program.files.push_back(std::move(file));
+    }
+    program.executed = in.number();
+    program.final_argv = get_block(in);
+    program.cwd = in.string();
+    program.root = get_root(in);
+}
+
+void put_caller(FlatWriter& out, const TaskIds& caller) {
+    out.number(static_cast<std::uint64_t>(caller.tgid.value));
+    out.number(static_cast<std::uint64_t>(caller.parent.value));
+    for (const std::uint64_t id : {caller.euid, caller.egid, caller.fsuid, caller.fsgid}) {
+        out.number(id);
+    }
+}
+
+void get_caller(FlatReader& in, TaskIds& caller) {
+    caller.tgid = Tgid{static_cast<pid_t>(in.number())};
+    caller.parent = Tgid{static_cast<pid_t>(in.number())};
+    caller.euid = static_cast<uid_t>(in.number());
+    caller.egid = static_cast<gid_t>(in.number());
+    caller.fsuid = static_cast<uid_t>(in.number());
+    caller.fsgid = static_cast<gid_t>(in.number());
+}
+
+// The expendable process's side; its state lives from job to job.
+class Worker {
+  public:
+    std::size_t answer(std::span<const std::byte> bytes, std::span<std::byte> room,
+                       std::vector<UniqueFd>& fds) {
+        FlatReader in(bytes);
+        const Job job = get_job(in);
+        study_.program = Program{};
+        study_.caller = TaskIds{};
+        switch (job.scope) {
+            case StudyScope::kRoot:
+                find_root(job.call.tid);
+                break;
+            case StudyScope::kMemory: {
+                ProcessMemory memory(job.call.tid);
+                request_.read(job.call, memory, study_.snapshot);
+                break;
+            }
+            case StudyScope::kMemoryAndProgram:
+                study_whole(job);
+                break;
+        }
+        FlatWriter out(room);
+        put_snapshot(out, study_.snapshot);
+        put_program(out, study_.program);
+        put_caller(out, study_.caller);
+        for (ProgramFile& file : study_.program.files) {
+            fds.push_back(std::move(file.fd));
+        }
+        // A reply of size 0 is no reply: the supervisor's side takes it for unreadable.
+        return out.fits() && fds.size() <= kMaxReplyFds ? out.size() : 0;
+    }
+
+  private:
+    void find_root(Tid task) {
+        study_.snapshot = ExecSnapshot{};
+        const auto view = CallerView::open(task);
+        if (!view) {
+            study_.program.reason = view.error().text();
+            return;
+        }
+        const FileNamer namer(*view, std::nullopt);
+        if (namer.failure()) {
+            study_.program.reason = namer.failure()->text();
+            return;
+        }
+        study_.program.root = namer.caller_root();
+        study_.program.outcome = ProgramOutcome::kFound;
+    }
+
+    void study_whole(const Job& job) {
+        ExecSnapshot& snapshot = study_.snapshot;
+        Program& program = study_.program;
+        ProcessMemory memory(job.call.tid);
+        if (!request_.read_path(job.call, memory, snapshot)) {
+            return;
+        }
+        auto view = CallerView::open(job.call.tid);
+        if (!view) {
+            program.reason = view.error().text();
+            request_.read_lists();
+            return;
+        }
+        study_.caller = view->ids;
+        auto target = open_exec_target(job.call, snapshot.path, *view);
+        // The usual one is a step of a search along PATH: that is the answer, whatever argv is.
+        if (!target && is_kernels_answer(target.error())) {
+            snapshot.outcome = SnapshotOutcome::kRefused;
+            snapshot.error = target.error().code;
+            snapshot.reason = target.error().text();
+            return;
+        }
+        request_.read_lists();
+        if (snapshot.outcome == SnapshotOutcome::kComplete) {
+            resolver_.resolve(snapshot, *view, job.container, std::move(target), program);
+        }
+    }
+
+    ExecRequestReader request_{stack_limit_of};
+    ProgramResolver resolver_;
+    ExecStudy study_;
+};
+
+ExecStudy failed_study(const ExecCall& call, SnapshotOutcome outcome, std::string reason) {
+    ExecStudy study;
+    study.snapshot.call = call;
+    study.snapshot.outcome = outcome;
+    study.snapshot.reason = std::move(reason);
+    study.program.reason = study.snapshot.reason;
+    return study;
+}
+
+ExecStudy unpack(const ExecCall& call, Expendable& process) {
+    ExecStudy study;
+    FlatReader in(process.reply());
+    get_snapshot(in, study.snapshot);
+    get_program(in, study.program);
+    get_caller(in, study.caller);
+    std::vector<UniqueFd> fds = process.take_fds();
+    if (!in.done() || fds.size() != study.program.files.size()) {
+        return failed_study(call, SnapshotOutcome::kUnreadable,
+                            "the reader process gave no whole answer");
+    }
+    study.snapshot.call = call;
+    study.caller.tid = call.tid;
+    for (std::size_t i = 0; i < fds.size(); ++i) {
+        study.program.files[i].fd = std::move(fds[i]);
+    }
+    return study;
+}
+
+}  // namespace
+
+Result<Expendable> ExecReader::take_process() {
+    if (!idle_.empty()) {
+        Expendable process = std::move(idle_.back());
+        idle_.pop_back();
+        return process;
+    }
+    return Expendable::start(
+        [worker = std::make_shared<Worker>()](auto job, auto room, auto& fds) {
+            return worker->answer(job, room, fds);
+        },
+        kRoom);
+}
+
+Result<> ExecReader::warm_up() {
+    auto process = take_process();
+    if (!process) {
+        return process.error();
+    }
+    idle_.push_back(std::move(*process));
+    return Ok{};
+}
+
+ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
+                                     const std::optional<RootIdentity>& container) {
+    Ticket ticket;
+    ticket.call_ = call;
+    ticket.deadline_ = std::chrono::steady_clock::now() + deadline_;
+    std::array<std::byte, kMaxJob> room{};
+    FlatWriter job(room);
+    put_job(job, {call, scope, container});
+    if (!job.fits()) {
+        ticket.failure_ = "the container's root has too long a name";
+        return ticket;
+    }
+    // An idle process may have been killed meanwhile (by the out-of-memory killer, say).
+    for (int attempt = 0; attempt < 2 && !ticket.process_; ++attempt) {
+        auto process = take_process();
+        if (!process) {
+            ticket.failure_ = process.error().text();
+            return ticket;
+        }
+        if (const auto sent = process->begin(std::span(room).first(job.size())); sent) {
+            ticket.process_ = std::move(*process);
+        } else {
+            ticket.failure_ = sent.error().text();
+            idle_.clear();
+        }
+    }
+    return ticket;
+}
+
+bool ExecReader::try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const {
+    const bool looked = now - ticket.deadline_ < deadline_ / 4;
+    if ((looked && ticket.process_->sleeps()) || ticket.extensions_ == kMaxExtensions) {
+        return false;
+    }
+    ++ticket.extensions_;
+    ticket.deadline_ = now + deadline_;
+    return true;
+}
+
+std::optional<ExecStudy> ExecReader::collect(Ticket& ticket,
+                                             std::chrono::steady_clock::time_point until) {
+    if (!ticket.process_) {
+        return failed_study(ticket.call_, SnapshotOutcome::kUnreadable, ticket.failure_);
+    }
+    ReplyState state = ticket.process_->wait(std::min(until, ticket.deadline_));
+    while (state == ReplyState::kPending) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= ticket.deadline_ && !try_extend(ticket, now)) {
+            break;
+        }
+        if (now >= until) {
+            return std::nullopt;
+        }
+        state = ticket.process_->wait(std::min(until, ticket.deadline_));
+    }
+    Expendable process = std::move(*ticket.process_);
+    ticket.process_.reset();
+    ticket.failure_ = "collected already";
+    switch (state) {
+        case ReplyState::kReady: {
+            ExecStudy study = unpack(ticket.call_, process);
+            if (idle_.size() < kMaxIdle) {
+                idle_.push_back(std::move(process));
+            }
+            return study;
+        }
+        case ReplyState::kPending:
+            return failed_study(ticket.call_, SnapshotOutcome::kBlocked,
+                                "no answer within " + std::to_string(deadline_.count()) +
+                                    " ms: a page or a mount of the caller hangs");
+        case ReplyState::kLost:
+            break;
+    }
+    return failed_study(ticket.call_, SnapshotOutcome::kUnreadable,
+                        "the reader process ended before it answered");
+}
+
+ExecStudy ExecReader::study(const ExecCall& call, StudyScope scope,
+                            const std::optional<RootIdentity>& container) {
+    Ticket ticket = begin(call, scope, container);
+    while (true) {
+        if (auto study = collect(ticket, ticket.deadline())) {
+            return std::move(*study);
+        }
+    }
+}
+
+}  // namespace execseal

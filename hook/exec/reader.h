@@ -1,0 +1,74 @@
+// exec_reader: reads and resolves one exec in an expendable process, within a deadline.
+//
+// Takes a decoded call, gives its bytes (exec_request.h) and its program (program.h); the front of
+// stage "read" for the gate. Whatever a container can make hang (a page of an unanswered FUSE file,
+// a dead NFS mount under the path) hangs there: the process is killed and the request is kBlocked.
+// Memory of the caller and files of the container are touched in no other process of ours.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "hook/exec/arguments.h"
+#include "hook/exec/program.h"
+#include "hook/os/expendable.h"
+
+namespace execseal {
+
+// All that is known of one exec before it is judged.
+struct ExecStudy {
+    ExecSnapshot snapshot;
+    // Looked for only when the snapshot is complete, and not for StudyScope::kMemory.
+    Program program;
+    TaskIds caller;
+};
+
+// kMemory: the bytes alone, for the second look of a frozen caller. kRoot: of no call, but of a
+// task; only program.root, where program.outcome is kFound.
+enum class StudyScope { kMemory, kMemoryAndProgram, kRoot };
+
+class ExecReader {
+  public:
+    explicit ExecReader(std::chrono::milliseconds deadline) : deadline_(deadline) {}
+
+    // Starts the first process ahead of need.
+    Result<> warm_up();
+
+    // Waits; past the deadline the snapshot is kBlocked. Time in which the process had no CPU, or
+    // in which nobody looked (the supervisor itself had none, or was stopped), is no sign of a page
+    // that hangs: the deadline begins anew then, a bounded number of times.
+    ExecStudy study(const ExecCall& call, StudyScope scope,
+                    const std::optional<RootIdentity>& container);
+
+    // The same for a loop that has others to serve: begin, wait for fd() to become readable,
+    // collect. A ticket that is dropped kills its process.
+    class Ticket {
+      public:
+        [[nodiscard]] int fd() const { return process_ ? process_->fd() : -1; }
+        [[nodiscard]] std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+
+      private:
+        friend class ExecReader;
+        std::optional<Expendable> process_;
+        ExecCall call_;
+        std::string failure_;
+        std::chrono::steady_clock::time_point deadline_;
+        int extensions_ = 0;
+    };
+    Ticket begin(const ExecCall& call, StudyScope scope,
+                 const std::optional<RootIdentity>& container);
+    // nullopt: not yet, and the ticket's deadline has not passed. Waits no longer than until
+    // `until`.
+    std::optional<ExecStudy> collect(Ticket& ticket, std::chrono::steady_clock::time_point until);
+
+  private:
+    Result<Expendable> take_process();
+    [[nodiscard]] bool try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const;
+
+    std::chrono::milliseconds deadline_;
+    std::vector<Expendable> idle_;
+};
+
+}  // namespace execseal

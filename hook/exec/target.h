@@ -1,0 +1,23 @@
+// exec_target: the file that an execve names, before anything is known of it.
+//
+// Takes the decoded call, its path and the caller's view of the file system, gives the file as the
+// kernel would open it. Needs neither argv nor environment, as the kernel does not (alloc_bprm(),
+// fs/exec.c): of a program that is not there, nothing else is worth a look. May block on a hung
+// mount: runs in an expendable process.
+#pragma once
+
+#include <string>
+
+#include "hook/exec/arguments.h"
+#include "hook/exec/path_walk.h"
+
+namespace execseal {
+
+Result<WalkedPath> open_exec_target(const ExecCall& call, const std::string& path,
+                                    const CallerView& view);
+
+// Whether an Error of open_exec_target() is what the kernel would answer, and not one of ours (no
+// descriptors left, say).
+bool is_kernels_answer(const Error& error);
+
+}  // namespace execseal

@@ -1,0 +1,52 @@
+// Arrivals: notifications that were received and whose turn has not come.
+//
+// A freeze receives who waits in the notify queue before it begins: such a caller stands still, but
+// one whose notification nobody has received cannot be told from one that runs; it would be
+// interrupted, and call again. Keeps their order. A caller has one call at a time, so that a later
+// notification of it replaces the earlier one.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "hook/gate/session.h"
+#include "hook/tasks/freeze.h"
+
+namespace execseal {
+
+struct Arrival {
+    Session* session = nullptr;
+    Notification notification;
+};
+
+// Not a call of our rules: another tool's, or an ABI that nobody has planned for.
+void refuse_unknown(Session& session, const Notification& notification);
+
+class Arrivals {
+  public:
+    // What waits in the session's queue; what refuse_unknown() is for is answered.
+    void receive(Session& session);
+    // A fork that was looked at, until nobody is frozen or waits for it.
+    void defer(Session& session, const Notification& notification) {
+        deferred_forks_.push_back({&session, notification});
+    }
+
+    [[nodiscard]] std::size_t unseen() const { return unseen_.size(); }
+    [[nodiscard]] std::optional<Arrival> take_unseen() { return take(unseen_); }
+    [[nodiscard]] std::optional<Arrival> take_deferred() { return take(deferred_forks_); }
+    // All of them, as a freeze has to know them.
+    void append_quiet(std::vector<QuietCaller>& quiet) const;
+
+    // That have left their call: not of 0, any task that we cannot see has that number.
+    void drop(Tid caller);
+    void forget(const Session& session);
+
+  private:
+    static std::optional<Arrival> take(std::deque<Arrival>& from);
+
+    std::deque<Arrival> unseen_;
+    std::deque<Arrival> deferred_forks_;
+};
+
+}  // namespace execseal

@@ -1,0 +1,123 @@
+#include "hook/gate/json_line.h"
+
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace execseal {
+namespace {
+
+using nlohmann::ordered_json;
+
+bool is_utf8(const std::string& bytes) {
+    try {
+        (void)ordered_json(bytes).dump();
+        return true;
+    } catch (const ordered_json::exception&) {
+        return false;
+    }
+}
+
+ordered_json hex_of(std::string_view bytes) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string hex;
+    hex.reserve(bytes.size() * 2);
+    for (const char byte : bytes) {
+        const auto value = static_cast<unsigned char>(byte);
+        hex += kDigits[value >> 4U];
+        hex += kDigits[value & 15U];
+    }
+    return {{"hex", hex}};
+}
+
+}  // namespace
+
+ordered_json bytes_to_json(const std::string& bytes) {
+    return is_utf8(bytes) ? ordered_json(bytes) : hex_of(bytes);
+}
+
+void JsonLine::number(std::string_view name, std::int64_t value) {
+    begin(name);
+    std::array<char, 24> digits{};
+    const auto end = std::to_chars(digits.begin(), digits.end(), value).ptr;
+    line_.append(digits.begin(), end);
+}
+
+void JsonLine::flag(std::string_view name) {
+    begin(name);
+    line_ += "true";
+}
+
+void JsonLine::text(std::string_view name, std::string_view text) {
+    begin(name);
+    if (!append_ascii(text)) {
+        line_ += ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    }
+}
+
+void JsonLine::bytes(std::string_view name, const std::string& bytes) {
+    begin(name);
+    append_bytes(bytes);
+}
+
+void JsonLine::bytes_item(const std::string& bytes) {
+    separate();
+    append_bytes(bytes);
+}
+
+void JsonLine::open_object(std::string_view name) {
+    begin(name);
+    line_ += '{';
+}
+
+void JsonLine::open_array(std::string_view name) {
+    begin(name);
+    line_ += '[';
+}
+
+std::string JsonLine::end() && {
+    line_ += "}\n";
+    return std::move(line_);
+}
+
+// A comma, but for what comes first.
+void JsonLine::separate() {
+    if (line_.back() != '{' && line_.back() != '[') {
+        line_ += ',';
+    }
+}
+
+void JsonLine::begin(std::string_view name) {
+    separate();
+    line_ += '"';
+    line_ += name;
+    line_ += "\":";
+}
+
+void JsonLine::append_bytes(const std::string& bytes) {
+    if (!append_ascii(bytes)) {
+        line_ += bytes_to_json(bytes).dump();
+    }
+}
+
+// False, and nothing is appended, where the text has other bytes than those of printable ASCII.
+bool JsonLine::append_ascii(std::string_view text) {
+    const std::size_t before = line_.size();
+    line_ += '"';
+    std::size_t copied = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (c < ' ' || c > '~') {
+            line_.resize(before);
+            return false;
+        }
+        if (c == '"' || c == '\\') {
+            line_.append(text, copied, i - copied) += '\\';
+            copied = i;
+        }
+    }
+    line_.append(text, copied) += '"';
+    return true;
+}
+
+}  // namespace execseal

@@ -1,0 +1,51 @@
+// StudyJudge: the verdict on one exec, from what was read of it.
+//
+// Takes the reader's study, fills the facts and the judgement of the exec's event. What could not
+// be read whole, or means nothing in the container, never comes before the policy: it is refused
+// here. Learns once what names and ids mean in the container. Never blocks.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "config/policy.h"
+#include "config/settings.h"
+#include "hook/exec/facts.h"
+#include "hook/exec/reader.h"
+#include "hook/gate/audit.h"
+#include "hook/gate/exec_flow.h"
+
+namespace execseal {
+
+// Without a rule of a policy: `rule` is a built-in one. `error`: positive errno.
+void refuse(ExecEvent& event, int error, const char* rule, std::string reason);
+
+class StudyJudge {
+  public:
+    // Both policies outlive this; `floor` may be null.
+    StudyJudge(const Policy& policy, const Policy* floor, Mode mode)
+        : policy_(policy), floor_(floor), mode_(mode) {}
+
+    // What ids mean in the container; until it is known every exec is refused.
+    void set_id_maps(IdMaps maps) { id_maps_ = std::move(maps); }
+    // What names mean in the container is learnt from the first exec that is judged, not from a
+    // later caller that may have made itself another root; or from a study of StudyScope::kRoot.
+    // One that could not be made leaves every exec refused.
+    void learn_root(ExecStudy study);
+    [[nodiscard]] const std::optional<RootIdentity>& root() const { return root_; }
+
+    // kAllowed, kRefused, kKillVerdict, or kGone.
+    [[nodiscard]] ExecInput judge(const ExecStudy& study, Via via, ExecEvent& event);
+
+  private:
+    [[nodiscard]] ExecInput judge_facts(ExecEvent& event) const;
+
+    const Policy& policy_;
+    const Policy* floor_;
+    Mode mode_;
+    std::optional<RootIdentity> root_;
+    std::optional<std::string> root_failure_;
+    std::optional<IdMaps> id_maps_;
+};
+
+}  // namespace execseal

@@ -1,0 +1,77 @@
+// verify: is what the kernel took what was judged?
+//
+// Takes what is expected and a task stopped at PTRACE_EVENT_EXEC, whose new memory nobody shares
+// yet, gives the comparison of its argv, its environment and its executable, byte for byte. This is
+// what makes the promise hold against every writer that no freeze stops. Anything but kSame must
+// end the task before its first instruction.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hook/exec/reader.h"
+#include "hook/exec/string_block.h"
+#include "hook/os/ids.h"
+#include "hook/os/path_calls.h"
+
+namespace execseal {
+
+struct ExpectedExec {
+    FileId executable;
+    StringBlock argv;
+    StringBlock env;
+};
+
+// The study must be complete and its program found. Takes the strings out of it; its open files,
+// which keep the inodes from being used again, stay there.
+ExpectedExec expected_exec(ExecStudy&& study);
+
+struct TakenExec {
+    FileId executable;
+    std::string argv;  // as /proc/PID/cmdline
+    std::string env;
+};
+
+enum class VerifyOutcome { kUnreadable, kGone, kDiffers, kSame };
+
+const char* verify_outcome_name(VerifyOutcome outcome);
+
+struct Verification {
+    VerifyOutcome outcome = VerifyOutcome::kUnreadable;
+    std::string field;   // for kDiffers: "argv[3]", "env[0]", "exe"
+    std::string judged;  // that value, empty where there was none
+    std::string taken;
+    std::string reason;  // for kUnreadable and kGone
+};
+
+// Pure.
+Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken);
+
+// How the kernel lays argv and environment out on a new stack: argc, their pointers, a NULL after
+// each list, and the strings, one after the other (kernel: create_elf_tables(), fs/binfmt_elf.c).
+// Where a program's stack begins like that with exactly these strings, they are what it gets.
+// So many words from the stack pointer on, before the strings.
+std::size_t stack_words(const ExpectedExec& judged);
+// The address of the strings; nullopt when the words are not those of `judged`. Pure.
+std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
+                                            std::span<const std::uint64_t> words);
+
+// Keeps its buffers; one object serves all.
+class ExecVerifier {
+  public:
+    // `stack`: the stack pointer of a 64-bit task, nullopt when it is not known. What is found the
+    // same there is the same; for anything else /proc/PID/cmdline and environ are read.
+    Verification verify(Tgid stopped, const ExpectedExec& judged, std::optional<RemoteAddr> stack);
+
+  private:
+    // False: the words are not those of `judged`, so that nothing says where the strings are.
+    bool take_from_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack);
+
+    TakenExec taken_;
+    std::vector<std::uint64_t> words_;
+};
+
+}  // namespace execseal

@@ -1,0 +1,96 @@
+#include "hook/launch/launch.h"
+
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "hook/launch/control_client.h"
+#include "hook/os/byte_io.h"
+#include "hook/os/pidfd.h"
+#include "hook/os/spawn.h"
+#include "hook/os/state_dir.h"
+
+namespace execseal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+UniqueFd open_crash_log(const std::string& file) {
+    return UniqueFd(
+        file.empty() ? -1 : ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+}
+
+}  // namespace
+
+Result<> launch_supervisor(const Plan& plan, const Settings& settings, const LaunchTerms& terms) {
+    if (auto retired = retire_supervisor(plan, settings); !retired) {
+        return retired.error();
+    }
+    nlohmann::ordered_json document{{"plan", plan_to_json(plan)}, {"settings", settings.path}};
+    if (terms.arrival) {
+        document["arrival_ms"] = terms.arrival->count();
+    }
+    if (!terms.cgroup.empty()) {
+        document["cgroup"] = terms.cgroup;
+    }
+    if (terms.recover_from != 0) {
+        document["recover_from"] = terms.recover_from;
+    }
+    auto handed = memfd_with("execseal-launch", document.dump());
+    if (!handed) {
+        return handed.error();
+    }
+    auto ready = make_pipe();
+    if (!ready) {
+        return ready.error();
+    }
+    auto creator_fd = open_pidfd(terms.creator);
+    if (!creator_fd) {
+        return creator_fd.error();
+    }
+    const UniqueFd crash_log = open_crash_log(settings.log.file);
+    SpawnRequest request;
+    request.argv = {settings.hook, "supervise"};
+    request.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                           "EXECSEAL_CONFIG=" + settings.path};
+    request.fds = {handed->get(), ready->write.get(), crash_log.get(), creator_fd->get()};
+    if (auto started = spawn_detached(request); !started) {
+        return add_context(settings.path + ": /hook", started.error());
+    }
+    ready->write.reset();
+    auto line = read_line(ready->read.get(), Clock::now() + settings.deadlines.supervisor_start);
+    if (!line) {
+        // Its own READY write fails from here on, on which it ends by itself.
+        return add_context("supervisor of container " + plan.container_id, line.error());
+    }
+    if (*line != "READY") {
+        return make_error("supervisor of container " + plan.container_id + ": " + *line);
+    }
+    return Ok{};
+}
+
+Result<> retire_supervisor(const Plan& plan, const Settings& settings) {
+    const auto deadline = Clock::now() + settings.deadlines.supervisor_start;
+    auto occupied = state_dir_is_occupied(plan.container_dir);
+    if (!occupied) {
+        return occupied.error();
+    }
+    if (*occupied) {
+        // No answer is the ordinary one of a supervisor that is ending by itself just now: its lock
+        // tells.
+        const auto answer =
+            ask_supervisor(plan.control_path, "retire", settings.deadlines.supervisor_start);
+        if (answer && !answer->value("retiring", false)) {
+            return make_error("container " + answer->value("container_id", "?") +
+                              ": a supervisor still serves it from " + plan.container_dir);
+        }
+        if (auto freed = wait_until_state_dir_is_free(plan.container_dir, deadline); !freed) {
+            return answer
+                       ? freed.error()
+                       : add_context("supervisor that holds " + plan.container_dir, answer.error());
+        }
+    }
+    return remove_state_dir(plan.container_dir);
+}
+
+}  // namespace execseal

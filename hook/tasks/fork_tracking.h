@@ -1,0 +1,159 @@
+// ForkTracking: performs the ForkFlows of a container: many at once, none ever waited for.
+//
+// Takes fork-class notifications, SIGCHLD and time from the loop; registers each child in the
+// TaskTable while it stands still before its first instruction, then lets it and its creator go.
+// Must never block, and never interrupt a caller that still waits in the notify queue.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "hook/os/seccomp_notify.h"
+#include "hook/tasks/fork_flow.h"
+#include "hook/tasks/task_table.h"
+#include "hook/tasks/tracer.h"
+#include "hook/tasks/vfork_parents.h"
+
+namespace execseal {
+
+// What the caller of a fork-class call is seized with.
+inline constexpr PtraceOptions kForkCallerOptions{.births = true};
+
+struct ForkTrackingLimits {
+    // How long an answered call may go without an event before the caller is interrupted. A longer
+    // grace harms nobody: the caller runs, it merely stays attached. A shorter one makes slow forks
+    // back out. It grows with what is seen, up to `longest_grace`.
+    std::chrono::microseconds grace{500};
+    std::chrono::microseconds longest_grace{50'000};
+    // How long a caller that catches SIGCHLD stays attached after its last call.
+    std::chrono::milliseconds keep{1000};
+    int refused_errno = 1;  // EPERM; for a caller that somebody else traces
+    // From so many flows on it is cheaper to wait for any tracee than for each.
+    std::size_t many = 8;
+};
+
+struct ForkCounts {
+    std::uint64_t received = 0;
+    std::uint64_t born = 0;
+    std::uint64_t without_child = 0;  // failed, backed out for a signal, or the caller died
+    std::uint64_t refused = 0;
+    std::uint64_t strays = 0;
+    std::uint64_t impossible = 0;
+};
+
+// Makes the kernel restart a call whose notification we hold: the caller is interrupted, the call
+// comes again, and the caller is unattached by then. For a caller that is attached with other
+// options than the call needs.
+void restart_call(Tracer& tracer, SeccompNotify& listener, const Notification& notification);
+
+class ForkTracking {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    ForkTracking(Tracer& tracer, TaskTable& table, Procfs& procfs, ForkTrackingLimits limits = {});
+
+    // To be told of each vfork from now on; outlives this.
+    void tell_vforks_to(VforkParents& parents) { vfork_parents_ = &parents; }
+
+    // A fork, vfork, clone or clone3 of this listener. The listener is not kept.
+    void on_notification(SeccompNotify& listener, const Notification& notification,
+                         Clock::time_point now);
+    // Also after each thaw: stops that happened while tasks were held are looked at then.
+    void on_sigchld(Clock::time_point now);
+    [[nodiscard]] std::optional<Clock::time_point> next_deadline();
+    void on_deadline(Clock::time_point now);
+
+    // True if this thread is attached for its forks: an earlier one failed, and we have not noticed
+    // yet, or it is kept for the next. An exec gate that meets its notification calls yield() and
+    // forgets the notification: the call is restarted and comes again, unattached.
+    [[nodiscard]] bool is_followed(Tid tid) const { return flows_.contains(tid); }
+    void yield(SeccompNotify& listener, const Notification& notification, Clock::time_point now);
+
+    // The tracer has found children that nobody waits for (freeze, leaving tasks): they are
+    // registered here, and released.
+    void adopt_strays(Clock::time_point now);
+
+    [[nodiscard]] bool idle() const { return flows_.empty() && births_.empty(); }
+    [[nodiscard]] std::size_t in_flight() const { return flows_.size() + births_.size(); }
+    [[nodiscard]] const ForkCounts& counts() const { return counts_; }
+    [[nodiscard]] std::chrono::microseconds grace() const { return grace_; }
+
+  private:
+    // kSibling: CLONE_PARENT, a child of the caller's parent.
+    enum class Makes { kChild, kSibling, kThread, kUnknown };
+    struct Flow {
+        ForkState state = ForkState::kReceived;
+        std::uint64_t number = 0;  // in the order of their beginning
+        std::uint64_t arming = 0;  // of its last deadline
+        Tid caller;
+        Makes makes = Makes::kUnknown;
+        std::optional<bool> catches_child;          // unless it has not been asked
+        std::optional<Clock::time_point> answered;  // its present call
+    };
+    struct Deadline {
+        Clock::time_point at;
+        Tid caller;
+        std::uint64_t arming = 0;
+    };
+    // A child without a creator that could still claim it; `before`: the flows up to this number
+    // could.
+    struct Stray {
+        Tid tid;
+        std::uint64_t before = 0;
+    };
+    // What a run of a flow needs besides the flow itself.
+    struct Occasion {
+        SeccompNotify* listener = nullptr;
+        NotifyId id;
+        Tid child;
+        Clock::time_point now;
+    };
+
+    static Makes what_it_makes(const Notification& notification);
+
+    // Runs until the flow waits again or is done.
+    void run(Flow& flow, ForkInput input, const Occasion& occasion);
+    std::optional<ForkInput> perform(Flow& flow, ForkAction action, const Occasion& occasion);
+    std::optional<ForkInput> seize(Tid caller, const Occasion& occasion);
+    static ForkInput answer(const Answer& answer, const Occasion& occasion);
+    void start_grace(Flow& flow, Clock::time_point now);
+    void start_keep(Flow& flow, Clock::time_point now);
+    // Asks once a flow.
+    bool catches_child(Flow& flow, Clock::time_point now);
+    bool caller_catches_child(Tid caller, Clock::time_point now);
+    void release(Tid tid);
+    // Polls and runs; the flow may be gone or a birth afterwards.
+    void poll_flow(Tid caller, Clock::time_point now);
+    void poll_birth(Tid child, Clock::time_point now);
+    void settle(Tid caller, const Occasion& occasion);
+    void register_child(Tid child, const Flow& creator, TaskOrigin origin, Clock::time_point now);
+    void forget_child(Tid child);
+    void learn_from_event(Clock::duration taken);
+    void learn_from_interrupt(Tid caller);
+    // The first that still stands; drops those before it that do not.
+    std::optional<Clock::time_point> first_of(std::deque<Deadline>& deadlines);
+    void run_due(std::deque<Deadline>& deadlines, Clock::time_point now);
+
+    Tracer& tracer_;
+    TaskTable& table_;
+    Procfs& procfs_;
+    ForkTrackingLimits limits_;
+    std::chrono::microseconds grace_;
+    std::uint64_t next_number_ = 1;
+    std::unordered_map<Tid, Flow> flows_;   // by caller; until the child is known
+    std::unordered_map<Tid, Flow> births_;  // by child; kBirth
+    std::deque<Deadline> deadlines_;        // of the grace
+    std::deque<Deadline> keeps_;            // of those that are kept
+    std::vector<Stray> strays_;
+    VforkParents* vfork_parents_ = nullptr;
+    // When a caller was last found not to catch SIGCHLD.
+    std::unordered_map<Tid, Clock::time_point> not_catching_;
+    std::vector<Tid> scratch_;
+    ForkCounts counts_;
+};
+
+}  // namespace execseal

@@ -1,0 +1,424 @@
+#include "hook/tasks/freeze.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "hook/os/log.h"
+
+namespace execseal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::microseconds kTick{300};
+constexpr std::size_t kNobody = static_cast<std::size_t>(-1);
+// reap_siblings() gives up after so many that have not ended: they die about in their order, and
+// each death calls again.
+constexpr int kSiblingMisses = 16;
+
+// So many of the youngest tasks are asked for their parent.
+constexpr std::size_t kParentsAsked = 256;
+
+// Still in the notify queue, now that it is seized: a signal can only make it stop.
+bool still_waits(const QuietCaller& caller) {
+    if (caller.listener == nullptr) {
+        return true;
+    }
+    const Result<NotifyReach> reach = caller.listener->id_valid(caller.id);
+    return reach && *reach == NotifyReach::kDone;
+}
+
+std::string name_of(Tid tid) {
+    return "task " + std::to_string(tid.value);
+}
+
+}  // namespace
+
+const char* freeze_failure_name(FreezeFailure failure) {
+    switch (failure) {
+        case FreezeFailure::kListing:
+            return "listing";
+        case FreezeFailure::kTracedByOther:
+            return "traced-by-other";
+        case FreezeFailure::kRefused:
+            return "refused";
+        case FreezeFailure::kDeadline:
+            return "budget";
+        case FreezeFailure::kNone:
+            return "none";
+    }
+    return "?";
+}
+
+Freeze::Freeze(Tracer& tracer, Procfs& procfs, TaskTable& table)
+    : tracer_(tracer), procfs_(procfs), table_(table), self_{::getpid()} {}
+
+Freeze::~Freeze() {
+    if (active_) {
+        log_error("freeze: ends without a thaw");
+        thaw();
+    }
+}
+
+void Freeze::fail(FreezeReport& report, FreezeFailure failure, Tid culprit, std::string reason) {
+    report.failure = failure;
+    report.culprit = culprit;
+    report.reason = std::move(reason);
+}
+
+FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
+    CHECK(!active_);
+    active_ = true;
+    first_pending_ = 0;
+    first_sibling_ = 0;
+    const Clock::time_point start = Clock::now();
+    FreezeReport report;
+    if (const Result<> armed = tracer_.arm(kTick); !armed) {
+        fail(report, FreezeFailure::kRefused, Tid{}, armed.error().text());
+    }
+    bool news = true;
+    while (news && report.failure == FreezeFailure::kNone) {
+        news = run_pass(lister, request, report);
+        if (news && report.failure == FreezeFailure::kNone && Clock::now() > request.deadline) {
+            fail(report, FreezeFailure::kDeadline, Tid{},
+                 "there were still new tasks when the budget was over");
+        }
+    }
+    tracer_.disarm();
+    for (const Held& held : held_) {
+        report.held += held.state == State::kStopped ? 1 : 0;
+        report.quiet += held.state == State::kQuiet ? 1 : 0;
+    }
+    if (report.failure != FreezeFailure::kNone) {
+        thaw();
+    }
+    report.took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+    return report;
+}
+
+bool Freeze::run_pass(TaskLister& lister, const FreezeRequest& request, FreezeReport& report) {
+    ++report.passes;
+    numbers_.clear();
+    if (const Result<> listed = lister.list_numbers(numbers_); !listed) {
+        fail(report, FreezeFailure::kListing, Tid{}, listed.error().text());
+        return false;
+    }
+    bool news = false;
+    for (const pid_t number : numbers_) {
+        const auto held = leaders_.find(number);
+        const std::optional<ListedTask> task =
+            held != leaders_.end() ? held->second : lister.find(number);
+        news = !task || take_process(lister, *task, request, report) || news;
+        if (report.failure != FreezeFailure::kNone) {
+            return false;
+        }
+    }
+    return interrupt_all(report) && wait_for_all(request, report) && news;
+}
+
+// True if there was anything new, and one that is gone again is: it may have made another.
+bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
+                          const FreezeRequest& request, FreezeReport& report) {
+    Process& process = processes_[leader.process];
+    if (process.complete) {
+        return false;
+    }
+    bool news = false;
+    if (!known_.contains(leader.tid)) {
+        news = true;
+        if (!take(leader, request, report)) {
+            return true;
+        }
+        if (const auto held = known_.find(leader.tid);
+            held != known_.end() && held->second != kNobody) {
+            // Its threads are counted when it stands still: a clone(2) that began before the seize
+            // makes one that is not traced (kernel_clone(), kernel/fork.c) and not counted yet.
+            leaders_.emplace(leader.number, leader);
+            return true;
+        }
+    }
+    Result<std::size_t> threads = lister.count_threads(leader);
+    bool taken = false;
+    if (threads && *threads > 1 && *threads != process.known) {
+        threads_.clear();
+        if (const Result<> listed = lister.list_threads(leader, threads_); !listed) {
+            threads = listed.error();
+        }
+        for (const ListedTask& thread : threads_) {
+            if (!known_.contains(thread.tid)) {
+                taken = true;
+                if (!take(thread, request, report)) {
+                    return true;
+                }
+            }
+        }
+        if (threads && !taken) {
+            threads = lister.count_threads(leader);
+        }
+    }
+    if (!threads) {
+        fail(report, FreezeFailure::kListing, leader.tid, threads.error().text());
+        return true;
+    }
+    process.complete = !taken && *threads != 0 && *threads == process.known;
+    return news || taken || (*threads != 0 && !process.complete);
+}
+
+void Freeze::add(const Held& held) {
+    known_[held.tid] = held_.size();
+    ++processes_[held.process].known;
+    held_.push_back(held);
+}
+
+// Its number may come again, also that of its whole process.
+void Freeze::forget(const Held& ended) {
+    known_.erase(ended.tid);
+    Process& process = processes_[ended.process];
+    --process.known;
+    process.complete = false;
+    leaders_.erase(ended.number);
+}
+
+bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report) {
+    const auto quiet =
+        std::find_if(request.quiet.begin(), request.quiet.end(),
+                     [&](const QuietCaller& caller) { return caller.tid == task.tid; });
+    Held held{task.tid, task.process, task.number, 0, State::kPending, false};
+    if (task.process != Tgid{} && table_.find(task.process) == nullptr) {
+        (void)table_.add(task.process, TaskOrigin::kListing, Clock::now());
+    }
+    if (task.tid == request.sleeper) {
+        report.in_kernel.push_back(task.tid);
+    }
+    if (task.tid == request.caller || task.tid == request.sleeper || task.tid == self_) {
+        known_[task.tid] = kNobody;
+        ++processes_[task.process].known;
+        return true;
+    }
+    const PtraceOptions options =
+        quiet != request.quiet.end() ? quiet->options : PtraceOptions{.births = true};
+    const Result<SeizeOutcome> seized = tracer_.seize(task.tid, options);
+    if (!seized) {
+        fail(report, FreezeFailure::kRefused, task.tid,
+             name_of(task.tid) + ": " + seized.error().text());
+        return false;
+    }
+    switch (seized->what) {
+        case Seized::kNew:
+            held.ours = true;
+            break;
+        case Seized::kAlready:
+        case Seized::kAlreadyLess:
+            // A birth without a creator that tells of it is ours to release.
+            held.ours = seized->was_leaving || seized->untold_birth;
+            break;
+        case Seized::kGone:
+            return true;
+        case Seized::kZombie:
+            // A leader that its threads outlive is one of its process, and a process that nobody
+            // has reaped yet; any other thread is just leaving.
+            if (task.process == Tgid{} || task.tid.value == task.process.value) {
+                known_[task.tid] = kNobody;
+                ++processes_[task.process].known;
+            }
+            return true;
+        case Seized::kTracedByOther:
+            report.other_tracer = seized->other_tracer;
+            fail(report, FreezeFailure::kTracedByOther, task.tid,
+                 name_of(task.tid) + " is traced by " + name_of(seized->other_tracer));
+            return false;
+        case Seized::kRefused:
+            fail(report, FreezeFailure::kRefused, task.tid,
+                 name_of(task.tid) + " cannot be traced: " + Error{EPERM, "PTRACE_SEIZE"}.text());
+            return false;
+    }
+    held.serial = seized->serial;
+    const bool waits = quiet != request.quiet.end() && still_waits(*quiet);
+    held.state = waits ? State::kQuiet : State::kPending;
+    tracer_.hold(task.tid);
+    add(held);
+    return true;
+}
+
+bool Freeze::interrupt_all(FreezeReport& report) {
+    for (std::size_t i = first_pending_; i < held_.size(); ++i) {
+        if (held_[i].state != State::kPending) {
+            continue;
+        }
+        if (const Result<> sent = tracer_.interrupt(held_[i].tid); !sent) {
+            fail(report, FreezeFailure::kRefused, held_[i].tid,
+                 name_of(held_[i].tid) + ": " + sent.error().text());
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Freeze::wait_for_all(const FreezeRequest& request, FreezeReport& report) {
+    // The usual vfork parent is the caller's: it is asked for at once, not after a tick, but given
+    // the time to come to its stop.
+    const auto parent = known_.find(Tid{request.parent.value});
+    if (parent != known_.end() && parent->second != kNobody) {
+        Held& held = held_[parent->second];
+        if (held.state == State::kPending && tracer_.look(held.tid) == Awaited::kTick &&
+            is_kernel_held(held.tid, request, true)) {
+            held.state = State::kInKernel;
+            report.in_kernel.push_back(held.tid);
+        }
+    }
+    // Births append to held_ while this runs.
+    for (; first_pending_ < held_.size(); ++first_pending_) {
+        if (!wait_for(first_pending_, request, report)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Freeze::wait_for(std::size_t index, const FreezeRequest& request, FreezeReport& report) {
+    const Tid tid = held_[index].tid;
+    std::optional<Clock::time_point> since;
+    while (held_[index].state == State::kPending) {
+        switch (tracer_.await(tid)) {
+            case Awaited::kStopped:
+                held_[index].state = State::kStopped;
+                adopt_birth(index, report);
+                break;
+            case Awaited::kEnded:
+                held_[index].state = State::kEnded;
+                forget(held_[index]);
+                break;
+            case Awaited::kTick: {
+                const Clock::time_point now = Clock::now();
+                since = since.value_or(now);
+                if (is_kernel_held(tid, request, now - *since >= request.patience)) {
+                    held_[index].state = State::kInKernel;
+                    report.in_kernel.push_back(tid);
+                } else if (now > request.deadline) {
+                    fail(report, FreezeFailure::kDeadline, tid,
+                         name_of(tid) + " did not stop within the budget");
+                    return false;
+                }
+                break;
+            }
+        }
+    }
+    return true;
+}
+
+// Will not stop before the kernel lets it go, and cannot run its program before it stops: the
+// interrupt is pending. A parent is most likely the vfork parent of somebody who stands still and
+// is not waited for; /proc/TID/syscall would tell, but may block (see Procfs).
+bool Freeze::is_kernel_held(Tid tid, const FreezeRequest& request, bool patience_over) {
+    const Result<std::optional<TaskStatus>> status = procfs_.status(tid);
+    if (!status || !*status || (*status)->state != 'D') {
+        return false;
+    }
+    return patience_over || is_a_parent((*status)->tgid, request);
+}
+
+bool Freeze::is_a_parent(Tgid process, const FreezeRequest& request) {
+    if (process == request.parent) {
+        return true;
+    }
+    if (!parents_) {
+        parents_.emplace();
+        std::size_t left = kParentsAsked;
+        for (auto held = held_.rbegin(); held != held_.rend() && left > 0; ++held) {
+            // Threads have their process's parent.
+            if (held->process == Tgid{} || held->process.value == held->tid.value) {
+                const Result<std::optional<TaskStatus>> status = procfs_.status(held->tid);
+                if (status && *status) {
+                    parents_->insert((*status)->parent);
+                }
+                --left;
+            }
+        }
+    }
+    return parents_->contains(process);
+}
+
+void Freeze::adopt_birth(std::size_t creator, FreezeReport& report) {
+    const Stop* stop = tracer_.stop_of(held_[creator].tid);
+    if (stop == nullptr || !is_birth(*stop)) {
+        return;
+    }
+    const Tid child{static_cast<pid_t>(std::get<stop::Event>(*stop).message)};
+    if (child == Tid{}) {
+        return;
+    }
+    if (const auto known = known_.find(child); known != known_.end()) {
+        if (known->second != kNobody) {
+            held_[known->second].ours = held_[creator].ours;
+        }
+        return;
+    }
+    Held held{child,           held_[creator].process, 0, tracer_.serial(child),
+              State::kPending, held_[creator].ours};
+    const Result<std::optional<TaskStatus>> status = procfs_.status(child);
+    if (status && *status) {
+        held.process = (*status)->tgid;
+        if (held.ours && held.process.value == child.value) {
+            (void)table_.add(held.process, TaskOrigin::kForkEvent, Clock::now());
+        }
+    }
+    tracer_.hold(child);
+    ++report.born;
+    add(held);
+}
+
+void Freeze::reap_siblings(Tgid process) {
+    int misses = 0;
+    bool all_before_ended = true;
+    for (std::size_t i = first_sibling_; i < held_.size() && misses < kSiblingMisses; ++i) {
+        Held& held = held_[i];
+        const bool alive = held.process == process && held.state != State::kEnded &&
+                           held.serial != 0 && tracer_.serial(held.tid) == held.serial;
+        if (alive && !tracer_.try_reap(held.tid)) {
+            ++misses;
+            all_before_ended = false;
+        } else if (all_before_ended) {
+            first_sibling_ = i + 1;
+        }
+    }
+}
+
+void Freeze::release(const Held& held) {
+    // Another serial: an exec gave the number to its caller, or it ended and the number came again.
+    if (held.state == State::kEnded || tracer_.serial(held.tid) != held.serial) {
+        return;
+    }
+    tracer_.unhold(held.tid);
+    if (!held.ours) {
+        return;
+    }
+    const Result<> released = tracer_.release_when_stopped(held.tid, Interrupt::kNo);
+    if (!released) {
+        log_warning("freeze: release of " + name_of(held.tid) + ": " + released.error().text());
+    }
+}
+
+void Freeze::thaw() {
+    if (!active_) {
+        return;
+    }
+    active_ = false;
+    // Who is in a job-control stop first: the kernel wakes it to stop again, and whoever looks at
+    // it after the thaw should find it stopped.
+    const auto in_group_stop = [this](const Held& held) {
+        const Stop* stop = tracer_.stop_of(held.tid);
+        return stop != nullptr && std::holds_alternative<stop::Group>(*stop);
+    };
+    std::stable_partition(held_.begin(), held_.end(), in_group_stop);
+    for (const Held& held : held_) {
+        release(held);
+    }
+    held_.clear();
+    known_.clear();
+    processes_.clear();
+    leaders_.clear();
+    parents_.reset();
+}
+
+}  // namespace execseal
