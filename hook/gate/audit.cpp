@@ -56,6 +56,9 @@ void add_gate(JsonLine& line, const GateReport& gate) {
     if (!gate.freeze.empty()) {
         line.text("freeze", gate.freeze);
         line.number("frozen_tasks", static_cast<std::int64_t>(gate.frozen_tasks));
+        if (gate.unfrozen_tasks > 0) {
+            line.number("unfrozen_tasks", static_cast<std::int64_t>(gate.unfrozen_tasks));
+        }
         line.number("frozen_us",
                     std::chrono::duration_cast<std::chrono::microseconds>(gate.frozen_for).count());
     }

@@ -44,6 +44,7 @@ struct GateReport {
     std::string freeze;  // "pidns", "siblings", "off", "failed: WHY", "given-up: WHY"; empty: no
                          // freeze was needed
     std::size_t frozen_tasks = 0;
+    std::size_t unfrozen_tasks = 0;  // that could not be stopped, see Unstoppable
     std::chrono::nanoseconds frozen_for{0};
 };
 

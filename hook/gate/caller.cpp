@@ -51,6 +51,9 @@ ArmReport ExecCaller::arm() {
             return {Outcome::kRefused, built_in_rule::kTraced,
                     "the caller is traced by task " + std::to_string(seized->other_tracer.value) +
                         " (a debugger in the container?), so what it executes cannot be verified"};
+        case Seized::kExecuting:
+            return {Outcome::kRefused, built_in_rule::kArm,
+                    "another exec of the caller's process is on its way"};
         case Seized::kRefused:
             return {Outcome::kRefused, built_in_rule::kArm, "the caller cannot be traced"};
     }

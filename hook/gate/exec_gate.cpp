@@ -22,6 +22,11 @@ using Clock = ExecGate::Clock;
 // The first read is nearly always there by then; what takes longer waits beside the others.
 constexpr std::chrono::milliseconds kReadPatience{2};
 
+// An exec that sleeps in the kernel at two looks in a row is taken to wait for somebody who is
+// frozen (the FUSE server of its file, a tracer that is to reap one of its threads).
+constexpr std::chrono::milliseconds kStallLook{10};
+constexpr int kStallLooks = 2;
+
 }  // namespace
 
 struct ExecGate::Flow {
@@ -39,6 +44,8 @@ struct ExecGate::Flow {
     Clock::time_point received = Clock::now();
     std::optional<Clock::time_point> grace_end;
     std::optional<Clock::time_point> budget_end;
+    std::optional<Clock::time_point> stall_look;
+    int looks_asleep = 0;
     Clock::time_point frozen_at;
     int watched_fd = -1;    // of the ticket, while the loop waits for it
     bool answered = false;  // the answer reached the caller, who did not back out after it
@@ -172,8 +179,11 @@ void ExecGate::take_study(Flow& flow, ExecStudy study) {
         }
     }
     const ExecInput verdict = judge(flow);
+    const bool behind_exec =
+        verdict == ExecInput::kAllowed && context_.tracer.expects_exec(flow.caller.process());
     // While the domain is frozen nobody is answered, not even with a refusal: it would run.
-    if (!traits_.freeze || (verdict != ExecInput::kAllowed && !freeze_.active())) {
+    if (!behind_exec &&
+        (!traits_.freeze || (verdict != ExecInput::kAllowed && !freeze_.active()))) {
         activate(reading_, flow, verdict);
         return;
     }
@@ -197,7 +207,7 @@ void ExecGate::move_flow(Flows& from, Flows& to, const Flow& flow) {
 
 void ExecGate::on_fork(Session& session, const Notification& notification) {
     supersede(notification);
-    if (freeze_.active() || !waiting_.empty()) {
+    if (freeze_.active() || next_turn() != nullptr) {
         // Attached now: a signal that ends its wait meanwhile must not end its call, see
         // Tracer::release(). What came of it is asked again when its turn comes.
         (void)context_.tracer.seize(notification.tid, kForkCallerOptions);
@@ -207,14 +217,22 @@ void ExecGate::on_fork(Session& session, const Notification& notification) {
     context_.forks.on_notification(*session.notify, notification, Clock::now());
 }
 
+ExecGate::Flow* ExecGate::next_turn() const {
+    const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& flow) {
+        return flow->verdict != ExecInput::kAllowed ||
+               !context_.tracer.expects_exec(flow->caller.process());
+    });
+    return next == waiting_.end() ? nullptr : next->get();
+}
+
 void ExecGate::advance() {
-    while (std::exchange(look_again_, false) || (!freeze_.active() && !waiting_.empty())) {
+    while (std::exchange(look_again_, false) || (!freeze_.active() && next_turn() != nullptr)) {
         look_at_active();
-        if (!freeze_.active() && !waiting_.empty()) {
-            activate(waiting_, *waiting_.front(), waiting_.front()->verdict);
+        if (Flow* next = freeze_.active() ? nullptr : next_turn()) {
+            activate(waiting_, *next, next->verdict);
         }
     }
-    while (!freeze_.active() && waiting_.empty()) {
+    while (!freeze_.active() && next_turn() == nullptr) {
         const auto fork = arrivals_.take_deferred();
         if (!fork) {
             return;
@@ -275,6 +293,9 @@ std::optional<ExecInput> ExecGate::perform(Flow& flow, ExecAction action) {
         case ExecAction::kInterrupt:
             flow.grace_end.reset();
             flow.caller.interrupt();
+            if (traits_.verify) {
+                flow.stall_look = Clock::now() + kStallLook;
+            }
             return std::nullopt;
         case ExecAction::kVerify:
             return verify(flow);
@@ -288,8 +309,10 @@ std::optional<ExecInput> ExecGate::perform(Flow& flow, ExecAction action) {
             thaw(flow);
             return std::nullopt;
         case ExecAction::kGiveUpFreeze:
-            flow.budget_end.reset();
-            flow.event.gate.freeze = "given up: the exec took longer than the freeze budget";
+            flow.event.gate.freeze =
+                flow.looks_asleep == kStallLooks
+                    ? "given up: the exec slept in the kernel, perhaps for one of the frozen"
+                    : "given up: the exec took longer than the freeze budget";
             thaw(flow);
             return std::nullopt;
         case ExecAction::kReport:
@@ -342,6 +365,7 @@ std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
     request.sleeper = sleeper;
     request.quiet = quiet;
     request.deadline = flow.frozen_at + protection_.freeze_budget;
+    request.unstoppable = traits_.verify ? Unstoppable::kLeave : Unstoppable::kFail;
     FreezeReport report = freeze_.freeze(*domain, request);
     if (report.failure != FreezeFailure::kNone) {
         look_after_thaw();
@@ -350,6 +374,7 @@ std::optional<std::string> ExecGate::try_freeze(Flow& flow) {
     freezer_ = &flow;
     flow.budget_end = request.deadline;
     flow.event.gate.frozen_tasks = report.held;
+    flow.event.gate.unfrozen_tasks = report.left.size();
     return std::nullopt;
 }
 
@@ -470,7 +495,22 @@ void ExecGate::thaw(Flow& flow) {
     freeze_.thaw();
     flow.event.gate.frozen_for = Clock::now() - flow.frozen_at;
     flow.budget_end.reset();
+    flow.stall_look.reset();
     look_after_thaw();
+}
+
+void ExecGate::look_for_stall(Flow& flow, Clock::time_point now) {
+    if (freezer_ != &flow) {
+        flow.stall_look.reset();
+        return;
+    }
+    const auto status = context_.procfs.status(flow.caller.tid());
+    const bool asleep = status && *status && ((*status)->state == 'S' || (*status)->state == 'D');
+    flow.looks_asleep = asleep ? flow.looks_asleep + 1 : 0;
+    flow.stall_look = now + kStallLook;
+    if (flow.looks_asleep == kStallLooks) {
+        drive(flow, ExecInput::kBudgetOver);
+    }
 }
 
 void ExecGate::look_after_thaw() {
@@ -572,7 +612,7 @@ std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
         next = earliest({next, flow->ticket.deadline()});
     }
     for (const auto& flow : active_) {
-        next = earliest({next, flow->grace_end, flow->budget_end});
+        next = earliest({next, flow->grace_end, flow->budget_end, flow->stall_look});
     }
     return next;
 }
@@ -596,6 +636,9 @@ void ExecGate::on_deadline(Clock::time_point now) {
         if (flow->budget_end && *flow->budget_end <= now) {
             drive(*flow, ExecInput::kBudgetOver);
         }
+        if (flow->stall_look && *flow->stall_look <= now) {
+            look_for_stall(*flow, now);
+        }
     }
     drop_done();
     advance();
@@ -603,6 +646,7 @@ void ExecGate::on_deadline(Clock::time_point now) {
 
 void ExecGate::forget(const Session& session) {
     arrivals_.forget(session);
+    context_.forks.forget(*session.notify);
     for (auto& flow : reading_) {
         if (flow->session == &session && flow->watched_fd >= 0) {
             context_.loop.remove(std::exchange(flow->watched_fd, -1));

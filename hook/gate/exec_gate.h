@@ -121,6 +121,11 @@ class ExecGate {
     ExecInput judge(Flow& flow);
     // Whose turn it is, once nobody is frozen.
     void advance();
+    // The first that waits and need not: an exec waits for that of another thread of its process,
+    // which would let nobody seize it. Null: there is none.
+    [[nodiscard]] Flow* next_turn() const;
+    // Ends the freeze of an exec that sleeps in the kernel: it may wait for one of the frozen.
+    void look_for_stall(Flow& flow, Clock::time_point now);
     void activate(Flows& from, Flow& flow, ExecInput input);
     static void move_flow(Flows& from, Flows& to, const Flow& flow);
     std::optional<ExecInput> freeze(Flow& flow);

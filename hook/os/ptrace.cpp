@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "hook/os/bounded_call.h"
+
 namespace execseal {
 namespace {
 
@@ -39,17 +41,18 @@ std::uintptr_t option_bits(const PtraceOptions& options) {
 class RealPtrace final : public Ptrace {
   public:
     Result<SeizeReach> seize(Tid tid, const PtraceOptions& options) override {
-        if (request(PTRACE_SEIZE, tid, 0, option_bits(options))) {
-            return SeizeReach::kDone;
+        const std::array<long, 4> arguments{PTRACE_SEIZE, tid.value, 0,
+                                            static_cast<long>(option_bits(options))};
+        for (int tries = 2; tries > 0; --tries) {
+            const auto seized = seize_.call(SYS_ptrace, arguments, kSeizeBound);
+            if (!seized) {
+                return seized.error();
+            }
+            if (*seized) {
+                return seize_reach(static_cast<int>(-**seized));
+            }
         }
-        switch (errno) {
-            case ESRCH:
-                return SeizeReach::kGone;
-            case EPERM:
-                return SeizeReach::kRefused;
-            default:
-                return Error{errno, "PTRACE_SEIZE"};
-        }
+        return SeizeReach::kBusy;
     }
 
     Result<PtraceReach> interrupt(Tid tid) override {
@@ -101,6 +104,19 @@ class RealPtrace final : public Ptrace {
     }
 
   private:
+    static Result<SeizeReach> seize_reach(int error) {
+        switch (error) {
+            case 0:
+                return SeizeReach::kDone;
+            case ESRCH:
+                return SeizeReach::kGone;
+            case EPERM:
+                return SeizeReach::kRefused;
+            default:
+                return Error{error, "PTRACE_SEIZE"};
+        }
+    }
+
     static Result<PtraceReach> reach(bool done, const char* what) {
         if (done) {
             return PtraceReach::kDone;
@@ -203,6 +219,8 @@ class RealPtrace final : public Ptrace {
         }
         return false;
     }
+
+    BoundedCall seize_;
 };
 
 extern "C" void ignore_tick(int /*signal*/) {}

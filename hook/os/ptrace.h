@@ -59,7 +59,14 @@ using Stop = std::variant<stop::Exited, stop::Killed, stop::Gone, stop::Signal, 
 [[nodiscard]] Stop decode_wait_status(int status);
 
 enum class PtraceReach { kGone, kDone };
-enum class SeizeReach { kRefused, kGone, kDone };  // kRefused: EPERM
+// kRefused: EPERM. kBusy: somebody holds the process's cred_guard_mutex, most likely an execve(2)
+// of one of its threads, which has it from the opening of its file until its other threads are
+// gone.
+enum class SeizeReach { kRefused, kBusy, kGone, kDone };
+
+// How long PTRACE_SEIZE may wait for that mutex (ptrace_attach(), kernel/ptrace.c); twice, since
+// the first may have passed while this thread had no CPU. Nobody else is served meanwhile.
+inline constexpr std::chrono::milliseconds kSeizeBound{1};
 
 struct PtraceOptions {
     bool births = false;     // TRACEFORK|TRACEVFORK|TRACECLONE: children are born attached
@@ -80,6 +87,7 @@ struct SyscallState {
 class Ptrace {
   public:
     virtual ~Ptrace() = default;
+    // Waits no longer than two kSeizeBound; the other requests do not wait for their task.
     virtual Result<SeizeReach> seize(Tid tid, const PtraceOptions& options) = 0;
     // Never on a task that waits in the notify queue: it would leave its wait and the notification
     // would be stale (seccomp_do_user_notification(), kernel/seccomp.c).

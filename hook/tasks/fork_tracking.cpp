@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_set>
+#include <utility>
 
 #include "hook/os/check.h"
 #include "hook/os/deadline.h"
@@ -96,27 +98,85 @@ void ForkTracking::on_notification(SeccompNotify& listener, const Notification& 
         flow.makes = what_it_makes(notification);
         run(flow, ForkInput::kNotifiedAnew, occasion);
     } else {
-        Flow& flow = flows_[caller];
-        flow.number = next_number_++;
-        flow.caller = caller;
-        flow.makes = what_it_makes(notification);
-        if (const std::optional<ForkInput> seized = seize(caller, occasion)) {
-            run(flow, *seized, occasion);
-        } else {
-            flow.state = ForkState::kDone;
-        }
+        std::erase_if(behind_execs_, [&](const BehindExec& earlier) {
+            return earlier.notification.tid == caller;
+        });
+        begin(listener, notification, now);
+        return;
     }
     settle(caller, occasion);
 }
 
-std::optional<ForkInput> ForkTracking::seize(Tid caller, const Occasion& occasion) {
+void ForkTracking::begin(SeccompNotify& listener, const Notification& notification,
+                         Clock::time_point now) {
+    const Tid caller = notification.tid;
+    const Occasion occasion{&listener, notification.id, Tid{}, now};
     const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkCallerOptions);
-    if (!outcome) {
+    if (outcome && outcome->what == Seized::kExecuting) {
+        wait_behind_exec(listener, notification, now);
+        return;
+    }
+    std::optional<ForkInput> seized = ForkInput::kSeizeRefused;
+    if (outcome) {
+        seized = take_seized(*outcome, caller, occasion);
+    } else {
         log_failure("seize", caller, outcome.error());
         ++counts_.refused;
-        return ForkInput::kSeizeRefused;
     }
-    switch (outcome->what) {
+    if (seized) {
+        Flow& flow = flows_[caller];
+        flow.number = next_number_++;
+        flow.caller = caller;
+        flow.makes = what_it_makes(notification);
+        run(flow, *seized, occasion);
+        settle(caller, occasion);
+    }
+}
+
+// The kernel would let the fork happen beside the exec, but then nobody would learn of its child. A
+// signal that comes meanwhile ends the call with EINTR where its handler lacks SA_RESTART: the
+// thread is about to be killed by the exec, unless that fails.
+void ForkTracking::wait_behind_exec(SeccompNotify& listener, const Notification& notification,
+                                    Clock::time_point now) {
+    const Result<std::optional<TaskStatus>> status = procfs_.status(notification.tid);
+    behind_execs_.push_back(
+        {&listener, notification, status && *status ? (*status)->tgid : Tgid{}});
+    next_retry_ = next_retry_.value_or(now + limits_.retry);
+}
+
+// At most one attempt a process, which costs this thread the bound of Ptrace::seize(); none where
+// the exec is one that we await.
+void ForkTracking::retry_behind_execs(Clock::time_point now) {
+    next_retry_.reset();
+    std::unordered_set<Tgid> still_busy;
+    for (BehindExec& waiting : std::exchange(behind_execs_, {})) {
+        const Result<NotifyReach> waits = waiting.listener->id_valid(waiting.notification.id);
+        if (waits && *waits != NotifyReach::kDone) {
+            continue;
+        }
+        if (tracer_.expects_exec(waiting.process) || still_busy.contains(waiting.process)) {
+            behind_execs_.push_back(waiting);
+            continue;
+        }
+        const std::size_t before = behind_execs_.size();
+        begin(*waiting.listener, waiting.notification, now);
+        if (behind_execs_.size() > before) {
+            still_busy.insert(waiting.process);
+        }
+    }
+    if (!behind_execs_.empty()) {
+        next_retry_ = now + limits_.retry;
+    }
+}
+
+void ForkTracking::forget(const SeccompNotify& listener) {
+    std::erase_if(behind_execs_,
+                  [&](const BehindExec& waiting) { return waiting.listener == &listener; });
+}
+
+std::optional<ForkInput> ForkTracking::take_seized(const SeizeOutcome& outcome, Tid caller,
+                                                   const Occasion& occasion) {
+    switch (outcome.what) {
         case Seized::kNew:
         case Seized::kAlready:
             return ForkInput::kSeizeDone;
@@ -128,8 +188,9 @@ std::optional<ForkInput> ForkTracking::seize(Tid caller, const Occasion& occasio
             return std::nullopt;
         case Seized::kTracedByOther:
             log_info("fork tracking: task " + std::to_string(caller.value) + " is traced by " +
-                     std::to_string(outcome->other_tracer.value) + ", its fork is refused");
+                     std::to_string(outcome.other_tracer.value) + ", its fork is refused");
             break;
+        case Seized::kExecuting:  // begin() has seen to it
         case Seized::kRefused:
             log_warning("fork tracking: task " + std::to_string(caller.value) +
                         " cannot be traced, its fork is refused");
@@ -447,12 +508,15 @@ std::optional<ForkTracking::Clock::time_point> ForkTracking::first_of(
 }
 
 std::optional<ForkTracking::Clock::time_point> ForkTracking::next_deadline() {
-    return earliest({first_of(deadlines_), first_of(keeps_)});
+    return earliest({first_of(deadlines_), first_of(keeps_), next_retry_});
 }
 
 void ForkTracking::on_deadline(Clock::time_point now) {
     run_due(deadlines_, now);
     run_due(keeps_, now);
+    if (next_retry_ && *next_retry_ <= now) {
+        retry_behind_execs(now);
+    }
 }
 
 void ForkTracking::run_due(std::deque<Deadline>& deadlines, Clock::time_point now) {

@@ -32,6 +32,8 @@ struct ForkTrackingLimits {
     // How long a caller that catches SIGCHLD stays attached after its last call.
     std::chrono::milliseconds keep{1000};
     int refused_errno = 1;  // EPERM; for a caller that somebody else traces
+    // How often a caller that cannot be seized for an exec of its process is tried again.
+    std::chrono::milliseconds retry{10};
     // From so many flows on it is cheaper to wait for any tracee than for each.
     std::size_t many = 8;
 };
@@ -59,7 +61,9 @@ class ForkTracking {
     // To be told of each vfork from now on; outlives this.
     void tell_vforks_to(VforkParents& parents) { vfork_parents_ = &parents; }
 
-    // A fork, vfork, clone or clone3 of this listener. The listener is not kept.
+    // A fork, vfork, clone or clone3 of this listener, which is kept only until forget() for a
+    // caller in whose process another thread's exec is on its way: such a call waits for the end of
+    // that exec, as a signal would make it.
     void on_notification(SeccompNotify& listener, const Notification& notification,
                          Clock::time_point now);
     // Also after each thaw: stops that happened while tasks were held are looked at then.
@@ -72,12 +76,16 @@ class ForkTracking {
     // forgets the notification: the call is restarted and comes again, unattached.
     [[nodiscard]] bool is_followed(Tid tid) const { return flows_.contains(tid); }
     void yield(SeccompNotify& listener, const Notification& notification, Clock::time_point now);
+    // Nobody waits for this listener's answers any more; it is not used afterwards.
+    void forget(const SeccompNotify& listener);
 
     // The tracer has found children that nobody waits for (freeze, leaving tasks): they are
     // registered here, and released.
     void adopt_strays(Clock::time_point now);
 
-    [[nodiscard]] bool idle() const { return flows_.empty() && births_.empty(); }
+    [[nodiscard]] bool idle() const {
+        return flows_.empty() && births_.empty() && behind_execs_.empty();
+    }
     [[nodiscard]] std::size_t in_flight() const { return flows_.size() + births_.size(); }
     [[nodiscard]] const ForkCounts& counts() const { return counts_; }
     [[nodiscard]] std::chrono::microseconds grace() const { return grace_; }
@@ -105,6 +113,12 @@ class ForkTracking {
         Tid tid;
         std::uint64_t before = 0;
     };
+    // A call whose caller could not be seized.
+    struct BehindExec {
+        SeccompNotify* listener = nullptr;
+        Notification notification;
+        Tgid process;  // 0: not known
+    };
     // What a run of a flow needs besides the flow itself.
     struct Occasion {
         SeccompNotify* listener = nullptr;
@@ -118,7 +132,12 @@ class ForkTracking {
     // Runs until the flow waits again or is done.
     void run(Flow& flow, ForkInput input, const Occasion& occasion);
     std::optional<ForkInput> perform(Flow& flow, ForkAction action, const Occasion& occasion);
-    std::optional<ForkInput> seize(Tid caller, const Occasion& occasion);
+    std::optional<ForkInput> take_seized(const SeizeOutcome& outcome, Tid caller,
+                                         const Occasion& occasion);
+    void begin(SeccompNotify& listener, const Notification& notification, Clock::time_point now);
+    void wait_behind_exec(SeccompNotify& listener, const Notification& notification,
+                          Clock::time_point now);
+    void retry_behind_execs(Clock::time_point now);
     static ForkInput answer(const Answer& answer, const Occasion& occasion);
     void start_grace(Flow& flow, Clock::time_point now);
     void start_keep(Flow& flow, Clock::time_point now);
@@ -148,6 +167,8 @@ class ForkTracking {
     std::unordered_map<Tid, Flow> births_;  // by child; kBirth
     std::deque<Deadline> deadlines_;        // of the grace
     std::deque<Deadline> keeps_;            // of those that are kept
+    std::vector<BehindExec> behind_execs_;
+    std::optional<Clock::time_point> next_retry_;  // while there are any
     std::vector<Stray> strays_;
     VforkParents* vfork_parents_ = nullptr;
     // When a caller was last found not to catch SIGCHLD.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "hook/os/log.h"
 
@@ -41,6 +42,8 @@ const char* freeze_failure_name(FreezeFailure failure) {
             return "listing";
         case FreezeFailure::kTracedByOther:
             return "traced-by-other";
+        case FreezeFailure::kExecuting:
+            return "executing";
         case FreezeFailure::kRefused:
             return "refused";
         case FreezeFailure::kDeadline:
@@ -127,6 +130,11 @@ bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
     bool news = false;
     if (!known_.contains(leader.tid)) {
         news = true;
+        if (request.unstoppable == Unstoppable::kLeave && is_executing(leader)) {
+            process.left = leader.process != Tgid{};
+            process.complete = process.left;
+            return !leave(leader, FreezeFailure::kExecuting, "", request, report);
+        }
         if (!take(leader, request, report)) {
             return true;
         }
@@ -181,37 +189,46 @@ void Freeze::forget(const Held& ended) {
 }
 
 bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report) {
-    const auto quiet =
-        std::find_if(request.quiet.begin(), request.quiet.end(),
-                     [&](const QuietCaller& caller) { return caller.tid == task.tid; });
-    Held held{task.tid, task.process, task.number, 0, State::kPending, false};
     if (task.process != Tgid{} && table_.find(task.process) == nullptr) {
         (void)table_.add(task.process, TaskOrigin::kListing, Clock::now());
     }
     if (task.tid == request.sleeper) {
         report.in_kernel.push_back(task.tid);
     }
-    if (task.tid == request.caller || task.tid == request.sleeper || task.tid == self_) {
-        known_[task.tid] = kNobody;
-        ++processes_[task.process].known;
+    const Process& process = processes_[task.process];
+    if (task.tid == request.caller || task.tid == request.sleeper || task.tid == self_ ||
+        process.left) {
+        pass_over(task);
         return true;
     }
-    const PtraceOptions options =
-        quiet != request.quiet.end() ? quiet->options : PtraceOptions{.births = true};
-    const Result<SeizeOutcome> seized = tracer_.seize(task.tid, options);
+    if (task.process != Tgid{} && process.busy_pass == report.passes) {
+        return true;
+    }
+    const auto quiet =
+        std::find_if(request.quiet.begin(), request.quiet.end(),
+                     [&](const QuietCaller& caller) { return caller.tid == task.tid; });
+    const bool waits = quiet != request.quiet.end();
+    const Result<SeizeOutcome> seized =
+        tracer_.seize(task.tid, waits ? quiet->options : PtraceOptions{.births = true});
     if (!seized) {
         fail(report, FreezeFailure::kRefused, task.tid,
              name_of(task.tid) + ": " + seized.error().text());
         return false;
     }
-    switch (seized->what) {
+    return hold(task, waits ? &*quiet : nullptr, *seized, request, report);
+}
+
+bool Freeze::hold(const ListedTask& task, const QuietCaller* quiet, const SeizeOutcome& seized,
+                  const FreezeRequest& request, FreezeReport& report) {
+    bool ours = false;
+    switch (seized.what) {
         case Seized::kNew:
-            held.ours = true;
+            ours = true;
             break;
         case Seized::kAlready:
         case Seized::kAlreadyLess:
             // A birth without a creator that tells of it is ours to release.
-            held.ours = seized->was_leaving || seized->untold_birth;
+            ours = seized.was_leaving || seized.untold_birth;
             break;
         case Seized::kGone:
             return true;
@@ -219,26 +236,68 @@ bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeRe
             // A leader that its threads outlive is one of its process, and a process that nobody
             // has reaped yet; any other thread is just leaving.
             if (task.process == Tgid{} || task.tid.value == task.process.value) {
-                known_[task.tid] = kNobody;
-                ++processes_[task.process].known;
+                pass_over(task);
             }
             return true;
         case Seized::kTracedByOther:
-            report.other_tracer = seized->other_tracer;
-            fail(report, FreezeFailure::kTracedByOther, task.tid,
-                 name_of(task.tid) + " is traced by " + name_of(seized->other_tracer));
-            return false;
+            report.other_tracer = seized.other_tracer;
+            return leave(task, FreezeFailure::kTracedByOther,
+                         " is traced by " + name_of(seized.other_tracer), request, report);
+        case Seized::kExecuting:
+            return meet_exec(task, request, report);
         case Seized::kRefused:
             fail(report, FreezeFailure::kRefused, task.tid,
                  name_of(task.tid) + " cannot be traced: " + Error{EPERM, "PTRACE_SEIZE"}.text());
             return false;
     }
-    held.serial = seized->serial;
-    const bool waits = quiet != request.quiet.end() && still_waits(*quiet);
-    held.state = waits ? State::kQuiet : State::kPending;
+    Held held{task.tid, task.process, task.number, seized.serial, State::kPending, ours};
+    if (quiet != nullptr && still_waits(*quiet)) {
+        held.state = State::kQuiet;
+    }
     tracer_.hold(task.tid);
     add(held);
     return true;
+}
+
+// Nothing that we have answered, or Unstoppable::kFail. It is asked again in the next pass: the
+// exec may have been about to end, or this thread had no CPU for the bound's whole length.
+bool Freeze::meet_exec(const ListedTask& task, const FreezeRequest& request, FreezeReport& report) {
+    Process& process = processes_[task.process];
+    const int before = std::exchange(process.busy_pass, report.passes);
+    if (before == 0) {
+        return true;
+    }
+    process.left = task.process != Tgid{};
+    return leave(task, FreezeFailure::kExecuting,
+                 " cannot be seized: an exec of its process is on its way", request, report);
+}
+
+bool Freeze::leave(const ListedTask& task, FreezeFailure why, std::string reason,
+                   const FreezeRequest& request, FreezeReport& report) {
+    if (request.unstoppable == Unstoppable::kFail) {
+        fail(report, why, task.tid, name_of(task.tid) + reason);
+        return false;
+    }
+    report.left.push_back(task.tid);
+    pass_over(task);
+    return true;
+}
+
+bool Freeze::is_executing(const ListedTask& task) {
+    if (!tracer_.expects_any_exec()) {
+        return false;
+    }
+    Tgid process = task.process;
+    if (process == Tgid{}) {
+        const Result<std::optional<TaskStatus>> status = procfs_.status(task.tid);
+        process = status && *status ? (*status)->tgid : Tgid{};
+    }
+    return tracer_.expects_exec(process);
+}
+
+void Freeze::pass_over(const ListedTask& task) {
+    known_[task.tid] = kNobody;
+    ++processes_[task.process].known;
 }
 
 bool Freeze::interrupt_all(FreezeReport& report) {

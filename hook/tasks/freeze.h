@@ -28,7 +28,7 @@
 
 namespace execseal {
 
-enum class FreezeFailure { kListing, kTracedByOther, kRefused, kDeadline, kNone };
+enum class FreezeFailure { kListing, kTracedByOther, kExecuting, kRefused, kDeadline, kNone };
 const char* freeze_failure_name(FreezeFailure failure);
 
 // A caller whose notification was received and is not answered.
@@ -42,6 +42,12 @@ struct QuietCaller {
     NotifyId id{};
 };
 
+// What becomes of tasks that cannot be stopped: those that a debugger in the container holds, and
+// those of a process whose exec is on its way (to seize them would wait for it, and it may be
+// waiting for one of the frozen). kLeave: they run on, and what they write meanwhile is for the
+// verification to find; only where there is one.
+enum class Unstoppable { kFail, kLeave };
+
 struct FreezeRequest {
     Tid caller;   // never touched
     Tgid parent;  // of the caller, the likely one to wait for it in vfork(2); 0: not known
@@ -50,6 +56,7 @@ struct FreezeRequest {
     std::chrono::steady_clock::time_point deadline;
     // How long an uninterruptible task is waited for.
     std::chrono::microseconds patience{5000};
+    Unstoppable unstoppable = Unstoppable::kFail;
 };
 
 struct FreezeReport {
@@ -60,7 +67,9 @@ struct FreezeReport {
     std::size_t held = 0;        // stopped
     std::size_t quiet = 0;       // in the notify queue
     std::vector<Tid> in_kernel;  // not stopped: vfork parents, uninterruptible sleep
-    std::size_t born = 0;        // children that were born meanwhile; among `held`
+    // Unstoppable::kLeave; of a process whose exec is on its way the first thread alone.
+    std::vector<Tid> left;
+    std::size_t born = 0;  // children that were born meanwhile; among `held`
     int passes = 0;
     std::chrono::microseconds took{0};
 };
@@ -99,6 +108,8 @@ class Freeze {
     struct Process {
         std::size_t known = 0;  // of its tasks; those that the kernel still counts
         bool complete = false;  // all are known, and none could be making another
+        int busy_pass = 0;      // the last in which one was Seized::kExecuting; it was then again:
+        bool left = false;      // all that are not held yet are left
     };
 
     // One listing and what follows from it; true if there was anything new.
@@ -107,6 +118,15 @@ class Freeze {
                       FreezeReport& report);
     // False: the report has a failure.
     bool take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report);
+    bool hold(const ListedTask& task, const QuietCaller* quiet, const SeizeOutcome& seized,
+              const FreezeRequest& request, FreezeReport& report);
+    bool meet_exec(const ListedTask& task, const FreezeRequest& request, FreezeReport& report);
+    // One that cannot be stopped; false as above.
+    bool leave(const ListedTask& task, FreezeFailure why, std::string reason,
+               const FreezeRequest& request, FreezeReport& report);
+    // Whether an exec of its process, answered by us, is on its way.
+    bool is_executing(const ListedTask& task);
+    void pass_over(const ListedTask& task);
     bool interrupt_all(FreezeReport& report);
     bool wait_for_all(const FreezeRequest& request, FreezeReport& report);
     // Waits for one until it is not pending any more; false as above.

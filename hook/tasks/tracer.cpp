@@ -56,8 +56,9 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     if (Attachment* attachment = find(tid)) {
         const bool was_leaving = std::exchange(attachment->leaving, false);
         return SeizeOutcome{
-            covers(attachment->options, options) ? Seized::kAlready : Seized::kAlreadyLess, Tid{},
-            attachment->serial, was_leaving, false};
+            .what = covers(attachment->options, options) ? Seized::kAlready : Seized::kAlreadyLess,
+            .serial = attachment->serial,
+            .was_leaving = was_leaving};
     }
     const Result<SeizeReach> seized = ptrace_.seize(tid, options);
     if (!seized) {
@@ -65,9 +66,11 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     }
     switch (*seized) {
         case SeizeReach::kDone:
-            return SeizeOutcome{Seized::kNew, Tid{}, attach(tid, options).serial, false, false};
+            return SeizeOutcome{.what = Seized::kNew, .serial = attach(tid, options).serial};
         case SeizeReach::kGone:
-            return SeizeOutcome{Seized::kGone, Tid{}, 0, false, false};
+            return SeizeOutcome{.what = Seized::kGone};
+        case SeizeReach::kBusy:
+            return SeizeOutcome{.what = Seized::kExecuting};
         case SeizeReach::kRefused:
             break;
     }
@@ -76,21 +79,22 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
         return status.error();
     }
     if (!*status || (*status)->state == 'X') {
-        return SeizeOutcome{Seized::kGone, Tid{}, 0, false, false};
+        return SeizeOutcome{.what = Seized::kGone};
     }
     if ((*status)->state == 'Z') {
-        return SeizeOutcome{Seized::kZombie, Tid{}, 0, false, false};
+        return SeizeOutcome{.what = Seized::kZombie};
     }
     if ((*status)->tracer == self_) {
         const bool renamed = execs_.contains(tid);
         Attachment& ours = attach(tid, renamed ? kExecOptions : kBornOptions);
         ours.told = true;
-        return SeizeOutcome{Seized::kAlready, Tid{}, ours.serial, false, !renamed};
+        return SeizeOutcome{
+            .what = Seized::kAlready, .serial = ours.serial, .untold_birth = !renamed};
     }
     if ((*status)->tracer != Tid{}) {
-        return SeizeOutcome{Seized::kTracedByOther, (*status)->tracer, 0, false, false};
+        return SeizeOutcome{.what = Seized::kTracedByOther, .other_tracer = (*status)->tracer};
     }
-    return SeizeOutcome{Seized::kRefused, Tid{}, 0, false, false};
+    return SeizeOutcome{.what = Seized::kRefused};
 }
 
 void Tracer::exec_over(Tgid process) {

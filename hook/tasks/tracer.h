@@ -23,13 +23,23 @@ namespace execseal {
 
 // What became of an attempt to attach. kZombie: nothing left that could run. kTracedByOther: gdb or
 // strace in the container, say. kRefused: EPERM for another reason (a kernel thread, no rights).
+// kExecuting: not within the bound of Ptrace::seize(), an exec of its process is on its way.
 // kAlready: ours with at least these options, kAlreadyLess: ours with fewer; both are not to be
 // released by an earlier wish any more.
-enum class Seized { kRefused, kTracedByOther, kZombie, kGone, kAlreadyLess, kAlready, kNew };
+enum class Seized {
+    kRefused,
+    kTracedByOther,
+    kExecuting,
+    kZombie,
+    kGone,
+    kAlreadyLess,
+    kAlready,
+    kNew
+};
 
 struct SeizeOutcome {
     Seized what = Seized::kRefused;
-    Tid other_tracer;  // for kTracedByOther
+    Tid other_tracer{};  // for kTracedByOther
     // Of kNew, kAlready and kAlreadyLess: see serial(); whether it was to be released when it
     // stops.
     std::uint64_t serial = 0;
@@ -79,6 +89,7 @@ class Tracer {
     [[nodiscard]] bool expects_exec(Tgid process) const {
         return execs_.contains(Tid{process.value});
     }
+    [[nodiscard]] bool expects_any_exec() const { return !execs_.empty(); }
 
     // True if a task that was stopped has ended since (SIGKILL, or an exec of its process); it is
     // reaped then.

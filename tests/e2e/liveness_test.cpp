@@ -217,18 +217,25 @@ TEST_F(Pipelines, AreWholeWithForkTrackingAlone) {
     expect_whole_pipelines({{"freeze", "off"}, {"verify", false}});
 }
 
-// A task that somebody inside the container holds cannot be frozen: the policy decides what then.
-TEST_F(LivenessSealed, BesideATaskThatADebuggerHoldsThePolicyDecides) {
+// A task that somebody inside the container traces cannot be frozen: what it writes is for the
+// verification to find, and an exec without one is refused.
+TEST_F(LivenessSealed, BesideATaskThatADebuggerHoldsOthersExecWhatIsVerified) {
     const auto run_with = [&](const char* folder, const nlohmann::ordered_json& protect) {
         Bundle bundle = make_bundle({"traced"}, folder);
         bundle.args({"/bin/live_traced", "bystander"});
         return run_sealed(bundle, protect).out;
     };
     const std::string after = "exec after it was let go: runs\ntraced: done\n";
-    EXPECT_EQ(run_with("deny", kFreeze), "exec beside a held task: refused\n" + after);
-    EXPECT_EQ(run_with("verify", {{"freeze", "pidns"}, {"on_freeze_failure", "verify"}}),
-              "exec beside a held task: runs\n" + after);
-    EXPECT_EQ(run_with("off", kVerifyOnly), "exec beside a held task: runs\n" + after);
+    const std::string runs = "exec beside a held task: runs\n" + after;
+    EXPECT_EQ(run_with("freeze", kFreeze), runs);
+    const auto events = node_.events();
+    EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const auto& event) {
+        return event.value("freeze", "") == "pidns" && event.value("unfrozen_tasks", 0) == 1;
+    }));
+    EXPECT_EQ(run_with("verify", {{"freeze", "pidns"}, {"on_freeze_failure", "verify"}}), runs);
+    EXPECT_EQ(run_with("off", kVerifyOnly), runs);
+    EXPECT_EQ(run_with("unverified", {{"freeze", "pidns"}, {"verify", false}}),
+              "exec beside a held task: refused\n" + after);
 }
 
 TEST_F(LivenessSealed, ATracedCallerIsRefusedAndItsTracerDoesNotHang) {

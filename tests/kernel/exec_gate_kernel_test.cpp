@@ -28,11 +28,11 @@ using test::state_of;
 using Clock = ExecGate::Clock;
 
 // Verification alone, for everything: the rule makes argv something that has to be bound.
-Policy policy_with(const std::string& freeze) {
+Policy policy_with(const std::string& freeze, const std::string& verify = "true") {
     return Policy::parse(R"({
         "apiVersion": "execseal/v1", "name": "gate", "default": "allow",
         "protect": {"freeze": ")" +
-                             freeze + R"(", "verify": true},
+                             freeze + R"(", "verify": )" + verify + R"(},
         "rules": [{"id": "evil", "verdict": "deny", "argv": {"contains": ["evil"]}}]})",
                          "policy")
         .value();
@@ -190,6 +190,7 @@ class ExecGateKernel : public ::testing::Test {
     const Plan plan{};
     const Policy policy = policy_with("off");
     const Policy freezing = policy_with("pidns");
+    const Policy unverified = policy_with("pidns", "false");
     EventLoop loop;
     std::unique_ptr<Ptrace> ptrace = real_ptrace();
     ForgetfulWait wait;
@@ -456,7 +457,7 @@ int exec_from_vfork_child(const Inside& inside) {
 class ExecGateOfAVforkChild : public ExecGateKernel {
   protected:
     void SetUp() override {
-        serve(container_, freezing);
+        serve(container_, judged_by());
         gate->set_lister(lister_.get());
         gate->on_fork(session, next_call());
         ASSERT_TRUE(eventually([&] {
@@ -470,6 +471,7 @@ class ExecGateOfAVforkChild : public ExecGateKernel {
         EXPECT_EQ(container_.wait_end(), 0);
         EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
     }
+    [[nodiscard]] virtual const Policy& judged_by() const { return freezing; }
     // By the child's exec, which is on its way then.
     bool freezes_the_parent() {
         const Notification exec = next_call();
@@ -490,8 +492,20 @@ TEST_F(ExecGateOfAVforkChild, TheParentIsNotTouched) {
     EXPECT_FALSE(freezes_the_parent());
 }
 
-// The other thread gets the number of the one that sleeps, which has ended.
-TEST_F(ExecGateOfAVforkChild, AParentWhoseNumberAnotherThreadIsAboutToTakeIsFrozen) {
+// The other thread gets the number of the one that sleeps, which has ended. To freeze its process
+// is to wait for its exec: the verification takes care of what it writes, where there is one.
+TEST_F(ExecGateOfAVforkChild, AParentWhoseOtherThreadExecutesIsLeftToTheVerification) {
+    tracer.expect_exec(Tgid{parent_.value});
+    EXPECT_FALSE(freezes_the_parent());
+    tracer.exec_over(Tgid{parent_.value});
+}
+
+class ExecGateOfAnUnverifiedVforkChild : public ExecGateOfAVforkChild {
+  protected:
+    [[nodiscard]] const Policy& judged_by() const override { return unverified; }
+};
+
+TEST_F(ExecGateOfAnUnverifiedVforkChild, AParentWhoseNumberAnotherThreadIsAboutToTakeIsFrozen) {
     tracer.expect_exec(Tgid{parent_.value});
     EXPECT_TRUE(freezes_the_parent());
     tracer.exec_over(Tgid{parent_.value});

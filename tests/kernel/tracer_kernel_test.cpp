@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <thread>
 
+#include "hook/os/bounded_call.h"
 #include "tests/kernel/forked_container.h"
 
 namespace execseal {
@@ -245,6 +247,80 @@ TEST_F(TracerKernel, SeizeTellsZombieGoneAndTracedByOtherApart) {
     EXPECT_EQ(seize(Tid{2}), Seized::kRefused);  // kthreadd; or a process that we may not trace
     container.say(0);
     EXPECT_EQ(container.wait_end(), 0);
+}
+
+// An exec that cannot end: another thread of its process has a tracer that does not reap it
+// (de_thread(), fs/exec.c). Says 'e' when the exec is on its way, and ends the tracer on demand.
+int run_stuck_exec(Page& page, const Inside& inside) {
+    const pid_t victim = fork();
+    if (victim == 0) {
+        pthread_t other{};
+        (void)pthread_create(
+            &other, nullptr,
+            [](void* shared) -> void* {
+                static_cast<Page*>(shared)->child = static_cast<int>(syscall(SYS_gettid));
+                while (true) {
+                    pause();
+                }
+            },
+            &page);
+        while (page.parent == 0) {
+            usleep(100);
+        }
+        execl("/bin/true", "true", nullptr);
+        _exit(3);
+    }
+    const pid_t tracer = fork();
+    if (tracer == 0) {
+        while (page.child == 0) {
+            usleep(100);
+        }
+        if (::ptrace(PTRACE_SEIZE, page.child.load(), 0, PTRACE_O_TRACEEXIT) == 0) {
+            page.parent = victim;
+        }
+        siginfo_t info{};  // the thread stands at its end: the exec waits for it
+        if (waitid(P_PID, static_cast<id_t>(page.child), &info, WSTOPPED | WNOWAIT | __WALL) == 0) {
+            inside.say('e');
+        }
+        while (true) {
+            pause();
+        }
+    }
+    (void)inside.hear();
+    (void)kill(tracer, SIGKILL);
+    int status = 0;
+    (void)waitpid(tracer, &status, 0);
+    (void)waitpid(victim, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 90;
+}
+
+TEST_F(TracerKernel, ASeizeDoesNotWaitForAnExecThatCannotEnd) {
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        return run_stuck_exec(page, inside);
+    });
+    ASSERT_EQ(container.hear(), 'e');
+    const Tid victim = child_of(container.init());
+    EXPECT_EQ(seize(victim), Seized::kExecuting);
+    EXPECT_EQ(tracer.attached(), 0U);
+    EXPECT_EQ(tracer_of(victim.value), 0);
+    // A timer that fires anywhere, before the call too, ends it.
+    BoundedCall bounded;
+    for (int i = 0; i < 2000; ++i) {
+        const auto seized = bounded.call(SYS_ptrace, {PTRACE_SEIZE, victim.value, 0, 0},
+                                         std::chrono::microseconds(1 + i % 40));
+        ASSERT_TRUE(seized.has_value());
+        ASSERT_FALSE(seized->has_value()) << i << ": " << **seized;
+    }
+    container.say('g');
+    EXPECT_EQ(container.wait_end(), 0);  // the exec was not disturbed
+}
+
+// The control: what need not wait is done, and an error is the kernel's.
+TEST_F(TracerKernel, ABoundedCallGivesTheKernelsOwnResult) {
+    BoundedCall bounded;
+    EXPECT_EQ(bounded.call(SYS_getppid, {}, std::chrono::seconds(10)).value(), getppid());
+    EXPECT_EQ(bounded.call(SYS_close, {-1}, std::chrono::seconds(10)).value(), -EBADF);
+    EXPECT_EQ(bounded.call(SYS_pause, {}, std::chrono::milliseconds(1)).value(), std::nullopt);
 }
 
 int fork_on_demand(Page& page, const Inside& inside) {

@@ -26,6 +26,7 @@ struct FakeTask {
     PtraceOptions options;  // of its tracer
     bool stopped = false;   // a stop was given to its tracer
     bool may_be_traced = true;
+    int busy_seizes = 0;     // so many more find an exec of its process on its way; -1: all
     std::deque<Stop> stops;  // that nobody has waited for yet
     int interrupts = 0;
     std::vector<int> detached_with;  // the signal of each detach
@@ -69,6 +70,11 @@ class FakeTasks final : public Ptrace, public TraceeWait, public Procfs {
             return SeizeReach::kGone;
         }
         FakeTask& task = found->second;
+        ++seizes;
+        if (task.busy_seizes != 0) {
+            task.busy_seizes -= task.busy_seizes > 0 ? 1 : 0;
+            return SeizeReach::kBusy;
+        }
         if (task.tracer != Tid{} || !task.may_be_traced || task.state == 'Z') {
             return SeizeReach::kRefused;
         }
@@ -203,6 +209,7 @@ class FakeTasks final : public Ptrace, public TraceeWait, public Procfs {
     std::map<Tid, FakeTask> tasks;
     std::vector<Tid> detached;  // in their order
     int ticks = 0;
+    int seizes = 0;
     std::function<void()> before_tick;
 
   private:

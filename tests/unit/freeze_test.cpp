@@ -90,12 +90,14 @@ class FreezeOfFakes : public ::testing::Test {
     void TearDown() override { freeze.thaw(); }
 
     FreezeReport freeze_all(std::span<const QuietCaller> quiet = {},
-                            std::chrono::milliseconds budget = 20s) {
+                            std::chrono::milliseconds budget = 20s,
+                            Unstoppable unstoppable = Unstoppable::kFail) {
         FreezeRequest request;
         request.caller = kCaller;
         request.quiet = quiet;
         request.deadline = Clock::now() + budget;
         request.patience = 0us;
+        request.unstoppable = unstoppable;
         return freeze.freeze(lister, request);
     }
     FakeTask& add_process(pid_t pid, pid_t parent = 1) { return machine.add(pid, pid, parent); }
@@ -292,6 +294,67 @@ TEST_F(FreezeOfFakes, ATaskOfAnotherTracerFailsTheFreezeAndIsNamed) {
     EXPECT_EQ(report.reason, "task 300 is traced by task 77");
     EXPECT_EQ(machine.at(300).tracer, kDebugger);
     machine.at(200).stops.emplace_back(stop::Trap{});  // seized, but not interrupted yet
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, ATaskOfAnotherTracerIsLeftToTheVerificationWhereThereIsOne) {
+    add_process(200);
+    add_process(300).tracer = kDebugger;
+    const FreezeReport report = freeze_all({}, 20s, Unstoppable::kLeave);
+    EXPECT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.left, std::vector{Tid{300}});
+    EXPECT_EQ(report.held, 1U);
+    EXPECT_EQ(machine.at(300).tracer, kDebugger);
+    freeze.thaw();
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, AnExecThatNobodyHasAnsweredFailsTheFreezeOrIsLeft) {
+    add_process(200);
+    add_process(300).busy_seizes = -1;
+    machine.add(301, 300).busy_seizes = -1;
+    machine.at(200).stops.emplace_back(stop::Trap{});
+    FreezeReport report = freeze_all();
+    EXPECT_EQ(report.failure, FreezeFailure::kExecuting);
+    EXPECT_EQ(report.culprit, Tid{300});
+    expect_all_let_go();
+    machine.seizes = 0;
+    report = freeze_all({}, 20s, Unstoppable::kLeave);
+    EXPECT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.left, std::vector{Tid{300}});
+    EXPECT_EQ(machine.seizes, 3);  // of 200, and two of 300: each costs the bound
+    freeze.thaw();
+    expect_all_let_go();
+}
+
+TEST_F(FreezeOfFakes, AnExecThatIsOverWhenItIsAskedAgainIsHeld) {
+    add_process(300).busy_seizes = 1;
+    for (const Unstoppable unstoppable : {Unstoppable::kFail, Unstoppable::kLeave}) {
+        machine.at(300).busy_seizes = 1;
+        const FreezeReport report = freeze_all({}, 20s, unstoppable);
+        EXPECT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+        EXPECT_EQ(report.held, 1U);
+        EXPECT_TRUE(report.left.empty());
+        freeze.thaw();
+        expect_all_let_go();
+    }
+}
+
+TEST_F(FreezeOfFakes, AProcessWhoseExecWeAwaitIsNotTouched) {
+    add_process(200);
+    add_process(300);
+    machine.add(301, 300);
+    tracer.expect_exec(Tgid{300});
+    FreezeReport report = freeze_all({}, 20s, Unstoppable::kLeave);
+    EXPECT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(report.left, std::vector{Tid{300}});
+    EXPECT_EQ(report.held, 1U);
+    EXPECT_EQ(machine.seizes, 1);
+    freeze.thaw();
+    tracer.exec_over(Tgid{300});
+    report = freeze_all({}, 20s, Unstoppable::kLeave);  // the control
+    EXPECT_EQ(report.held, 3U);
+    freeze.thaw();
     expect_all_let_go();
 }
 
