@@ -22,6 +22,12 @@
 namespace execseal {
 namespace {
 
+// A FUSE server may answer STATFS with any error, most have no answer (ENOSYS); where an LSM
+// forbids the question nothing is known.
+bool is_file_systems_own(int error) {
+    return error != EACCES && error != EPERM;
+}
+
 constexpr std::uint64_t kPathFlags = O_PATH | O_CLOEXEC;
 
 Result<UniqueFd> open_path(int directory, const char* path, std::uint64_t flags,
@@ -153,7 +159,8 @@ Result<FileStatus> status_at(const std::string& path) {
 Result<bool> is_procfs(int fd) {
     struct statfs found {};
     if (::fstatfs(fd, &found) != 0) {
-        return Error{errno, "fstatfs"};
+        const int error = errno;
+        return is_file_systems_own(error) ? Result<bool>(false) : Error{error, "fstatfs"};
     }
     return found.f_type == PROC_SUPER_MAGIC;
 }
@@ -161,7 +168,8 @@ Result<bool> is_procfs(int fd) {
 Result<bool> is_noexec_mount(int fd) {
     struct statvfs found {};
     if (::fstatvfs(fd, &found) != 0) {
-        return Error{errno, "fstatvfs"};
+        const int error = errno;
+        return is_file_systems_own(error) ? Result<bool>(false) : Error{error, "fstatvfs"};
     }
     return (found.f_flag & ST_NOEXEC) != 0;
 }

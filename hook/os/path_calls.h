@@ -58,7 +58,10 @@ Result<FileStatus> status_of(int fd);
 // of the container could make us wait).
 Result<FileId> executable_of(Tgid process);
 Result<FileStatus> status_at(const std::string& path);
+// False where the file system answers statfs(2) with an error: procfs never does.
 Result<bool> is_procfs(int fd);
+// False also where the file system does not answer statfs(2): the kernel, which asks nobody,
+// refuses the exec then.
 Result<bool> is_noexec_mount(int fd);
 
 // Text of the symbolic link that `fd` itself is.

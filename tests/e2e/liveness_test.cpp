@@ -251,6 +251,95 @@ TEST_F(LivenessSealed, AnArgumentThatOnlyTheKernelCanReadIsRefused) {
     EXPECT_EQ(secret.out, "secret argument: refused\nsecret: done\n") << secret.text();
 }
 
+// An exec that is long on its way, or cannot end, in a process that others would have to wait for
+// (PTRACE_SEIZE takes its cred_guard_mutex): it ends as it should, and so do all others.
+struct LongExec {
+    const char* name;
+    const char* program;  // live_PROGRAM
+    const char* how;
+    const char* out;
+};
+
+constexpr LongExec kLongExecs[] = {
+    {"served", "served_exec", "quiet", "3 served execs, 24 others\nserved_exec: done\n"},
+    {"served_forking", "served_exec", "forking", "3 served execs, 24 others\nserved_exec: done\n"},
+    {"stuck", "stuck_exec", "quiet", "4 stuck execs, 32 others\nstuck_exec: done\n"},
+    {"stuck_forking", "stuck_exec", "forking", "4 stuck execs, 32 others\nstuck_exec: done\n"},
+};
+
+struct NamedProtection {
+    const char* name;
+    nlohmann::ordered_json protect;
+};
+
+// The budget is none that anybody waits for: the freeze of a served exec ends without it.
+const NamedProtection kProtections[] = {
+    {"pidns", {{"freeze", "pidns"}, {"freeze_budget_ms", 60000}}},
+    {"or_verify", {{"on_freeze_failure", "verify"}, {"freeze_budget_ms", 60000}}},
+    {"siblings", {{"freeze", "siblings"}, {"freeze_budget_ms", 60000}}},
+    {"off", kVerifyOnly},
+};
+
+class LongExecs : public testing::TestWithParam<std::tuple<LongExec, Engine, NamedProtection>> {
+  protected:
+    Bundle make_bundle(const LongExec& exec, const std::string& folder) {
+        Bundle bundle(scratch_.path() / folder);
+        const std::string program = std::string("live_") + exec.program;
+        bundle.program(program).program("live_exit").args({"/bin/" + program, exec.how});
+        if (std::string(exec.program) == "served_exec") {
+            bundle.rights(Rights::kPrivileged).device("/dev/fuse");
+        }
+        return bundle;
+    }
+
+    Scratch scratch_;
+};
+
+TEST_P(LongExecs, AreWaitedForByNobodyElse) {
+    const auto& [exec, engine, protection] = GetParam();
+    Node node(scratch_, engine);
+    node.policy("live", allow_all(protection.protect)).write();
+    Bundle bundle = make_bundle(exec, "sealed");
+    bundle.annotation("io.execseal.policy", "live").write();
+    const Outcome sealed = Container(node.runtime(), bundle, scratch_).run(kPatience);
+    EXPECT_FALSE(sealed.timed_out);
+    EXPECT_EQ(sealed.out, exec.out) << sealed.text();
+    for (const auto& event : node.events()) {
+        EXPECT_FALSE(event.contains("race_detected")) << event;
+        EXPECT_LT(event.value("frozen_us", 0), 30'000'000) << event;
+        if (sealed.out != exec.out && event.value("outcome", "") != "executed") {
+            std::cerr << event << "\n";
+        }
+    }
+}
+
+std::string name_of(const testing::TestParamInfo<LongExecs::ParamType>& exec) {
+    return std::string(std::get<0>(exec.param).name) + "_" + engine_name(std::get<1>(exec.param)) +
+           "_" + std::get<2>(exec.param).name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LongExecs,
+                         testing::Combine(testing::ValuesIn(kLongExecs),
+                                          testing::Values(Engine::kRunc, Engine::kCrun),
+                                          testing::ValuesIn(kProtections)),
+                         name_of);
+
+class BareLongExecs : public LongExecs {};
+
+TEST_P(BareLongExecs, EndBare) {
+    const auto& [exec, engine, protection] = GetParam();
+    const Bundle bundle = make_bundle(exec, "bare");
+    bundle.write();
+    const Outcome bare = Container({.engine = engine}, bundle, scratch_).run(kPatience);
+    EXPECT_EQ(bare.out, exec.out) << bare.text();
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BareLongExecs,
+                         testing::Combine(testing::ValuesIn(kLongExecs),
+                                          testing::Values(Engine::kRunc),
+                                          testing::Values(kProtections[0])),
+                         name_of);
+
 // A page that never comes: every such exec is refused within the read's deadline, and the others go
 // on (the honest execs of race.h).
 class NeverAnswered : public LivenessSealed {
