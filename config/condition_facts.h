@@ -8,6 +8,7 @@
 //   env   {"NAME": pattern | true | null}: a variable has such a value | is there | is not there;
 //   NAME
 //         may have * in it ("LD_*")
+//   env_names  a list of names (* allowed): every variable's is one of these
 //   uid, gid   a number, {"min": n, "max": n}, or a list of these; the effective id
 //   via   "entrypoint", "exec" or "child", or a list of these
 #pragma once
@@ -24,6 +25,7 @@ namespace execseal {
 std::vector<Glob> read_exe_condition(const JsonNode& node, Leaning leaning, Conditions& conditions);
 void read_cwd_condition(const JsonNode& node, Leaning leaning, Conditions& conditions);
 void read_env_conditions(const JsonNode& node, Leaning leaning, Conditions& conditions);
+void read_env_names_condition(const JsonNode& node, Leaning leaning, Conditions& conditions);
 enum class IdKind { kUid, kGid };
 void read_id_condition(const JsonNode& node, IdKind kind, Conditions& conditions);
 void read_via_condition(const JsonNode& node, Conditions& conditions);

@@ -48,11 +48,15 @@ void read_conditions(const JsonObject& object, Leaning leaning, const ProgramHin
     if (const auto env = object.get("env")) {
         read_env_conditions(*env, leaning, conditions);
     }
+    if (const auto names = object.get("env_names")) {
+        read_env_names_condition(*names, leaning, conditions);
+    }
 }
 
 std::unique_ptr<const Condition> read_negation(const JsonNode& node, Leaning leaning,
                                                const ProgramHint& program) {
-    const JsonObject object = node.object({"exe", "argv", "env", "uid", "gid", "cwd", "via"});
+    const JsonObject object =
+        node.object({"exe", "argv", "env", "env_names", "uid", "gid", "cwd", "via"});
     Conditions conditions;
     ProgramHint hint = program;
     if (const auto exe = object.get("exe")) {
@@ -68,7 +72,7 @@ std::unique_ptr<const Condition> read_negation(const JsonNode& node, Leaning lea
 CompiledRule read_rule(const JsonNode& node, int default_errno) {
     CompiledRule rule;
     const JsonObject object = node.object({"id", "description", "verdict", "errno", "exe", "argv",
-                                           "env", "uid", "gid", "cwd", "via", "not"});
+                                           "env", "env_names", "uid", "gid", "cwd", "via", "not"});
     if (const auto id = object.require("id")) {
         rule.id = id->non_empty_string("a name of letters, digits, \".\", \"_\" and \"-\"");
         if (!is_policy_name(rule.id)) {
@@ -102,7 +106,8 @@ CompiledRule read_rule(const JsonNode& node, int default_errno) {
     }
     if (rule.conditions.empty()) {
         node.problem(
-            "expected at least one condition (exe, argv, env, uid, gid, cwd, via or not); "
+            "expected at least one condition (exe, argv, env, env_names, uid, gid, cwd, via or "
+            "not); "
             "\"default\" is for everything else");
     }
     return rule;

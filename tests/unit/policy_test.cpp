@@ -341,6 +341,22 @@ TEST(PolicyEnv, AsksForAValueForPresenceAndForAbsence) {
     EXPECT_TRUE(refuses(R"("env": {"A": {"regex": "x=y"}})", with_env({"A=x=y"})));
 }
 
+TEST(PolicyEnv, NamesByList) {
+    const std::string names = R"("env_names": ["PATH", "LC_*"])";
+    EXPECT_TRUE(passes(names, with_env({"PATH=/bin", "LC_ALL=C"})));
+    EXPECT_TRUE(passes(names, with_env({})));
+    EXPECT_FALSE(passes(names, with_env({"PATH=/bin", "PATHS=/bin"})));
+    EXPECT_FALSE(passes(names, with_env({"=x"})));
+    // A string without "=" is taken the refusing way.
+    EXPECT_FALSE(passes(names, with_env({"PATH"})));
+    EXPECT_TRUE(refuses(names, with_env({"A", "PATH=/bin"})));
+    EXPECT_FALSE(refuses(names, with_env({"A=1", "PATH=/bin"})));
+    EXPECT_TRUE(refuses(R"("not": {"env_names": ["A"]})", with_env({"A"})));
+    EXPECT_EQ(
+        refusal(R"("env_names": [])"),
+        "/rules/0/env_names: expected a non-empty array of variables' names, got an empty array");
+}
+
 TEST(PolicyEnv, ANameThatStandsTwiceIsReadTheRefusingWay) {
     const ExecFacts twice = with_env({"MODE=safe", "MODE=evil"});
     EXPECT_TRUE(refuses(R"("env": {"MODE": "evil"})", twice));
