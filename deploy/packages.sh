@@ -13,6 +13,7 @@ test_packages=(
     libcap2-bin shellcheck clang-format-14 groff-base
     podman containerd docker.io systemd python3 libpython3.11-testsuite zsh fish
     golang-go mmdebstrap python3-yaml python3-jsonschema
+    git perl nodejs postgresql-15 postgresql-plperl-15 bash-static sash posh
 )
 
 # install_packages NAME...: installs those that are missing; says nothing when none is.

@@ -157,6 +157,7 @@ TEST_F(Sample, PostgresInside) {
                      "\" -D \"/d\" -c listen_addresses=\\'\\' -p 5432 < \"/dev/null\" "
                      ">> \"/var/log/pg.log\" 2>&1",
                  std::string("\"/usr/local/bin/pg_dump\"  -Fp 'user='\"'\"'$(a)'\"'\"' dbname=x'"),
+                 "\"" + server + "\" --quiet --path=\"/b/pg_wal\" --end=0/2000100\n",
                  server + " -V"}) {
             EXPECT_EQ(shell(uid, text), "allow command-of-postgres") << text;
         }
