@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "config/quote.h"
@@ -37,24 +38,33 @@ class PathCondition final : public Condition {
         : kind_(kind), globs_(std::move(globs)), leaning_(leaning) {}
 
     [[nodiscard]] bool holds(const ProgramView& view, const ExecFacts& facts) const override {
-        return matching(view, facts) != nullptr;
+        return matching(view, facts).has_value();
     }
     [[nodiscard]] std::string text() const override {
         return name() + (globs_.size() == 1 ? " matches " : " matches one of ") + listed(globs_);
     }
     [[nodiscard]] std::string reason(const ProgramView& view,
                                      const ExecFacts& facts) const override {
-        const Glob* const glob = matching(view, facts);
-        if (glob == nullptr) {
+        const auto match = matching(view, facts);
+        if (!match) {
             return text();
         }
-        return glob->is_literal() ? name() + " is " + quoted(glob->literal())
-                                  : name() + " " + quoted(subject(view, facts)) + " matches " +
-                                        quoted(glob->pattern());
+        const auto& [glob, path] = *match;
+        return glob->is_literal()
+                   ? name() + " is " + quoted(glob->literal())
+                   : name() + " " + quoted(*path) + " matches " + quoted(glob->pattern());
     }
     [[nodiscard]] std::string found(const ProgramView& view,
                                     const ExecFacts& facts) const override {
-        return name() + " is " + quoted(subject(view, facts));
+        std::string text = name() + " is " + quoted(subject(view, facts));
+        if (leaning_ == Leaning::kStrict) {
+            for (const std::string& other : other_names(view, facts)) {
+                text += " or " + quoted(other);
+            }
+        } else if (is_loose(view)) {
+            text += " only as long as nobody changes the link " + quoted(view.loose_link);
+        }
+        return text;
     }
     [[nodiscard]] Binding binding() const override {
         return kind_ == PathKind::kExe ? Binding::kFile : Binding::kArguments;
@@ -66,11 +76,38 @@ class PathCondition final : public Condition {
                                              const ExecFacts& facts) const {
         return kind_ == PathKind::kExe ? view.exe : facts.cwd;
     }
-    [[nodiscard]] const Glob* matching(const ProgramView& view, const ExecFacts& facts) const {
-        const std::string& path = subject(view, facts);
+    [[nodiscard]] const std::vector<std::string>& other_names(const ProgramView& view,
+                                                              const ExecFacts& facts) const {
+        return kind_ == PathKind::kExe ? view.names : facts.cwd_names;
+    }
+    [[nodiscard]] bool is_loose(const ProgramView& view) const {
+        return kind_ == PathKind::kExe && !view.loose_link.empty();
+    }
+
+    struct Match {
+        const Glob* glob;
+        const std::string* path;
+    };
+    [[nodiscard]] std::optional<Match> matching(const std::string& path) const {
         const auto found = std::find_if(globs_.begin(), globs_.end(),
                                         [&](const Glob& glob) { return covers(glob, path); });
-        return found == globs_.end() ? nullptr : &*found;
+        return found == globs_.end() ? std::nullopt : std::optional(Match{&*found, &path});
+    }
+    // What refuses is matched by any name, what lets pass by the one that cannot mean another file.
+    [[nodiscard]] std::optional<Match> matching(const ProgramView& view,
+                                                const ExecFacts& facts) const {
+        if (leaning_ == Leaning::kLenient) {
+            return is_loose(view) ? std::nullopt : matching(subject(view, facts));
+        }
+        if (auto match = matching(subject(view, facts))) {
+            return match;
+        }
+        for (const std::string& other : other_names(view, facts)) {
+            if (auto match = matching(other)) {
+                return match;
+            }
+        }
+        return std::nullopt;
     }
 
     // ** and * mean the files that can be seen there. Where a match lets pass, they do not stand

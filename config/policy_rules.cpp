@@ -164,16 +164,30 @@ std::vector<CompiledRule> read_rules(const JsonNode& node, int default_errno) {
 }
 
 std::optional<std::size_t> matching_view(const CompiledRule& rule, const ExecFacts& facts) {
-    const std::size_t views =
-        leaning_of(rule.verdict) == Leaning::kLenient ? 1 : facts.views.size();
-    for (std::size_t i = 0; i < views; ++i) {
-        const ProgramView& view = facts.views[i];
-        if (std::all_of(rule.conditions.begin(), rule.conditions.end(),
-                        [&](const auto& condition) { return condition->holds(view, facts); })) {
-            return i;
+    const auto matches = [&](const ProgramView& view) {
+        return std::all_of(rule.conditions.begin(), rule.conditions.end(),
+                           [&](const auto& condition) { return condition->holds(view, facts); });
+    };
+    if (leaning_of(rule.verdict) == Leaning::kLenient) {
+        const std::vector<std::size_t> asked = views_to_match(facts);
+        const bool all = std::all_of(asked.begin(), asked.end(),
+                                     [&](std::size_t at) { return matches(facts.views[at]); });
+        return all ? std::optional<std::size_t>(0) : std::nullopt;
+    }
+    const auto found = std::find_if(facts.views.begin(), facts.views.end(), matches);
+    return found == facts.views.end()
+               ? std::nullopt
+               : std::optional(static_cast<std::size_t>(found - facts.views.begin()));
+}
+
+std::vector<std::size_t> views_to_match(const ExecFacts& facts) {
+    std::vector<std::size_t> views{0};
+    for (std::size_t at = 1; at < facts.views.size(); ++at) {
+        if (may_replace_program(facts.views[at].role)) {
+            views.push_back(at);
         }
     }
-    return std::nullopt;
+    return views;
 }
 
 }  // namespace execseal

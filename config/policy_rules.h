@@ -47,8 +47,10 @@ int read_errno(const JsonNode& node);
 
 Leaning leaning_of(Verdict verdict);
 
-// The view on which the rule matches: a lenient rule must match the program itself (views[0]), a
-// strict one matches any program that the exec would run.
+// The view on which the rule matches: a lenient rule must match all of views_to_match() (the first
+// is told), a strict one matches any program that the exec would run.
 std::optional<std::size_t> matching_view(const CompiledRule& rule, const ExecFacts& facts);
+// The program itself, and whatever may run in its place. There must be a program.
+std::vector<std::size_t> views_to_match(const ExecFacts& facts);
 
 }  // namespace execseal

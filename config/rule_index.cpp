@@ -118,11 +118,15 @@ RuleCandidates::RuleCandidates(const RuleIndex& index, const ExecFacts& facts) {
     lists_.reserve(8);
     add(index.always_);
     std::vector<RuleIndex::RuleNumber> searched_out;
-    for (const ProgramView& view : facts.views) {
-        add(index.by_exe_, view.exe);
+    const auto add_program = [&](const std::string& name) {
+        add(index.by_exe_, name);
         if (!index.exe_globs_->empty()) {
-            owned_.push_back(index.exe_globs_->match(view.exe));
+            owned_.push_back(index.exe_globs_->match(name));
         }
+    };
+    for (const ProgramView& view : facts.views) {
+        add_program(view.exe);
+        std::for_each(view.names.begin(), view.names.end(), add_program);
         const bool searched = !index.argument_regexes_->empty();
         for (std::size_t i = 1; i < view.argv.size(); ++i) {
             if (view.argv[i].size() <= index.longest_argument_) {

@@ -27,6 +27,8 @@ const char* role_name(ViewRole role) {
             return "multi-call binary";
         case ViewRole::kPossible:
             return "possibly";
+        case ViewRole::kElfInterpreter:
+            return "PT_INTERP";
     }
     return "program";
 }
@@ -50,11 +52,16 @@ RuleTrail trail_of(const CompiledRule& rule, const ExecFacts& facts) {
         }
         return trail;
     }
-    // What lets pass must fit the program itself; what refuses may fit any program of the exec.
-    const std::size_t asked =
-        leaning_of(rule.verdict) == Leaning::kLenient ? 1 : facts.views.size();
-    for (std::size_t at = 0; at < asked; ++at) {
-        trail.failed.push_back(first_failure(rule, at, facts));
+    // What lets pass must fit the program and all that may run in its place; what refuses may fit
+    // any program of the exec.
+    const bool lenient = leaning_of(rule.verdict) == Leaning::kLenient;
+    for (std::size_t at = 0; at < facts.views.size(); ++at) {
+        FailedCondition failure = first_failure(rule, at, facts);
+        const bool asked = !lenient || ((at == 0 || may_replace_program(facts.views[at].role)) &&
+                                        !failure.wanted.empty());
+        if (asked) {
+            trail.failed.push_back(std::move(failure));
+        }
     }
     return trail;
 }
@@ -110,14 +117,31 @@ std::string verdict_text(const Judgement& judgement) {
     return text;
 }
 
+namespace {
+
+std::string names_text(const ProgramView& view) {
+    std::string text;
+    for (const std::string& name : view.names) {
+        text += (text.empty() ? "            also " : ", ") + shell_word(name);
+    }
+    if (!view.loose_link.empty()) {
+        text += (text.empty() ? "            " : "; ") + std::string("the link ") +
+                shell_word(view.loose_link) + " can be changed by others than root";
+    }
+    return text.empty() ? text : text + "\n";
+}
+
+}  // namespace
+
 std::string facts_text(const ExecFacts& facts) {
     std::string text = command_text(facts.views.front().exe, facts.views.front().argv) + ", via " +
                        via_name(facts.via) + ", uid " + std::to_string(facts.uid) + ", gid " +
-                       std::to_string(facts.gid) + ", cwd " + shell_word(facts.cwd) + "\n";
+                       std::to_string(facts.gid) + ", cwd " + shell_word(facts.cwd) + "\n" +
+                       names_text(facts.views.front());
     for (std::size_t i = 1; i < facts.views.size(); ++i) {
         const ProgramView& view = facts.views[i];
         text += std::string("          ") + role_name(view.role) + " " +
-                command_text(view.exe, view.argv) + "\n";
+                command_text(view.exe, view.argv) + "\n" + names_text(view);
     }
     return text;
 }

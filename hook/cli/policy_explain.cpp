@@ -33,12 +33,17 @@ Result<ExecFacts> facts_of(const ExplainOptions& options) {
     }
     facts.views = std::move(found->views);
     facts.cwd = std::move(found->cwd);
+    facts.cwd_names = std::move(found->cwd_names);
     return facts;
 }
 
-void print_table(const ExecFacts& facts, const std::vector<Explanation>& explanations,
-                 const Judgement& judgement) {
+void print_table(const ExplainOptions& options, const ExecFacts& facts,
+                 const std::vector<Explanation>& explanations, const Judgement& judgement) {
     std::string text = "exec      " + facts_text(facts);
+    if (options.rootfs.empty()) {
+        text += "names     only " + shell_word(facts.views.front().exe) +
+                ", as if it were no link, script, loader or busybox; --rootfs DIR looks\n";
+    }
     for (std::size_t i = 0; i < explanations.size(); ++i) {
         std::string block = explanation_text(explanations[i], facts);
         if (i > 0) {
@@ -59,7 +64,14 @@ void print_json(const ExecFacts& facts, const std::vector<Explanation>& explanat
         for (const std::string& argument : view.argv) {
             argv.push_back(bytes_to_json(argument));
         }
-        programs.push_back({{"exe", bytes_to_json(view.exe)}, {"argv", std::move(argv)}});
+        ordered_json program{{"exe", bytes_to_json(view.exe)}, {"argv", std::move(argv)}};
+        for (const std::string& name : view.names) {
+            program["names"].push_back(bytes_to_json(name));
+        }
+        if (!view.loose_link.empty()) {
+            program["loose_link"] = bytes_to_json(view.loose_link);
+        }
+        programs.push_back(std::move(program));
     }
     auto policies = ordered_json::array();
     for (const Explanation& explanation : explanations) {
@@ -113,7 +125,7 @@ Result<int> run_policy_explain(const ExplainOptions& options) {
     if (options.format == Format::kJson) {
         print_json(*facts, explanations, judgement);
     } else {
-        print_table(*facts, explanations, judgement);
+        print_table(options, *facts, explanations, judgement);
     }
     return judgement.verdict == Verdict::kAllow || judgement.verdict == Verdict::kAudit ? 0 : 1;
 }

@@ -71,7 +71,8 @@ Result<RootfsExec> resolve_in_rootfs(const std::string& rootfs, const std::strin
         resolver.resolve(request, *view, std::nullopt, open_exec_target(request.call, name, *view),
                          program);
         if (program.outcome == ProgramOutcome::kFound) {
-            return RootfsExec{std::move(program.views), std::move(program.cwd)};
+            return RootfsExec{std::move(program.views), std::move(program.cwd),
+                              std::move(program.cwd_names)};
         }
         if (program.error != ENOENT) {
             break;

@@ -15,6 +15,7 @@ namespace execseal {
 struct RootfsExec {
     std::vector<ProgramView> views;
     std::string cwd;  // resolved
+    std::vector<std::string> cwd_names;
 };
 
 // `command[0]` without a slash is searched for in the PATH of `env`. The Error is the kernel's own

@@ -31,6 +31,35 @@ std::vector<T> read_table(int file, std::uint64_t offset, std::size_t count) {
     return table;
 }
 
+bool is_native(unsigned machine) {
+#if defined(__x86_64__)
+    return machine == EM_X86_64 || machine == EM_386;
+#elif defined(__aarch64__)
+    return machine == EM_AARCH64 || machine == EM_ARM;
+#else
+    return machine != EM_NONE;
+#endif
+}
+
+// False only where its dynamic strings are there and do not have the name.
+template <class Segment>
+bool may_offer_tls(int file, const std::vector<Segment>& segments, std::uint64_t address,
+                   std::uint64_t size) {
+    constexpr std::uint64_t kMaxStrings = 1U << 20U;
+    constexpr std::string_view kName = "__tls_get_addr";
+    for (const Segment& segment : segments) {
+        if (segment.p_type != PT_LOAD || address < segment.p_vaddr ||
+            address - segment.p_vaddr >= segment.p_filesz || size == 0 || size > kMaxStrings) {
+            continue;
+        }
+        const auto text =
+            read_table<char>(file, segment.p_offset + (address - segment.p_vaddr), size);
+        return text.size() != size ||
+               std::string_view(text.data(), text.size()).find(kName) != std::string_view::npos;
+    }
+    return true;
+}
+
 template <class Header, class Segment, class Dynamic>
 std::optional<ElfFacts> read_class(int file) {
     const auto header = read_struct<Header>(file, 0);
@@ -43,6 +72,8 @@ std::optional<ElfFacts> read_class(int file) {
     ElfFacts facts;
     bool static_pie = false;
     bool dynamic = false;
+    std::uint64_t strings = 0;
+    std::uint64_t strings_size = 0;
     for (const Segment& segment : segments) {
         if (segment.p_type == PT_INTERP && facts.interpreter.empty()) {
             const auto text = read_table<char>(file, segment.p_offset,
@@ -54,11 +85,18 @@ std::optional<ElfFacts> read_class(int file) {
                 std::min<std::uint64_t>(segment.p_filesz / sizeof(Dynamic), kMaxDynamic);
             for (const Dynamic& entry : read_table<Dynamic>(file, segment.p_offset, count)) {
                 static_pie |= entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE) != 0;
+                if (entry.d_tag == DT_STRTAB) {
+                    strings = entry.d_un.d_ptr;
+                } else if (entry.d_tag == DT_STRSZ) {
+                    strings_size = entry.d_un.d_val;
+                }
             }
         }
     }
     facts.may_be_loader = header->e_type == ET_DYN && header->e_entry != 0 && dynamic &&
-                          facts.interpreter.empty() && !static_pie;
+                          facts.interpreter.empty() && !static_pie &&
+                          may_offer_tls(file, segments, strings, strings_size);
+    facts.native = is_native(header->e_machine);
     return facts;
 }
 

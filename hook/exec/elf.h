@@ -17,9 +17,10 @@ enum class MultiCall { kNo, kBusybox, kToybox };
 
 struct ElfFacts {
     std::string interpreter;  // of PT_INTERP, empty without one
-    // A shared object with an entry point, no interpreter and not linked as a static PIE: that is
-    // how glibc's and musl's ld.so look. Only a candidate: who is a loader is proved by whom it
-    // loads.
+    bool native = false;      // of this machine: not one that binfmt_misc hands to an emulator
+    // A shared object with an entry point, no interpreter and not linked as a static PIE, that
+    // gives programs __tls_get_addr: that is how glibc's and musl's ld.so look. Only a candidate:
+    // who is a loader is proved by whom it loads.
     bool may_be_loader = false;
     MultiCall multi_call = MultiCall::kNo;
 };

@@ -49,6 +49,15 @@ std::optional<std::uint32_t> IdMap::inside(std::uint32_t outside) const {
     return std::nullopt;
 }
 
+std::optional<std::uint32_t> IdMap::outside(std::uint32_t inside) const {
+    for (const Range& range : ranges_) {
+        if (inside >= range.inside && inside - range.inside < range.count) {
+            return range.outside + (inside - range.inside);
+        }
+    }
+    return std::nullopt;
+}
+
 Result<IdMaps> read_id_maps(Tid init) {
     const std::string proc = "/proc/" + std::to_string(init.value);
     const auto reader = reader_of_maps(proc);
@@ -83,6 +92,7 @@ Result<ExecFacts> build_facts(const ExecStudy& study, Via via, const IdMaps& map
     facts.requested_path = study.snapshot.path;
     facts.env = study.snapshot.env.split();
     facts.cwd = study.program.cwd;
+    facts.cwd_names = study.program.cwd_names;
     facts.uid = *uid;
     facts.gid = *gid;
     facts.via = via;

@@ -1,5 +1,6 @@
 #include "hook/exec/naming.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace execseal {
@@ -15,7 +16,41 @@ std::string without_deleted(std::string name) {
     return name;
 }
 
+constexpr std::string_view kUnreachable = "unreachable:";
+constexpr std::string_view kOtherMounts = "other-mounts:";
+constexpr std::string_view kMemfdName = "memfd:";
+
 }  // namespace
+
+std::optional<std::string> bare_name(std::string_view name) {
+    const std::size_t size = name.size();
+    for (const std::string_view prefix : {kUnreachable, kOtherMounts}) {
+        if (name.starts_with(prefix)) {
+            name.remove_prefix(prefix.size());
+        }
+    }
+    if (name.starts_with(kMemfdName)) {
+        name.remove_prefix(kMemfdName.size());
+        return "/" + std::string(name);
+    }
+    if (name.ends_with(kDeleted)) {
+        name.remove_suffix(kDeleted.size());
+    }
+    return name.size() == size ? std::nullopt : std::optional(std::string(name));
+}
+
+std::string join_path(std::string_view directory, std::string_view path) {
+    std::string joined(directory == "/" ? "" : directory);
+    for (std::size_t at = 0; at < path.size();) {
+        const std::size_t end = std::min(path.find('/', at), path.size());
+        const std::string_view part = path.substr(at, end - at);
+        if (!part.empty() && part != ".") {
+            joined.append("/").append(part);
+        }
+        at = end + 1;
+    }
+    return joined.empty() ? "/" : joined;
+}
 
 std::optional<std::string> below(const std::string& path, const std::string& prefix) {
     if (prefix == "/") {
@@ -80,10 +115,18 @@ Result<std::string> FileNamer::name(int fd, const FileStatus& status, ReachedFro
         }
     }
     if (!sure) {
-        return "unreachable:" + *raw;
+        return std::string(kUnreachable) + *raw;
     }
     std::string name = deleted ? *inside + std::string(kDeleted) : *inside;
-    return foreign_ ? "other-mounts:" + name : name;
+    return foreign_ ? std::string(kOtherMounts) + name : name;
+}
+
+std::optional<std::string> FileNamer::name_for_caller(int fd) const {
+    if (prefix_ == caller_.prefix) {
+        return std::nullopt;
+    }
+    const auto raw = name_of(fd);
+    return raw ? below(without_deleted(*raw), caller_.prefix) : std::nullopt;
 }
 
 }  // namespace execseal

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "hook/exec/program.h"
 #include "hook/os/path_calls.h"
@@ -15,6 +16,13 @@ namespace execseal {
 
 // "/a/b" seen from the root that the kernel calls `prefix`; nullopt when it is not below.
 std::optional<std::string> below(const std::string& path, const std::string& prefix);
+
+// What a name of FileNamer::name() says without its prefix and suffix, where it has one:
+// "/usr/bin/git" of "other-mounts:/usr/bin/git (deleted)", "/NAME" of "memfd:NAME".
+std::optional<std::string> bare_name(std::string_view name);
+
+// "/a/b" for directory "/a" and path "b" (or ".//b", not "../b"): without "//" and ".".
+std::string join_path(std::string_view directory, std::string_view path);
 
 // How the file was reached: from the caller's root its name is sure, else (a descriptor, a magic
 // link, the working directory) it is only believed where the name leads back to the file.
@@ -26,7 +34,10 @@ class FileNamer {
 
     [[nodiscard]] Result<std::string> name(int fd, const FileStatus& status,
                                            ReachedFrom from) const;
+    // What the caller itself calls it, where its root is another one than the container's.
+    [[nodiscard]] std::optional<std::string> name_for_caller(int fd) const;
     [[nodiscard]] const RootIdentity& caller_root() const { return caller_; }
+    [[nodiscard]] const FileStatus& root_status() const { return root_status_; }
     // The Error of looking at the caller's root, when that failed.
     [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 

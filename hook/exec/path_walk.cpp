@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hook/os/procfs.h"
@@ -36,7 +37,8 @@ std::optional<TaskStatus> read_status_at(int directory, const std::string& task)
 
 class Walker {
   public:
-    Walker(const CallerView& view, LastLink last) : view_(view), last_(last) {}
+    Walker(const CallerView& view, LastLink last, Trace trace)
+        : view_(view), last_(last), trace_(trace) {}
 
     Result<WalkedPath> walk(int base, const std::string& path) {
         if (auto start = go_to(path.starts_with('/') ? view_.root.get() : base); !start) {
@@ -55,7 +57,7 @@ class Walker {
                 return step.error();
             }
         }
-        return WalkedPath{std::move(here_), jump_};
+        return WalkedPath{std::move(here_), jump_, std::move(met_)};
     }
 
   private:
@@ -85,8 +87,15 @@ class Walker {
         if (!may_search()) {
             return Error{EACCES, name};
         }
+        in_own_process_ = in_own_process_ && name != "..";
         if (name == "." || (name == ".." && is_root())) {
             return Ok{};
+        }
+        if (name == "..") {
+            return climb();
+        }
+        if (auto looked = look_at_folder(); !looked) {
+            return looked;
         }
         auto next = open_component(here_.get(), name.c_str());
         if (!next) {
@@ -109,6 +118,20 @@ class Walker {
         return Ok{};
     }
 
+    Result<> climb() {
+        auto parent = open_component(here_.get(), "..");
+        if (!parent) {
+            return parent.error();
+        }
+        if (auto arrived = arrive(std::move(*parent)); !arrived) {
+            return arrived;
+        }
+        if (auto looked = look_at_folder(); !looked) {
+            return looked;
+        }
+        return trace_ == Trace::kLinks && loose_ ? note_link("..") : Ok{};
+    }
+
     Result<> follow(const std::string& name, int link) {
         const bool is_last = rest_.find_first_not_of('/') == std::string::npos;
         if (is_last && rest_.empty() && last_ == LastLink::kRefuse) {
@@ -121,6 +144,11 @@ class Walker {
         if (!procfs) {
             return procfs.error();
         }
+        if (trace_ == Trace::kLinks) {
+            if (auto noted = note_link(name); !noted) {
+                return noted;
+            }
+        }
         if (*procfs) {
             return follow_in_procfs(name, link);
         }
@@ -128,7 +156,50 @@ class Walker {
         if (!text) {
             return text.error();
         }
+        in_own_process_ = false;
         return follow_text(*text);
+    }
+
+    Result<> note_link(const std::string& name) {
+        auto folder = open_component(here_.get(), ".");
+        const auto procfs = is_procfs(here_.get());
+        if (!folder || !procfs) {
+            return !folder ? folder.error() : procfs.error();
+        }
+        met_.push_back({std::move(*folder), status_, name, rest_, loose_ || *procfs});
+        return Ok{};
+    }
+
+    // Of the link that was noted last.
+    void note_own() {
+        if (!met_.empty()) {
+            met_.back().loose = loose_;
+        }
+    }
+
+    // Whether others than root may put something else in the place of what is in here_.
+    Result<bool> others_may_write() {
+        const bool roots = status_.uid == 0 || status_.uid == view_.container_root;
+        const auto kind = folder_kind(here_.get());
+        if (!kind) {
+            return kind.error();
+        }
+        const bool foreign = kind->is_fuse && status_.mount != root_mount();
+        const bool writable =
+            !kind->is_read_only && (!roots || (status_.mode & (S_IWGRP | S_IWOTH)) != 0);
+        return !kind->is_procfs && (writable || foreign);
+    }
+
+    Result<> look_at_folder() {
+        if (trace_ == Trace::kNo || loose_) {
+            return Ok{};
+        }
+        const auto loose = others_may_write();
+        if (!loose) {
+            return loose.error();
+        }
+        loose_ = *loose;
+        return Ok{};
     }
 
     Result<> follow_text(const std::string& text) {
@@ -151,12 +222,17 @@ class Walker {
                 return Error{ENOENT, "the caller is not in that procfs"};
             }
             const std::string process = std::to_string(caller->process);
+            in_own_process_ = true;
+            note_own();
             return follow_text(
                 name == "self" ? process : process + "/task/" + std::to_string(caller->thread));
         }
         const auto magic = is_magic_link(here_.get(), name.c_str());
         if (!magic) {
             return magic.error();
+        }
+        if (*magic && std::exchange(in_own_process_, false) && is_lasting(name)) {
+            note_own();
         }
         if (!*magic) {
             const auto text = link_text(link);
@@ -174,6 +250,13 @@ class Walker {
             return Error{ENOTDIR, name};
         }
         return Ok{};
+    }
+
+    // The exec itself changes what "exe" means; descriptors, working directory and root stay.
+    static bool is_lasting(const std::string& name) {
+        const bool number =
+            !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+        return number || name == "cwd" || name == "root";
     }
 
     struct Numbers {
@@ -207,6 +290,11 @@ class Walker {
         return std::nullopt;
     }
 
+    std::uint64_t root_mount() {
+        (void)is_root();
+        return root_ ? root_->mount : 0;
+    }
+
     bool is_root() {
         if (!root_) {
             if (auto root = status_of(view_.root.get()); root) {
@@ -235,6 +323,10 @@ class Walker {
 
     const CallerView& view_;
     LastLink last_;
+    Trace trace_;
+    std::vector<LinkOnTheWay> met_;
+    bool loose_ = false;           // what was walked so far can be made to lead elsewhere
+    bool in_own_process_ = false;  // below /proc/self, and no other link was followed since
     UniqueFd here_;
     FileStatus status_;  // of here_
     std::string rest_;
@@ -266,15 +358,15 @@ Result<CallerView> CallerView::open(Tid tid) {
     if (!cwd) {
         return cwd.error();
     }
-    return CallerView{*ids, std::move(*root), std::move(*cwd)};
+    return CallerView{*ids, std::move(*root), std::move(*cwd), 0};
 }
 
 Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string& path,
-                             LastLink last) {
+                             LastLink last, Trace trace) {
     if (path.empty()) {
         return Error{ENOENT, "empty path"};
     }
-    if (last == LastLink::kFollow) {
+    if (last == LastLink::kFollow && trace == Trace::kNo) {
         const bool absolute = path.front() == '/';
         const int start = absolute ? view.root.get() : base;
         const Scope scope = absolute ? Scope::kInRoot : Scope::kBeneath;
@@ -286,12 +378,12 @@ Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string
             found = open_scoped(start, path, scope);
         }
         if (found) {
-            return WalkedPath{std::move(*found), Jump::kNo};
+            return WalkedPath{std::move(*found), Jump::kNo, {}};
         }
         // Any other failure is looked at again by hand: a link to /proc/self deep in the path fails
         // with ENOENT here, because the container's procfs does not show us.
     }
-    return Walker(view, last).walk(base, path);
+    return Walker(view, last, trace).walk(base, path);
 }
 
 }  // namespace execseal

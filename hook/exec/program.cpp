@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 
 #include "hook/exec/naming.h"
 #include "hook/exec/script.h"
@@ -16,7 +17,9 @@ namespace execseal {
 namespace {
 
 constexpr std::size_t kCachedFiles = 4096;
-constexpr int kMaxNesting = 4;  // ld.so of ld.so of busybox ...; deeper stays what it is
+constexpr int kMaxNesting = 4;  // ld.so of ld.so of ld.so ...
+constexpr std::size_t kKnownLoaders = 16;
+constexpr std::size_t kMaxFiles = 12;  // and some more for what comes after the loader's libraries
 
 // Where applets have their links, besides the binary's own directory.
 constexpr std::array<const char*, 4> kAppletDirectories{"/bin", "/sbin", "/usr/bin", "/usr/sbin"};
@@ -30,19 +33,32 @@ std::string directory_of(const std::string& path) {
     return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
-// kernel: alloc_bprm(), fs/exec.c: how a file that was named through a descriptor is called in
-// argv.
-std::string name_for_script(const ExecCall& call, const std::string& path) {
-    if (call.dirfd == AT_FDCWD || path.starts_with('/')) {
-        return path;
+// A file that was found, with all that it is called.
+struct FoundFile {
+    WalkedPath walked;
+    FileStatus status;
+    std::string name;
+    std::vector<std::string> names;  // as ProgramView::names
+    std::string loose_link;
+};
+
+// Takes the same way again, with its links.
+using Retrace = std::function<Result<WalkedPath>()>;
+
+void add_name(std::vector<std::string>& names, const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+        names.push_back(name);
     }
-    const std::string name = "/dev/fd/" + std::to_string(call.dirfd);
-    return path.empty() ? name : name + "/" + path;
+}
+
+bool climbs(const std::string& path) {
+    return ("/" + path + "/").find("/../") != std::string::npos;
 }
 
 }  // namespace
 
-// One request on its way through the resolver.
+// One request on its way through the resolver. What fails says so in the program's outcome and
+// gives false.
 class ProgramResolver::Pass {
   public:
     Pass(ProgramResolver& resolver, const ExecSnapshot& request, const CallerView& view,
@@ -67,17 +83,33 @@ class ProgramResolver::Pass {
             program_.reason = done.error().text();
             return;
         }
-        if (admit(std::move(*target), request_.path)) {
-            follow_interpreters();
+        const bool by_descriptor =
+            request_.call.dirfd != AT_FDCWD && !request_.path.starts_with('/');
+        const Retrace retrace = [this] {
+            return open_exec_target(request_.call, request_.path, view_, Trace::kLinks);
+        };
+        if (admit(
+                find(std::move(target), request_.path, by_descriptor ? "" : program_.cwd, retrace),
+                request_.path) &&
+            follow_interpreters()) {
+            program_.outcome = ProgramOutcome::kFound;
+            program_.reason.clear();
         }
     }
 
   private:
-    void refuse(const Error& error) {
+    bool refuse(const Error& error) {
         program_.outcome =
             is_kernels_answer(error) ? ProgramOutcome::kRefused : ProgramOutcome::kUnresolved;
         program_.error = error.code;
         program_.reason = error.text();
+        return false;
+    }
+
+    bool unresolved(const std::string& asked, const std::string& why) {
+        program_.outcome = ProgramOutcome::kUnresolved;
+        program_.reason = asked + ": " + why;
+        return false;
     }
 
     Result<> name_cwd() {
@@ -90,103 +122,165 @@ class ProgramResolver::Pass {
             return name.error();
         }
         program_.cwd = std::move(*name);
+        program_.cwd_names = further_names(program_.cwd);
+        if (const auto own = namer_.name_for_caller(view_.cwd.get())) {
+            add_name(program_.cwd_names, *own);
+        }
         return Ok{};
+    }
+
+    // What a name says without prefix and suffix, and through the root's own links (/bin).
+    std::vector<std::string> further_names(const std::string& name) {
+        std::vector<std::string> names;
+        const auto bare = bare_name(name);
+        if (bare) {
+            names.push_back(*bare);
+        }
+        for (const Alias& alias : resolver_.aliases(view_, namer_.root_status())) {
+            if (const auto rest = below(bare.value_or(name), alias.folder)) {
+                add_name(names, join_path(alias.link, *rest));
+            }
+        }
+        return names;
+    }
+
+    // A path that the caller names, seen from `base` (a name; "" where there is none). `first` is
+    // that path, walked without a look at its links; where its name shows that there were any, the
+    // way is taken again.
+    Result<FoundFile> find(Result<WalkedPath> first, const std::string& asked,
+                           const std::string& base, const Retrace& retrace) {
+        if (!first) {
+            return first.error();
+        }
+        auto found = name_file(std::move(*first), asked);
+        const std::string from = asked.starts_with('/') ? "/" : base;
+        if (!found || asked.empty() || (!from.empty() && join_path(from, asked) == found->name)) {
+            return found;
+        }
+        auto again = retrace();
+        if (!again) {
+            return again.error();
+        }
+        found = name_file(std::move(*again), asked);
+        if (found) {
+            if (!from.empty() && !climbs(asked)) {
+                add_name(found->names, join_path(from, asked));
+            }
+            add_link_names(*found);
+        }
+        return found;
+    }
+
+    Result<FoundFile> name_file(WalkedPath walked, const std::string& asked) {
+        const auto status = status_of(walked.fd.get());
+        if (!status) {
+            return status.error();
+        }
+        const ReachedFrom from = asked.starts_with('/') && walked.jump == Jump::kNo
+                                     ? ReachedFrom::kRoot
+                                     : ReachedFrom::kElsewhere;
+        auto name = namer_.name(walked.fd.get(), *status, from);
+        if (!name) {
+            return name.error();
+        }
+        FoundFile found{std::move(walked), *status, std::move(*name), {}, ""};
+        found.names = further_names(found.name);
+        if (const auto own = namer_.name_for_caller(found.walked.fd.get())) {
+            add_name(found.names, *own);
+        }
+        return found;
+    }
+
+    void add_link_names(FoundFile& found) {
+        for (const LinkOnTheWay& link : found.walked.links) {
+            const auto folder =
+                namer_.name(link.folder.get(), link.folder_status, ReachedFrom::kElsewhere);
+            const std::string name = join_path(folder ? *folder : "/", link.name + "/" + link.rest);
+            if (link.loose && found.loose_link.empty()) {
+                found.loose_link = name;
+            }
+            if (!climbs(name)) {
+                add_name(found.names, name);
+                if (const auto bare = bare_name(name)) {
+                    add_name(found.names, *bare);
+                }
+            }
+        }
+        std::erase(found.names, found.name);
+    }
+
+    Result<FoundFile> find_path(const std::string& asked) {
+        return find(
+            walk_path(view_, view_.cwd.get(), asked, LastLink::kFollow), asked, program_.cwd, [&] {
+                return walk_path(view_, view_.cwd.get(), asked, LastLink::kFollow, Trace::kLinks);
+            });
     }
 
     // Takes the file in if the kernel would, as far as every caller is the same to it: what depends
     // on the caller's rights is left to the kernel.
-    bool admit(WalkedPath walked, const std::string& asked) {
-        const auto status = status_of(walked.fd.get());
-        const auto noexec = is_noexec_mount(walked.fd.get());
-        if (!status || !noexec) {
-            unresolved(asked, status ? noexec.error() : status.error());
-            return false;
+    bool admit(Result<FoundFile> found, const std::string& asked) {
+        if (!found) {
+            return refuse(add_context(asked, found.error()));
         }
-        if (S_ISLNK(status->mode)) {
-            refuse(Error{ELOOP, asked});
-            return false;
+        const auto noexec = is_noexec_mount(found->walked.fd.get());
+        if (!noexec) {
+            return unresolved(asked, noexec.error().text());
         }
-        if (!S_ISREG(status->mode) || (status->mode & 0111U) == 0 || *noexec) {
-            refuse(Error{EACCES, asked});
-            return false;
+        if (S_ISLNK(found->status.mode)) {
+            return refuse(Error{ELOOP, asked});
         }
-        return take(std::move(walked), *status, asked);
-    }
-
-    bool take(WalkedPath walked, const FileStatus& status, const std::string& asked) {
-        const ReachedFrom from = asked.starts_with('/') && walked.jump == Jump::kNo
-                                     ? ReachedFrom::kRoot
-                                     : ReachedFrom::kElsewhere;
-        auto name = namer_.name(walked.fd.get(), status, from);
-        if (!name) {
-            unresolved(asked, name.error());
-            return false;
+        if (!S_ISREG(found->status.mode) || (found->status.mode & 0111U) == 0 || *noexec) {
+            return refuse(Error{EACCES, asked});
         }
-        program_.files.push_back({std::move(walked.fd), status.id, std::move(*name)});
-        statuses_.push_back(status);
+        take(std::move(*found));
         return true;
     }
 
-    void unresolved(const std::string& asked, const Error& error) {
-        program_.outcome = ProgramOutcome::kUnresolved;
-        program_.reason = add_context(asked, error).text();
+    std::size_t take(FoundFile found) {
+        program_.files.push_back({std::move(found.walked.fd), found.status.id, found.name});
+        found_.push_back(std::move(found));
+        return program_.files.size() - 1;
     }
 
-    void follow_interpreters() {
+    bool follow_interpreters() {
         std::vector<std::string> argv = request_.argv.split();
-        std::string called = name_for_script(request_.call, request_.path);
+        std::string called = exec_filename(request_.call, request_.path);
         ViewRole role = ViewRole::kProgram;
         for (int depth = 0;; ++depth) {
             const std::size_t index = program_.files.size() - 1;
-            if (finish_known(index, argv, role)) {
-                return;
+            // A file seen before as a plain program is not opened again: not a script, no
+            // multi-call binary, no loader. Were it rewritten since without a new ctime (through a
+            // mapping), it would run as something else than this file, which the verification
+            // sees, or as itself.
+            if (const ElfFacts* const plain = resolver_.known_plain(found_[index].status)) {
+                return execute(index, argv) && add_plain(index, *plain, argv, role);
             }
             std::string head;
             auto file = open_regular(program_.files[index].fd.get());
             if (!file || !read_head(file->get(), head)) {
-                unresolved(called, file ? Error{EIO, "read"} : file.error());
-                return;
+                return unresolved(called, file ? "it cannot be read" : file.error().text());
             }
             const auto shebang = parse_shebang(head);
             if (!shebang || shebang->interpreter.empty()) {
-                program_.executed = index;
-                program_.final_argv = make_block(argv);
-                expand(index, file->get(), argv, role, 0);
-                program_.outcome = ProgramOutcome::kFound;
-                program_.reason.clear();
-                return;
+                return execute(index, argv) && expand(index, file->get(), argv, role, 0);
             }
             add_view(role, program_.files[index].path, argv, index);
+            program_.views.back().loose_link = found_[index].loose_link;
             if (depth == kMaxInterpreters) {
-                refuse(Error{ELOOP, "interpreters of " + called});
-                return;
+                return refuse(Error{ELOOP, "interpreters of " + called});
             }
             argv = interpreter_argv(*shebang, called, argv);
             called = shebang->interpreter;
             role = ViewRole::kInterpreter;
-            auto next = walk_path(view_, view_.cwd.get(), called, LastLink::kFollow);
-            if (!next) {
-                refuse(add_context("interpreter", next.error()));
-                return;
-            }
-            if (!admit(std::move(*next), called)) {
-                return;
+            if (!admit(find_path(called), "interpreter " + called)) {
+                return false;
             }
         }
     }
 
-    // A file seen before as a plain program is not opened again: not a script, no multi-call
-    // binary, no loader. Were it rewritten since without a new ctime (through a mapping), it would
-    // run as something else than this file, which the verification sees, or as itself.
-    bool finish_known(std::size_t index, const std::vector<std::string>& argv, ViewRole role) {
-        if (!resolver_.is_known_plain(statuses_[index])) {
-            return false;
-        }
+    bool execute(std::size_t index, const std::vector<std::string>& argv) {
         program_.executed = index;
         program_.final_argv = make_block(argv);
-        add_view(role, program_.files[index].path, argv, index);
-        program_.outcome = ProgramOutcome::kFound;
-        program_.reason.clear();
         return true;
     }
 
@@ -212,24 +306,84 @@ class ProgramResolver::Pass {
     }
 
     void add_view(ViewRole role, std::string exe, std::vector<std::string> argv, std::size_t file) {
-        program_.views.push_back({role, std::move(exe), std::move(argv)});
+        std::vector<std::string> names =
+            exe == found_[file].name ? found_[file].names : further_names(exe);
+        program_.views.push_back({role, std::move(exe), std::move(argv), std::move(names), ""});
         program_.view_files.push_back(file);
     }
 
     // Adds the views of a file that is no script.
-    void expand(std::size_t index, int file, const std::vector<std::string>& argv, ViewRole role,
+    bool expand(std::size_t index, int file, const std::vector<std::string>& argv, ViewRole role,
                 int nesting) {
-        const auto elf = resolver_.elf_facts(file, statuses_[index]);
-        if (elf && nesting < kMaxNesting) {
-            if (elf->multi_call != MultiCall::kNo &&
-                expand_multi_call(index, elf->multi_call, argv, role)) {
-                return;
-            }
-            if (elf->may_be_loader && expand_loader(index, argv, role, nesting)) {
-                return;
-            }
+        const auto elf = resolver_.elf_facts(file, found_[index].status);
+        if (elf && elf->multi_call != MultiCall::kNo &&
+            expand_multi_call(index, elf->multi_call, argv, role)) {
+            return true;
         }
+        if (elf && elf->may_be_loader) {
+            return expand_loader(index, argv, role, nesting);
+        }
+        return add_plain(index, elf.value_or(ElfFacts{}), argv, role);
+    }
+
+    // The kernel starts what a program names as its PT_INTERP, which need not be a loader.
+    bool add_plain(std::size_t index, const ElfFacts& elf, const std::vector<std::string>& argv,
+                   ViewRole role) {
         add_view(role, program_.files[index].path, argv, index);
+        return elf.interpreter.empty() || !elf.native || add_elf_interpreter(elf, argv);
+    }
+
+    bool add_elf_interpreter(const ElfFacts& elf, const std::vector<std::string>& argv) {
+        const std::string& path = elf.interpreter;
+        auto first = walk_path(view_, view_.cwd.get(), path, LastLink::kFollow);
+        const auto status = first ? status_of(first->fd.get()) : first.error();
+        if (!status) {
+            return refuse(add_context("PT_INTERP " + path, status.error()));
+        }
+        const KnownLoader loader{namer_.root_status().id, path, status->id};
+        auto& known = resolver_.known_loaders_;
+        if (std::find(known.begin(), known.end(), loader) != known.end()) {
+            return true;
+        }
+        auto found = find_path(path);
+        if (!admit(std::move(found), "PT_INTERP " + path)) {
+            return false;
+        }
+        const std::size_t index = program_.files.size() - 1;
+        if (!found_[index].loose_link.empty()) {
+            return unresolved("PT_INTERP " + path, loose_text(index));
+        }
+        const auto file = open_regular(program_.files[index].fd.get());
+        if (!file) {
+            return unresolved("PT_INTERP " + path, file.error().text());
+        }
+        const auto facts = resolver_.elf_facts(file->get(), found_[index].status);
+        if (facts && facts->may_be_loader && facts->multi_call == MultiCall::kNo) {
+            if (path.starts_with('/') && found_[index].status.id == loader.file) {
+                known.resize(std::min<std::size_t>(known.size(), kKnownLoaders - 1));
+                known.push_back(loader);
+            }
+            program_.files.pop_back();
+            found_.pop_back();
+            return true;
+        }
+        add_view(ViewRole::kElfInterpreter, program_.files[index].path, argv, index);
+        const auto applet =
+            facts ? pick_applet(argv, mark_of(facts->multi_call)) : std::optional<Applet>();
+        if (applet && facts->multi_call != MultiCall::kNo) {
+            add_view(ViewRole::kPossible, name_of_applet(index, applet->name), applet->argv, index);
+        }
+        return true;
+    }
+
+    [[nodiscard]] std::string loose_text(std::size_t index) const {
+        return "the link " + found_[index].loose_link +
+               " can be changed by others than root before it is opened again by name";
+    }
+
+    std::string name_of_applet(std::size_t index, const std::string& applet) {
+        return link_of_applet(index, applet)
+            .value_or(directory_of(program_.files[index].path) + "/" + applet);
     }
 
     bool expand_multi_call(std::size_t index, MultiCall kind, const std::vector<std::string>& argv,
@@ -239,19 +393,17 @@ class ProgramResolver::Pass {
             return false;
         }
         const std::string path = program_.files[index].path;
-        auto exe = link_of_applet(index, applet->name);
         // Without a link of that name only the binary's own name vouches for it: any file may
         // contain the mark, and may be called with any argv[0].
-        const bool proved = exe || base_name(path).starts_with(mark_of(kind));
-        if (!exe) {
-            exe = directory_of(path) + "/" + applet->name;
-        }
+        const bool proved =
+            link_of_applet(index, applet->name) || base_name(path).starts_with(mark_of(kind));
+        const std::string exe = name_of_applet(index, applet->name);
         if (proved) {
-            add_view(role, *exe, applet->argv, index);
+            add_view(role, exe, applet->argv, index);
             add_view(ViewRole::kMultiCall, path, argv, index);
         } else {
             add_view(role, path, argv, index);
-            add_view(ViewRole::kPossible, *exe, applet->argv, index);
+            add_view(ViewRole::kPossible, exe, applet->argv, index);
         }
         return true;
     }
@@ -292,32 +444,80 @@ class ProgramResolver::Pass {
 
     bool expand_loader(std::size_t index, const std::vector<std::string>& argv, ViewRole role,
                        int nesting) {
+        const std::string path = program_.files[index].path;
         const LoaderCommand command = parse_loader_command(argv);
-        if (command.program.empty()) {
-            return false;
+        if (command.use == LoaderUse::kUnknown) {
+            return unresolved(path, "no loader is known to have the option " + command.unknown);
         }
-        auto found = walk_path(view_, view_.cwd.get(), command.program, LastLink::kFollow);
-        const auto status = found ? status_of(found->fd.get()) : found.error();
-        if (!status || !S_ISREG(status->mode) ||
-            !take(std::move(*found), *status, command.program)) {
+        if (nesting == kMaxNesting) {
+            return unresolved(path, "a loader of loaders of loaders");
+        }
+        if (command.program.empty()) {
+            add_view(role, path, argv, index);  // it says its version, or how it is used
+            return true;
+        }
+        if (!take_loaded(command.program)) {
             return false;
         }
         const std::size_t loaded = program_.files.size() - 1;
         const auto file = open_regular(program_.files[loaded].fd.get());
         if (!file) {
-            return false;
+            return unresolved(command.program, file.error().text());
         }
-        // Without a slash glibc looks in its library path.
-        const bool proved = command.use == LoaderUse::kPlain &&
-                            command.program.find('/') != std::string::npos &&
-                            is_interpreter_of(index, file->get(), *status);
-        const std::string path = program_.files[index].path;
-        if (proved) {
-            expand(loaded, file->get(), command.argv, role, nesting + 1);
+        if (command.use == LoaderUse::kPlain &&
+            is_interpreter_of(index, file->get(), found_[loaded].status)) {
+            if (!expand(loaded, file->get(), command.argv, role, nesting + 1)) {
+                return false;
+            }
             add_view(ViewRole::kLoader, path, argv, index);
-        } else {
-            add_view(role, path, argv, index);
-            expand(loaded, file->get(), command.argv, ViewRole::kPossible, nesting + 1);
+            return true;
+        }
+        add_view(role, path, argv, index);
+        return add_libraries(index, command, argv) &&
+               expand(loaded, file->get(), command.argv, ViewRole::kPossible, nesting + 1);
+    }
+
+    // The file that a loader opens by that name, after the exec.
+    bool take_loaded(const std::string& asked) {
+        if (asked.find('/') == std::string::npos) {
+            return unresolved(asked, "a loader searches its libraries for a name without a slash");
+        }
+        auto found = find_path(asked);
+        if (!found) {
+            return unresolved("loaded by name", add_context(asked, found.error()).text());
+        }
+        if (!S_ISREG(found->status.mode)) {
+            return unresolved(asked, "loaded by name, but no regular file");
+        }
+        const auto kind = folder_kind(found->walked.fd.get());
+        if (!kind || (kind->is_fuse && found->status.mount != namer_.root_status().mount)) {
+            return unresolved(asked,
+                              "loaded by name from a FUSE file system, which may give "
+                              "something else to the loader");
+        }
+        const std::size_t index = take(std::move(*found));
+        return found_[index].loose_link.empty() || unresolved(asked, loose_text(index));
+    }
+
+    // What else runs with the program, by options of the loader: files, and anything in folders.
+    bool add_libraries(std::size_t index, const LoaderCommand& command,
+                       const std::vector<std::string>& argv) {
+        for (const std::string& object : command.objects) {
+            if (!take_loaded(object)) {
+                return false;
+            }
+            const std::size_t taken = program_.files.size() - 1;
+            add_view(ViewRole::kPossible, program_.files[taken].path, argv, taken);
+        }
+        for (const std::string& directory : command.directories) {
+            auto found = find_path(directory);
+            if (!found || !S_ISDIR(found->status.mode) || !found->loose_link.empty()) {
+                return unresolved(directory, "a loader's library path that cannot be known");
+            }
+            add_view(ViewRole::kPossible, join_path(found->name, "*"), argv, index);
+        }
+        if (program_.files.size() > kMaxFiles) {
+            return unresolved(program_.files[index].path, "too many files for one loader");
         }
         return true;
     }
@@ -335,7 +535,7 @@ class ProgramResolver::Pass {
     const CallerView& view_;
     FileNamer namer_;
     Program& program_;
-    std::vector<FileStatus> statuses_;  // of program_.files
+    std::vector<FoundFile> found_;  // of program_.files, without their descriptors
 };
 
 std::size_t ProgramResolver::FileKeyHash::operator()(const FileKey& key) const noexcept {
@@ -358,10 +558,37 @@ std::optional<ElfFacts> ProgramResolver::elf_facts(int file, const FileStatus& s
     return facts;
 }
 
-bool ProgramResolver::is_known_plain(const FileStatus& status) const {
+const ElfFacts* ProgramResolver::known_plain(const FileStatus& status) const {
     const auto known = elf_cache_.find(FileKey{status.id, status.size, status.ctime_ns});
-    return known != elf_cache_.end() && known->second &&
-           known->second->multi_call == MultiCall::kNo && !known->second->may_be_loader;
+    const bool plain = known != elf_cache_.end() && known->second &&
+                       known->second->multi_call == MultiCall::kNo && !known->second->may_be_loader;
+    return plain ? &*known->second : nullptr;
+}
+
+const std::vector<ProgramResolver::Alias>& ProgramResolver::aliases(const CallerView& view,
+                                                                    const FileStatus& root) {
+    if (root.id == aliased_root_) {
+        return aliases_;
+    }
+    aliased_root_ = root.id;
+    aliases_.clear();
+    for (const auto& [parent, name] : {std::pair{"/", "bin"},
+                                       {"/", "sbin"},
+                                       {"/", "lib"},
+                                       {"/", "lib64"},
+                                       {"/", "lib32"},
+                                       {"/usr", "sbin"}}) {
+        const auto folder = open_scoped(view.root.get(), parent, Scope::kInRoot);
+        const auto link = folder ? open_component(folder->get(), name) : folder.error();
+        const auto status = link ? status_of(link->get()) : link.error();
+        const auto text =
+            status && S_ISLNK(status->mode) ? link_text(link->get()) : make_error("no link");
+        if (text && !climbs(*text)) {
+            aliases_.push_back(
+                {join_path(text->starts_with('/') ? "/" : parent, *text), join_path(parent, name)});
+        }
+    }
+    return aliases_;
 }
 
 void ProgramResolver::resolve(const ExecSnapshot& request, const CallerView& view,

@@ -3,8 +3,8 @@
 // Takes the bytes that were asked for and the caller's view of the file system, gives the views
 // that the policy judges (exec_facts.h) and what the kernel must then be seen to run: the last file
 // of a script's chain, and argv as the kernel builds it. Opens and reads, so it may block on a hung
-// mount: runs in an expendable process. Decides nothing; what it does not understand stays one
-// plain view.
+// mount: runs in an expendable process. Decides nothing. A program behind a loader that cannot be
+// known for sure is kUnresolved.
 #pragma once
 
 #include <optional>
@@ -54,7 +54,8 @@ struct Program {
     std::size_t executed = 0;        // the one that /proc/PID/exe will be
     StringBlock final_argv;          // what /proc/PID/cmdline will be
     std::string cwd;                 // of the caller, named like a file
-    RootIdentity root;               // of the caller
+    std::vector<std::string> cwd_names;  // as ProgramView::names
+    RootIdentity root;                   // of the caller
 };
 
 class ProgramResolver {
@@ -77,10 +78,28 @@ class ProgramResolver {
     };
     class Pass;
     std::optional<ElfFacts> elf_facts(int file, const FileStatus& status);
-    [[nodiscard]] bool is_known_plain(const FileStatus& status) const;
+    // Of a file that was seen before as one that is neither loader nor multi-call binary.
+    [[nodiscard]] const ElfFacts* known_plain(const FileStatus& status) const;
+
+    // A directory of the root that is a link: the names below it are names of what is there.
+    struct Alias {
+        std::string folder;  // "/usr/bin"
+        std::string link;    // "/bin"
+    };
+    const std::vector<Alias>& aliases(const CallerView& view, const FileStatus& root);
+    // A PT_INTERP of the root with that status, found to be a loader that nobody can exchange.
+    struct KnownLoader {
+        FileId root;
+        std::string path;
+        FileId file;
+        friend bool operator==(const KnownLoader&, const KnownLoader&) = default;
+    };
 
     // What an ELF file is, as long as it does not change. Scripts are read each time.
     std::unordered_map<FileKey, std::optional<ElfFacts>, FileKeyHash> elf_cache_;
+    std::vector<KnownLoader> known_loaders_;
+    FileId aliased_root_;
+    std::vector<Alias> aliases_;
 };
 
 }  // namespace execseal

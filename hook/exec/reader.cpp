@@ -18,6 +18,7 @@ struct Job {
     ExecCall call;
     StudyScope scope = StudyScope::kMemoryAndProgram;
     std::optional<RootIdentity> container;
+    uid_t container_root = 0;
 };
 
 void put_root(FlatWriter& out, const RootIdentity& root) {
@@ -49,6 +50,7 @@ void put_job(FlatWriter& out, const Job& job) {
     out.number(job.call.flags);
     out.number(static_cast<std::uint64_t>(job.call.width));
     out.number(static_cast<std::uint64_t>(job.scope));
+    out.number(job.container_root);
     out.number(job.container ? 1 : 0);
     if (job.container) {
         put_root(out, *job.container);
@@ -67,6 +69,7 @@ Job get_job(FlatReader& in) {
                          ? PointerWidth::k32
                          : PointerWidth::k64;
     job.scope = static_cast<StudyScope>(in.number());
+    job.container_root = static_cast<uid_t>(in.number());
     if (in.number() != 0) {
         job.container = get_root(in);
     }
@@ -112,6 +115,8 @@ void put_program(FlatWriter& out, const Program& program) {
         out.number(static_cast<std::uint64_t>(program.views[i].role));
         out.string(program.views[i].exe);
         put_block(out, make_block(program.views[i].argv));
+        put_block(out, make_block(program.views[i].names));
+        out.string(program.views[i].loose_link);
         out.number(program.view_files[i]);
     }
     out.number(program.files.size());
@@ -123,6 +128,7 @@ void put_program(FlatWriter& out, const Program& program) {
     out.number(program.executed);
     put_block(out, program.final_argv);
     out.string(program.cwd);
+    put_block(out, make_block(program.cwd_names));
     put_root(out, program.root);
 }
 
@@ -135,6 +141,8 @@ void get_program(FlatReader& in, Program& program) {
         view.role = static_cast<ViewRole>(in.number());
         view.exe = in.string();
         view.argv = get_block(in).split();
+        view.names = get_block(in).split();
+        view.loose_link = in.string();
         program.views.push_back(std::move(view));
         program.view_files.push_back(in.number());
     }
@@ -148,6 +156,7 @@ void get_program(FlatReader& in, Program& program) {
     program.executed = in.number();
     program.final_argv = get_block(in);
     program.cwd = in.string();
+    program.cwd_names = get_block(in).split();
     program.root = get_root(in);
 }
 
@@ -231,6 +240,7 @@ class Worker {
             request_.read_lists();
             return;
         }
+        view->container_root = job.container_root;
         study_.caller = view->ids;
         auto target = open_exec_target(job.call, snapshot.path, *view);
         // The usual one is a step of a search along PATH: that is the answer, whatever argv is.
@@ -310,7 +320,7 @@ ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
     ticket.deadline_ = std::chrono::steady_clock::now() + deadline_;
     std::array<std::byte, kMaxJob> room{};
     FlatWriter job(room);
-    put_job(job, {call, scope, container});
+    put_job(job, {call, scope, container, container_root_});
     if (!job.fits()) {
         ticket.failure_ = "the container's root has too long a name";
         return ticket;

@@ -33,6 +33,9 @@ class ExecReader {
   public:
     explicit ExecReader(std::chrono::milliseconds deadline) : deadline_(deadline) {}
 
+    // Who the container's root is for us (0 until it is told): whose folders others cannot change.
+    void set_container_root(uid_t root) { container_root_ = root; }
+
     // Starts the first process ahead of need.
     Result<> warm_up();
 
@@ -68,6 +71,7 @@ class ExecReader {
     [[nodiscard]] bool try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const;
 
     std::chrono::milliseconds deadline_;
+    uid_t container_root_ = 0;
     std::vector<Expendable> idle_;
 };
 

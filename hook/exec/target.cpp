@@ -25,7 +25,7 @@ Result<UniqueFd> open_dirfd(const CallerView& view, int dirfd) {
 }  // namespace
 
 Result<WalkedPath> open_exec_target(const ExecCall& call, const std::string& path,
-                                    const CallerView& view) {
+                                    const CallerView& view, Trace trace) {
     if ((call.flags & ~kKnownFlags) != 0) {
         return Error{EINVAL, "execveat flags"};
     }
@@ -35,10 +35,10 @@ Result<WalkedPath> open_exec_target(const ExecCall& call, const std::string& pat
     const LastLink last =
         (call.flags & AT_SYMLINK_NOFOLLOW) != 0 ? LastLink::kRefuse : LastLink::kFollow;
     if (path.starts_with('/')) {
-        return walk_path(view, view.root.get(), path, last);
+        return walk_path(view, view.root.get(), path, last, trace);
     }
     if (call.dirfd == AT_FDCWD && !path.empty()) {
-        return walk_path(view, view.cwd.get(), path, last);
+        return walk_path(view, view.cwd.get(), path, last, trace);
     }
     auto base =
         call.dirfd == AT_FDCWD ? open_component(view.cwd.get(), ".") : open_dirfd(view, call.dirfd);
@@ -46,9 +46,17 @@ Result<WalkedPath> open_exec_target(const ExecCall& call, const std::string& pat
         return base.error();
     }
     if (path.empty()) {
-        return WalkedPath{std::move(*base), Jump::kYes};
+        return WalkedPath{std::move(*base), Jump::kYes, {}};
     }
-    return walk_path(view, base->get(), path, last);
+    return walk_path(view, base->get(), path, last, trace);
+}
+
+std::string exec_filename(const ExecCall& call, const std::string& path) {
+    if (call.dirfd == AT_FDCWD || path.starts_with('/')) {
+        return path;
+    }
+    const std::string name = "/dev/fd/" + std::to_string(call.dirfd);
+    return path.empty() ? name : name + "/" + path;
 }
 
 bool is_kernels_answer(const Error& error) {

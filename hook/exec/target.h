@@ -14,7 +14,11 @@
 namespace execseal {
 
 Result<WalkedPath> open_exec_target(const ExecCall& call, const std::string& path,
-                                    const CallerView& view);
+                                    const CallerView& view, Trace trace = Trace::kNo);
+
+// What the kernel calls the file that is executed: AT_EXECFN, and the script in an interpreter's
+// argv. That is the path itself but for one that starts at a descriptor (alloc_bprm(), fs/exec.c).
+std::string exec_filename(const ExecCall& call, const std::string& path);
 
 // Whether an Error of open_exec_target() is what the kernel would answer, and not one of ours (no
 // descriptors left, say).

@@ -7,7 +7,7 @@
 namespace execseal {
 namespace {
 
-enum class OptionKind { kEnds, kAlters, kNames, kHarmless };
+enum class OptionKind { kEnds, kAlters, kObjects, kDirectories, kSubfolders, kNames, kHarmless };
 enum class OptionValue { kNone, kOne };
 
 struct LoaderOption {
@@ -26,11 +26,11 @@ constexpr std::array<LoaderOption, 14> kLoaderOptions{{
     {"--list-tunables", OptionKind::kEnds, OptionValue::kNone},
     {"--list-diagnostics", OptionKind::kEnds, OptionValue::kNone},
     {"--inhibit-cache", OptionKind::kHarmless, OptionValue::kNone},
-    {"--library-path", OptionKind::kAlters, OptionValue::kOne},
+    {"--library-path", OptionKind::kDirectories, OptionValue::kOne},
     {"--inhibit-rpath", OptionKind::kAlters, OptionValue::kOne},
-    {"--audit", OptionKind::kAlters, OptionValue::kOne},
-    {"--preload", OptionKind::kAlters, OptionValue::kOne},
-    {"--glibc-hwcaps-prepend", OptionKind::kAlters, OptionValue::kOne},
+    {"--audit", OptionKind::kObjects, OptionValue::kOne},
+    {"--preload", OptionKind::kObjects, OptionValue::kOne},
+    {"--glibc-hwcaps-prepend", OptionKind::kSubfolders, OptionValue::kOne},
     {"--glibc-hwcaps-mask", OptionKind::kAlters, OptionValue::kOne},
     {"--argv0", OptionKind::kNames, OptionValue::kOne},
 }};
@@ -47,6 +47,33 @@ std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
+namespace {
+
+void append_parts(std::vector<std::string>& parts, const std::string& list,
+                  const char* separators) {
+    for (std::size_t at = 0; at <= list.size();) {
+        const std::size_t end = std::min(list.find_first_of(separators, at), list.size());
+        if (end > at) {
+            parts.push_back(list.substr(at, end - at));
+        }
+        at = end + 1;
+    }
+}
+
+void alter(LoaderCommand& command, OptionKind kind, const std::string& value) {
+    command.use = std::min(command.use, LoaderUse::kAltered);
+    if (kind == OptionKind::kObjects) {
+        append_parts(command.objects, value, ": ");
+    } else if (kind == OptionKind::kDirectories) {
+        append_parts(command.directories, value, ":;");
+    } else if (kind == OptionKind::kSubfolders && value.find('/') != std::string::npos) {
+        command.use = LoaderUse::kUnknown;
+        command.unknown = "--glibc-hwcaps-prepend " + value;
+    }
+}
+
+}  // namespace
+
 LoaderCommand parse_loader_command(const std::vector<std::string>& argv) {
     LoaderCommand command;
     command.use = LoaderUse::kPlain;
@@ -62,7 +89,8 @@ LoaderCommand parse_loader_command(const std::vector<std::string>& argv) {
         const std::size_t equals = argv[at].find('=');
         const LoaderOption* option = find_option(std::string_view(argv[at]).substr(0, equals));
         if (option == nullptr) {
-            command.use = LoaderUse::kAltered;
+            command.use = LoaderUse::kUnknown;
+            command.unknown = argv[at];
             return command;
         }
         std::string value;
@@ -75,10 +103,13 @@ LoaderCommand parse_loader_command(const std::vector<std::string>& argv) {
         }
         switch (option->kind) {
             case OptionKind::kEnds:
-                command.use = LoaderUse::kListing;
+                command.use = std::min(command.use, LoaderUse::kListing);
                 break;
             case OptionKind::kAlters:
-                command.use = std::min(command.use, LoaderUse::kAltered);
+            case OptionKind::kObjects:
+            case OptionKind::kDirectories:
+            case OptionKind::kSubfolders:
+                alter(command, option->kind, value);
                 break;
             case OptionKind::kNames:
                 argv0 = value;
@@ -88,11 +119,11 @@ LoaderCommand parse_loader_command(const std::vector<std::string>& argv) {
         }
     }
     if (at >= argv.size()) {
-        command.use = LoaderUse::kListing;
+        command.use = std::min(command.use, LoaderUse::kListing);
         return command;
     }
     if (is_ldd) {
-        command.use = LoaderUse::kListing;
+        command.use = std::min(command.use, LoaderUse::kListing);
     }
     command.program = argv[at];
     command.argv.assign(argv.begin() + static_cast<std::ptrdiff_t>(at), argv.end());

@@ -13,17 +13,21 @@ namespace execseal {
 
 // kListing: the loader maps the program but does not run it (--list, ldd), or runs nothing at all.
 // kAltered: options name other libraries (--preload, --audit, --library-path ...), so what runs is
-// more than the program. kPlain: the same as executing the program itself.
-enum class LoaderUse { kListing, kAltered, kPlain };
+// more than the program. kPlain: the same as executing the program itself. kUnknown: an option that
+// neither loader is known to have.
+enum class LoaderUse { kUnknown, kListing, kAltered, kPlain };
 
 struct LoaderCommand {
     LoaderUse use = LoaderUse::kListing;
-    std::string program;            // empty where none is named
-    std::vector<std::string> argv;  // what the program gets
+    std::string program;                   // empty where none is named
+    std::vector<std::string> argv;         // what the program gets
+    std::vector<std::string> objects;      // of --preload and --audit
+    std::vector<std::string> directories;  // of --library-path
+    std::string unknown;                   // what cannot be understood, for kUnknown
 };
 
 // Of glibc's rtld.c and musl's dynlink.c; both spell long options with two dashes, musl also takes
-// "--option=value". An option that neither knows is taken for kAltered without a program.
+// "--option=value".
 LoaderCommand parse_loader_command(const std::vector<std::string>& argv);
 
 struct Applet {

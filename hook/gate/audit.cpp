@@ -40,6 +40,13 @@ void add_facts(JsonLine& line, const ExecFacts& facts) {
         line.bytes_item(argument);
     }
     line.close_array();
+    if (!facts.views.front().names.empty()) {
+        line.open_array("names");
+        for (const auto& name : facts.views.front().names) {
+            line.bytes_item(name);
+        }
+        line.close_array();
+    }
     if (facts.views.size() > 1) {
         line.open_array("through");
         for (std::size_t i = 1; i < facts.views.size(); ++i) {

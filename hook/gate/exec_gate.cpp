@@ -73,6 +73,11 @@ void ExecGate::learn_root(Tid first) {
     judge_.learn_root(reader_.study(none, StudyScope::kRoot, std::nullopt));
 }
 
+void ExecGate::set_id_maps(IdMaps maps) {
+    reader_.set_container_root(maps.uid.outside(0).value_or(0));
+    judge_.set_id_maps(std::move(maps));
+}
+
 void ExecGate::on_notification(Session& session, const Notification& notification) {
     switch (kind_of_call(notification.arch, notification.nr)) {
         case NotifiedCall::kExec:

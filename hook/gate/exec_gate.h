@@ -84,7 +84,7 @@ class ExecGate {
     // Who the domain is; until it is known every freeze fails.
     void set_lister(TaskLister* lister) { lister_ = lister; }
     // What ids mean in the container; until it is known every exec is refused.
-    void set_id_maps(IdMaps maps) { judge_.set_id_maps(std::move(maps)); }
+    void set_id_maps(IdMaps maps);
 
     // Of any call; the other two are of those kinds.
     void on_notification(Session& session, const Notification& notification);

@@ -1,5 +1,7 @@
 #include "hook/gate/judge.h"
 
+#include <algorithm>
+
 #include "config/built_in_rules.h"
 #include "config/policy_rules.h"
 #include "config/quote.h"
@@ -19,8 +21,32 @@ const char* role_text(ViewRole role) {
             return "its multi-call binary";
         case ViewRole::kPossible:
             return "what it may run,";
+        case ViewRole::kElfInterpreter:
+            return "its PT_INTERP";
     }
     return "the program";
+}
+
+// What stands before or behind a name that is not simply that of a file in the container.
+std::string meaning_of(const ProgramView& view) {
+    if (view.exe.starts_with("other-mounts:")) {
+        return "; other-mounts: is a mount that the container did not start with, or a mount "
+               "namespace of the caller's own";
+    }
+    if (view.exe.starts_with("unreachable:")) {
+        return "; unreachable: is a file that is not below the container's root";
+    }
+    if (!view.loose_link.empty()) {
+        return "; the link " + quoted(view.loose_link) +
+               " can be changed before the program is opened again by its name";
+    }
+    return "";
+}
+
+// Whether the rule matches another name of the program than the one that events give it.
+bool rule_names(const CompiledRule& rule, const ProgramView& view) {
+    return !rule.exe.empty() && std::none_of(rule.exe.begin(), rule.exe.end(),
+                                             [&](const Glob& g) { return g.matches(view.exe); });
 }
 
 std::string reason_of(const CompiledRule& rule, std::size_t at, const ExecFacts& facts) {
@@ -31,8 +57,10 @@ std::string reason_of(const CompiledRule& rule, std::size_t at, const ExecFacts&
     }
     if (at > 0) {
         text += std::string(" (on ") + role_text(view.role) + " " + quoted(view.exe) + ")";
+    } else if (rule_names(rule, view)) {
+        text += " (a name of " + quoted(view.exe) + ")";
     }
-    return text;
+    return text + meaning_of(view);
 }
 
 Judgement softened(Judgement judgement, Mode mode) {
@@ -73,8 +101,8 @@ Judgement judge(const Policy& policy, const ExecFacts& facts) {
     }
     judgement.verdict = compiled.default_verdict;
     judgement.deny_errno = compiled.default_verdict == Verdict::kDeny ? compiled.default_errno : 0;
-    judgement.reason =
-        std::string("no rule matches, the default is ") + verdict_name(compiled.default_verdict);
+    judgement.reason = std::string("no rule matches, the default is ") +
+                       verdict_name(compiled.default_verdict) + meaning_of(facts.views.front());
     return judgement;
 }
 

@@ -1,11 +1,16 @@
 #include "hook/gate/verify.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <climits>
 #include <optional>
 #include <string_view>
 #include <tuple>
 
+#include "hook/exec/target.h"
 #include "hook/os/check.h"
 #include "hook/os/remote_memory.h"
 
@@ -13,6 +18,7 @@ namespace execseal {
 namespace {
 
 // What a task may have taken at most; more than that is not what was judged, whatever it is.
+constexpr std::size_t kMaxStat = 1U << 16U;
 constexpr std::size_t kMaxTaken = 2 * kMaxArgTotal;
 
 // One string off a block, with whether it had its NUL.
@@ -64,6 +70,30 @@ Verification failure(const Error& error) {
     return result;
 }
 
+// Up to its NUL; a mark where there is none, which no path of an exec has.
+std::string c_string(std::string_view bytes) {
+    const std::size_t end = bytes.find('\0');
+    return end == std::string_view::npos ? std::string(bytes) + "..."
+                                         : std::string(bytes.substr(0, end));
+}
+
+// Of the text of /proc/PID/stat, field 51: the path's string follows the environment's. The name in
+// field 2 may hold anything, so from the last parenthesis.
+std::optional<RemoteAddr> environment_end(std::string_view stat) {
+    constexpr int kEnvEnd = 51;
+    std::size_t at = stat.rfind(')');
+    for (int field = 2; field < kEnvEnd && at != std::string_view::npos; ++field) {
+        at = stat.find(' ', at + 1);
+    }
+    std::uint64_t value = 0;
+    if (at == std::string_view::npos ||
+        std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), value).ec != std::errc{} ||
+        value == 0) {
+        return std::nullopt;
+    }
+    return RemoteAddr{value};
+}
+
 }  // namespace
 
 const char* verify_outcome_name(VerifyOutcome outcome) {
@@ -85,7 +115,7 @@ ExpectedExec expected_exec(ExecStudy&& study) {
           study.program.outcome == ProgramOutcome::kFound &&
           study.program.executed < study.program.files.size());
     return {study.program.files[study.program.executed].id, std::move(study.program.final_argv),
-            std::move(study.snapshot.env)};
+            std::move(study.snapshot.env), exec_filename(study.snapshot.call, study.snapshot.path)};
 }
 
 Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken) {
@@ -102,6 +132,14 @@ Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken) {
     }
     if (judged.env.bytes != taken.env) {
         return difference("env", judged.env.bytes, taken.env);
+    }
+    if (judged.path != taken.path) {
+        Verification result;
+        result.outcome = VerifyOutcome::kDiffers;
+        result.field = "path";
+        result.judged = judged.path;
+        result.taken = taken.path;
+        return result;
     }
     Verification same;
     same.outcome = VerifyOutcome::kSame;
@@ -148,14 +186,32 @@ bool ExecVerifier::take_from_stack(Tgid stopped, const ExpectedExec& judged, Rem
         return false;
     }
     const std::size_t argv_size = judged.argv.bytes.size();
-    taken_.argv.resize(argv_size + judged.env.bytes.size());
+    const std::size_t env_size = judged.env.bytes.size();
+    taken_.argv.resize(argv_size + env_size + judged.path.size() + 1);
     const auto bytes = std::as_writable_bytes(std::span(taken_.argv));
     if (read_new_memory(stopped, *strings, bytes) != bytes.size()) {
         return false;
     }
-    taken_.env.assign(taken_.argv, argv_size);
+    taken_.path = c_string(std::string_view(taken_.argv).substr(argv_size + env_size));
+    taken_.env.assign(taken_.argv, argv_size, env_size);
     taken_.argv.resize(argv_size);
     return true;
+}
+
+Result<> ExecVerifier::take_path(Tgid stopped) {
+    const std::string file = "/proc/" + std::to_string(stopped.value) + "/stat";
+    auto text = read_text_at(AT_FDCWD, file, kMaxStat);
+    if (!text) {
+        return text.error();
+    }
+    const auto end = environment_end(*text);
+    if (!end) {
+        return make_error(file + ": expected env_end");
+    }
+    std::string bytes(PATH_MAX, '\0');
+    bytes.resize(read_new_memory(stopped, *end, std::as_writable_bytes(std::span(bytes))));
+    taken_.path = c_string(bytes);
+    return Ok{};
 }
 
 Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
@@ -178,6 +234,9 @@ Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
         if (const auto read = read_text_into(proc + file, expected, kMaxTaken, *text); !read) {
             return failure(read.error());
         }
+    }
+    if (const auto read = take_path(stopped); !read) {
+        return failure(read.error());
     }
     Verification result = compare_exec(judged, taken_);
     // A task killed meanwhile shows empty files; that is no race.

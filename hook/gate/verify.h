@@ -1,7 +1,7 @@
 // verify: is what the kernel took what was judged?
 //
 // Takes what is expected and a task stopped at PTRACE_EVENT_EXEC, whose new memory nobody shares
-// yet, gives the comparison of its argv, its environment and its executable, byte for byte. This is
+// yet, gives the comparison of its argv, environment, path and executable, byte for byte. This is
 // what makes the promise hold against every writer that no freeze stops. Anything but kSame must
 // end the task before its first instruction.
 #pragma once
@@ -23,6 +23,7 @@ struct ExpectedExec {
     FileId executable;
     StringBlock argv;
     StringBlock env;
+    std::string path = {};  // AT_EXECFN
 };
 
 // The study must be complete and its program found. Takes the strings out of it; its open files,
@@ -33,6 +34,7 @@ struct TakenExec {
     FileId executable;
     std::string argv;  // as /proc/PID/cmdline
     std::string env;
+    std::string path = {};
 };
 
 enum class VerifyOutcome { kUnreadable, kGone, kDiffers, kSame };
@@ -41,7 +43,7 @@ const char* verify_outcome_name(VerifyOutcome outcome);
 
 struct Verification {
     VerifyOutcome outcome = VerifyOutcome::kUnreadable;
-    std::string field;   // for kDiffers: "argv[3]", "env[0]", "exe"
+    std::string field;   // for kDiffers: "argv[3]", "env[0]", "path", "exe"
     std::string judged;  // that value, empty where there was none
     std::string taken;
     std::string reason;  // for kUnreadable and kGone
@@ -51,9 +53,9 @@ struct Verification {
 Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken);
 
 // How the kernel lays argv and environment out on a new stack: argc, their pointers, a NULL after
-// each list, and the strings, one after the other (kernel: create_elf_tables(), fs/binfmt_elf.c).
-// Where a program's stack begins like that with exactly these strings, they are what it gets.
-// So many words from the stack pointer on, before the strings.
+// each list, and the strings, one after the other, then the path (kernel: create_elf_tables(),
+// fs/binfmt_elf.c). Where a program's stack begins like that with exactly these strings, they are
+// what it gets. So many words from the stack pointer on, before the strings.
 std::size_t stack_words(const ExpectedExec& judged);
 // The address of the strings; nullopt when the words are not those of `judged`. Pure.
 std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
@@ -69,6 +71,9 @@ class ExecVerifier {
   private:
     // False: the words are not those of `judged`, so that nothing says where the strings are.
     bool take_from_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack);
+
+    // From behind the environment.
+    Result<> take_path(Tgid stopped);
 
     TakenExec taken_;
     std::vector<std::uint64_t> words_;

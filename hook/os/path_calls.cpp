@@ -165,6 +165,15 @@ Result<bool> is_procfs(int fd) {
     return found.f_type == PROC_SUPER_MAGIC;
 }
 
+Result<FolderKind> folder_kind(int fd) {
+    struct statfs found {};
+    if (::fstatfs(fd, &found) != 0) {
+        return Error{errno, "fstatfs"};
+    }
+    return FolderKind{found.f_type == PROC_SUPER_MAGIC, found.f_type == FUSE_SUPER_MAGIC,
+                      (found.f_flags & ST_RDONLY) != 0};
+}
+
 Result<bool> is_noexec_mount(int fd) {
     struct statvfs found {};
     if (::fstatvfs(fd, &found) != 0) {

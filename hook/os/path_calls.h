@@ -63,6 +63,12 @@ Result<bool> is_procfs(int fd);
 // False also where the file system does not answer statfs(2): the kernel, which asks nobody,
 // refuses the exec then.
 Result<bool> is_noexec_mount(int fd);
+struct FolderKind {
+    bool is_procfs = false;
+    bool is_fuse = false;
+    bool is_read_only = false;  // of its mount or file system
+};
+Result<FolderKind> folder_kind(int fd);
 
 // Text of the symbolic link that `fd` itself is.
 Result<std::string> link_text(int fd);

@@ -1,13 +1,16 @@
 // The resolver against real file systems, seen from outside a container's namespaces.
 #include "hook/exec/program.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <memory>
 
 #include "hook/exec/script.h"
@@ -25,6 +28,30 @@ constexpr int kMemfd = 50;
 constexpr int kScript = 51;
 constexpr int kBinDirectory = 52;
 constexpr int kDeleted = 53;
+
+// As little of a program as the kernel takes: it starts the interpreter at once.
+void write_elf_with_interpreter(const std::string& path, const std::string& interpreter) {
+    Elf64_Ehdr header{};
+    std::copy_n(ELFMAG, SELFMAG, header.e_ident);
+    header.e_ident[EI_CLASS] = ELFCLASS64;
+    header.e_ident[EI_DATA] = ELFDATA2LSB;
+    header.e_ident[EI_VERSION] = EV_CURRENT;
+    header.e_type = ET_EXEC;
+    header.e_machine = EM_X86_64;
+    header.e_version = EV_CURRENT;
+    header.e_phoff = sizeof header;
+    header.e_ehsize = sizeof header;
+    header.e_phentsize = sizeof(Elf64_Phdr);
+    header.e_phnum = 1;
+    Elf64_Phdr segment{};
+    segment.p_type = PT_INTERP;
+    segment.p_offset = sizeof header + sizeof segment;
+    segment.p_filesz = interpreter.size() + 1;
+    std::string text(reinterpret_cast<const char*>(&header), sizeof header);
+    text.append(reinterpret_cast<const char*>(&segment), sizeof segment);
+    text += interpreter + std::string(1, '\0');
+    write_file(path, text);
+}
 
 void populate(const std::string& root) {
     copy_program(EXECSEAL_TARGETS_DIR "/print_argv", root + "/bin/tool");
@@ -53,6 +80,23 @@ void populate(const std::string& root) {
         write_file(root + "/bin/d" + std::to_string(i), "#!/bin/d" + std::to_string(i - 1) + "\n");
     }
     copy_program(EXECSEAL_TARGETS_DIR "/print_argv", root + "/jail/bin/tool");
+    copy_program("/bin/true", root + "/usr/sbin/tool");
+    fs::create_symlink("usr/sbin", root + "/sbin");
+    fs::create_symlink("usr/bin", root + "/link");
+    fs::create_symlink("t", root + "/usr/bin/s");
+    fs::create_symlink("dynamic", root + "/usr/bin/t");
+    fs::create_symlink("/usr/bin/dynamic", root + "/tmp/loose");
+    copy_program("/bin/true", root + "/tmp/leased");
+    fs::create_symlink("script", root + "/bin/script-link");
+    fs::create_symlink("/bin/script", root + "/tmp/script-link");
+    fs::create_symlink("/tmp/script-link", root + "/bin/to-loose");
+    for (const std::string folder : {"/safe", "/home", "/home/sub"}) {
+        fs::create_directories(root + folder);
+        fs::create_symlink("/bin/script", root + folder + "/link");
+    }
+    (void)!::chown((root + "/home").c_str(), 1000, 1000);
+    (void)::chmod((root + "/tmp").c_str(), 01777);
+    write_elf_with_interpreter(root + "/tmp/calls-busybox", "/bin/busybox");
     write_file(root + "/closed/tool", "x");
     (void)::chmod((root + "/closed").c_str(), 0700);
 }
@@ -267,7 +311,7 @@ TEST_F(ProgramInRoot, JudgesALoaderByTheProgramItLoads) {
 TEST_F(ProgramInRoot, AFakeLoaderOrOtherLibrariesDoNotPassForTheProgram) {
     for (const auto& [path, argv] : std::vector<std::pair<std::string, Strings>>{
              {"/tmp/fake-loader", {"ld.so", "/usr/bin/dynamic"}},
-             {kGlibcLoader, {"ld.so", "--preload", "/tmp/x.so", "/usr/bin/dynamic"}},
+             {kGlibcLoader, {"ld.so", "--inhibit-rpath", "x", "/usr/bin/dynamic"}},
              {kGlibcLoader, {"ld.so", "--list", "/usr/bin/dynamic"}}}) {
         const Program program = resolve(path, argv);
         ASSERT_EQ(program.views.size(), 2U) << path;
@@ -275,9 +319,93 @@ TEST_F(ProgramInRoot, AFakeLoaderOrOtherLibrariesDoNotPassForTheProgram) {
         EXPECT_EQ(program.views[1].role, ViewRole::kPossible);
         EXPECT_EQ(program.views[1].exe, "/usr/bin/dynamic");
     }
-    EXPECT_EQ(resolve(kGlibcLoader, {"ld.so", "/bin/missing"}).views.size(), 1U);
+    const Program altered =
+        resolve(kGlibcLoader, {"ld.so", "--preload", "/bin/plain", "--library-path",
+                               "/bin:/usr/lib", "/usr/bin/dynamic"});
+    ASSERT_EQ(altered.views.size(), 5U) << altered.reason;
+    EXPECT_EQ(altered.views[1].exe, "/bin/plain");
+    EXPECT_EQ(altered.views[2].exe, "/bin/*");
+    EXPECT_EQ(altered.views[3].exe, "/usr/lib/*");
+    for (std::size_t i = 1; i < altered.views.size(); ++i) {
+        EXPECT_EQ(altered.views[i].role, ViewRole::kPossible);
+    }
     EXPECT_EQ(resolve(kGlibcLoader, {"ld.so"}).views.size(), 1U);
     EXPECT_EQ(resolve("/bin/tool", {"tool", "/usr/bin/dynamic"}).views.size(), 1U);
+}
+
+TEST_F(ProgramInRoot, ALoadersProgramThatCannotBeKnownIsUnresolved) {
+    Strings nested{"ld.so"};
+    for (int i = 0; i < 8; ++i) {
+        nested.emplace_back(kGlibcLoader);
+    }
+    nested.emplace_back("/usr/bin/dynamic");
+    for (const Strings& argv :
+         {Strings{"ld.so", "/bin/missing"}, Strings{"ld.so", "dynamic"}, Strings{"ld.so", "/bin"},
+          Strings{"ld.so", "--new-option", "/usr/bin/dynamic"},
+          Strings{"ld.so", "--preload", "/tmp/missing.so", "/usr/bin/dynamic"},
+          Strings{"ld.so", "--preload", "libc.so.6", "/usr/bin/dynamic"},
+          Strings{"ld.so", "--library-path", "/missing", "/usr/bin/dynamic"},
+          Strings{"ld.so", "--argv0", "x", "dynamic"}, Strings{"ld.so", "/tmp/loose"}, nested}) {
+        const Program program = resolve(kGlibcLoader, argv);
+        EXPECT_EQ(program.outcome, ProgramOutcome::kUnresolved) << argv[1];
+        EXPECT_NE(program.reason, "") << argv[1];
+    }
+    // A lease breaks the reader's open. Like everything here it comes after the control.
+    EXPECT_EQ(resolve(kGlibcLoader, {"ld.so", "/tmp/leased"}).outcome, ProgramOutcome::kFound);
+    (void)std::signal(SIGIO, SIG_IGN);  // which tells the holder of a lease
+    const UniqueFd leased(::open(root_->path("/tmp/leased").c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_EQ(::fcntl(leased.get(), F_SETLEASE, F_WRLCK), 0);
+    EXPECT_EQ(resolve(kGlibcLoader, {"ld.so", "/tmp/leased"}).outcome, ProgramOutcome::kUnresolved);
+}
+
+TEST_F(ProgramInRoot, EveryLinkOnTheWayIsAName) {
+    EXPECT_EQ(resolve("/bin/absolute-link").views[0].names, (Strings{"/bin/absolute-link"}));
+    const Program merged = resolve("/link/s");
+    ASSERT_EQ(merged.outcome, ProgramOutcome::kFound) << merged.reason;
+    EXPECT_EQ(merged.views[0].exe, "/usr/bin/dynamic");
+    EXPECT_EQ(merged.views[0].names, (Strings{"/link/s", "/usr/bin/s", "/usr/bin/t"}));
+    EXPECT_EQ(resolve("../link/s").views[0].names,
+              (Strings{"/link/s", "/usr/bin/s", "/usr/bin/t"}));
+    EXPECT_EQ(resolve("/usr/bin/dynamic").views[0].names, Strings{});
+    EXPECT_EQ(resolve("//usr/./bin//dynamic").views[0].names, Strings{});
+    EXPECT_EQ(resolve("", {"x"}, kMemfd, AT_EMPTY_PATH).views[0].names, Strings{"/payload"});
+    EXPECT_EQ(resolve("", {"x"}, kDeleted, AT_EMPTY_PATH).views[0].names, Strings{"/tmp/gone"});
+    // /sbin is a link of the root to /usr/sbin: what lies there has both names, however it is
+    // asked.
+    EXPECT_EQ(resolve("/usr/sbin/tool").views[0].names, Strings{"/sbin/tool"});
+}
+
+TEST_F(ProgramInRoot, ALinkThatOthersCanChangeIsLoose) {
+    for (const char* steady : {"/bin/script", "/bin/script-link", "/safe/link"}) {
+        const Program program = resolve(steady);
+        ASSERT_EQ(program.outcome, ProgramOutcome::kFound) << program.reason;
+        EXPECT_EQ(program.views[0].exe, "/bin/script");
+        EXPECT_EQ(program.views[0].loose_link, "") << steady;
+    }
+    for (const char* loose : {"/tmp/script-link", "/home/link", "/bin/to-loose", "/home/sub/link",
+                              "script-link", "/proc/1/root/bin/script"}) {
+        const Program program = resolve(loose);
+        ASSERT_EQ(program.outcome, ProgramOutcome::kFound) << program.reason;
+        EXPECT_EQ(program.views[0].exe, "/bin/script");
+        EXPECT_NE(program.views[0].loose_link, "") << loose;
+        EXPECT_TRUE(program.views[1].loose_link.empty());
+    }
+    EXPECT_EQ(resolve("", {"x"}, kScript, AT_EMPTY_PATH).views[0].loose_link, "");
+    EXPECT_EQ(resolve("/proc/self/fd/" + std::to_string(kScript)).views[0].loose_link, "");
+    // What the kernel opens itself is compared after the exec.
+    EXPECT_EQ(resolve("/tmp/loose").views[0].loose_link, "");
+}
+
+TEST_F(ProgramInRoot, AnElfInterpreterThatIsNoLoaderIsAProgram) {
+    const Program program = resolve("/tmp/calls-busybox", {"sh", "-c", "id"});
+    ASSERT_EQ(program.outcome, ProgramOutcome::kFound) << program.reason;
+    ASSERT_EQ(program.views.size(), 3U);
+    EXPECT_EQ(program.views[1].role, ViewRole::kElfInterpreter);
+    EXPECT_EQ(program.views[1].exe, "/bin/busybox");
+    EXPECT_EQ(program.views[2].role, ViewRole::kPossible);
+    EXPECT_EQ(program.views[2].exe, "/bin/sh");
+    // A real loader is none.
+    EXPECT_EQ(resolve("/usr/bin/dynamic").views.size(), 1U);
 }
 
 // Runs `inside` in a second process of the container, then resolves for it.
@@ -329,7 +457,10 @@ TEST_F(ProgramInRoot, WhereTheRootIsAProcfsSelfIsTheCaller) {
     const TinyRoot root(populate, [] { (void)!(::chroot("/proc") == 0 && ::chdir("/") == 0); });
     ASSERT_TRUE(root.ready());
     const Program program = resolve_of(root.tid(), "/self/exe", {"zero"});
-    EXPECT_EQ(program.outcome, ProgramOutcome::kFound) << program.reason;
+    // This program is found, but its loader is not, in that root.
+    EXPECT_EQ(program.outcome, ProgramOutcome::kRefused);
+    EXPECT_EQ(program.error, ENOENT);
+    EXPECT_TRUE(program.reason.starts_with("PT_INTERP /lib64/ld-linux")) << program.reason;
     EXPECT_EQ(resolve_of(root.tid(), "/self/missing", {"zero"}).error, ENOENT);
 }
 

@@ -245,6 +245,13 @@ TEST_F(Verified, ASwappedFileDiffers) {
     });
 }
 
+TEST_F(Verified, AnotherNameOfTheSameFileDiffers) {
+    std::filesystem::create_hard_link(directory_ + "/tool", directory_ + "/toox");
+    memory_.lay_out(directory_ + "/tool", {"zero"}, {"A=1"});
+    expect_differs("path", [&] { memory_.path()[directory_.size() + 4] = 'x'; });
+    expect_same(directory_ + "/toox", {"zero"}, {"A=1"});
+}
+
 TEST_F(Verified, ATaskThatEndedIsGone) {
     memory_.lay_out(directory_ + "/tool", {"zero"}, {});
     pid_t pid = 0;

@@ -73,6 +73,66 @@ TEST(Judge, AnAllowanceSeesTheProgramOnly) {
     EXPECT_EQ(verdict_of(*policy, exec_of("/bin/sh")), "allow sh");
 }
 
+TEST(Judge, AnAllowanceMustMatchAllThatMayRunInstead) {
+    const auto policy = policy_of(
+        R"([{"id": "lib", "verdict": "allow", "exe": "/usr/lib/**"},
+            {"id": "all", "verdict": "audit", "exe": ["/usr/lib/**", "/usr/bin/**"]}])",
+        "deny");
+    for (const ViewRole role : {ViewRole::kPossible, ViewRole::kElfInterpreter}) {
+        ExecFacts facts = exec_of("/usr/lib/ld.so", {"/tmp/x"});
+        EXPECT_EQ(verdict_of(*policy, facts), "allow lib");
+        facts.views.push_back({role, "/tmp/x", {"/tmp/x"}});
+        EXPECT_EQ(verdict_of(*policy, facts), "deny default");
+        facts.views[1].exe = "/usr/bin/x";
+        EXPECT_EQ(verdict_of(*policy, facts), "audit all");
+        facts.views.push_back({ViewRole::kPossible, "/tmp/y", {"/tmp/y"}});
+        EXPECT_EQ(verdict_of(*policy, facts), "deny default");
+    }
+}
+
+TEST(Judge, ADenialSeesEveryName) {
+    const auto policy = policy_of(R"([
+        {"id": "git", "verdict": "deny", "exe": "/usr/bin/git"},
+        {"id": "sh", "verdict": "kill", "exe": "**/sh"},
+        {"id": "not", "verdict": "deny", "uid": 7, "not": {"exe": "/usr/bin/*"}}])");
+    ExecFacts facts = exec_of("/usr/bin/dash");
+    EXPECT_EQ(verdict_of(*policy, facts), "allow default");
+    facts.views[0].names = {"/bin/sh"};
+    EXPECT_EQ(verdict_of(*policy, facts), "kill sh");
+    EXPECT_EQ(judge(*policy, facts).reason,
+              "rule sh: exe \"/bin/sh\" matches \"**/sh\" (a name of \"/usr/bin/dash\")");
+    facts = exec_of("other-mounts:/usr/bin/git");
+    facts.views[0].names = {"/usr/bin/git"};
+    EXPECT_EQ(verdict_of(*policy, facts), "deny git");
+    EXPECT_NE(judge(*policy, facts).reason.find("a mount that the container did not start with"),
+              std::string::npos);
+    // The name in a negation lets pass: only the one that is sure counts.
+    facts = exec_of("/tmp/x");
+    facts.views[0].names = {"/usr/bin/x"};
+    EXPECT_EQ(verdict_of(*policy, facts), "allow default");
+    facts.uid = 7;
+    EXPECT_EQ(verdict_of(*policy, facts), "deny not");
+}
+
+TEST(Judge, AnAllowanceSeesOnlyTheNameThatIsSure) {
+    const auto policy = policy_of(R"([
+        {"id": "sh", "verdict": "allow", "exe": "/bin/sh"},
+        {"id": "by-uid", "verdict": "audit", "uid": 7},
+        {"id": "script", "verdict": "allow", "exe": "/image/run"}])",
+                                  "deny");
+    ExecFacts facts = exec_of("/tmp/x");
+    facts.views[0].names = {"/bin/sh"};
+    EXPECT_EQ(verdict_of(*policy, facts), "deny default");
+    facts = exec_of("/image/run");
+    EXPECT_EQ(verdict_of(*policy, facts), "allow script");
+    facts.views[0].loose_link = "/tmp/l";
+    EXPECT_EQ(verdict_of(*policy, facts), "deny default");
+    EXPECT_NE(judge(*policy, facts).reason.find("the link \"/tmp/l\" can be changed"),
+              std::string::npos);
+    facts.uid = 7;
+    EXPECT_EQ(verdict_of(*policy, facts), "audit by-uid");
+}
+
 TEST(Judge, ConditionsOfARuleHoldOnOneAndTheSameView) {
     const auto policy = policy_of(
         R"([{"id": "r", "verdict": "deny", "exe": "/bin/sh", "argv": {"exact": ["a"]}}])");

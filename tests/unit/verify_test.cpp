@@ -49,6 +49,18 @@ TEST(VerifyComparison, SeesTheEnvironmentAndTheFile) {
     EXPECT_EQ(compare_exec(judged(), file).field, "exe");
 }
 
+TEST(VerifyComparison, SeesThePath) {
+    ExpectedExec named = judged();
+    named.path = "/bin/good";
+    TakenExec other = taken();
+    other.path = "/bin/evil";
+    EXPECT_EQ(compare_exec(named, other).field, "path");
+    EXPECT_EQ(compare_exec(named, other).judged, "/bin/good");
+    EXPECT_EQ(compare_exec(named, other).taken, "/bin/evil");
+    other.path = "/bin/good";
+    EXPECT_EQ(compare_exec(named, other).outcome, VerifyOutcome::kSame);
+}
+
 // argc, argv, NULL, environment, NULL, as judged() lies on a stack whose strings begin at 0x7000.
 constexpr std::array<std::uint64_t, 7> kWords{3, 0x7000, 0x7005, 0x7007, 0, 0x7008, 0};
 

@@ -31,7 +31,21 @@ TEST(LoaderCommand, OtherLibrariesMakeItMoreThanTheProgram) {
         EXPECT_EQ(parse_loader_command({"ld.so", std::string(option) + "=x", "/bin/ls"}).program,
                   "/bin/ls");
     }
-    EXPECT_EQ(parse_loader_command({"ld.so", "--from-the-future", "/bin/ls"}).use,
+    const auto altered = parse_loader_command(
+        {"ld.so", "--preload", "/a:/b /c", "--audit", "/d", "--library-path", "/l:/m", "/bin/ls"});
+    EXPECT_EQ(altered.objects, (Strings{"/a", "/b", "/c", "/d"}));
+    EXPECT_EQ(altered.directories, (Strings{"/l", "/m"}));
+}
+
+TEST(LoaderCommand, AnOptionThatNoLoaderIsKnownToHaveIsNotGuessedAt) {
+    const auto future = parse_loader_command({"ld.so", "--from-the-future", "/bin/ls"});
+    EXPECT_EQ(future.use, LoaderUse::kUnknown);
+    EXPECT_EQ(future.unknown, "--from-the-future");
+    EXPECT_EQ(parse_loader_command({"ld.so", "--list", "--new", "/bin/ls"}).use,
+              LoaderUse::kUnknown);
+    EXPECT_EQ(parse_loader_command({"ld.so", "--glibc-hwcaps-prepend", "../x", "/bin/ls"}).use,
+              LoaderUse::kUnknown);
+    EXPECT_EQ(parse_loader_command({"ld.so", "--glibc-hwcaps-prepend", "v2", "/bin/ls"}).use,
               LoaderUse::kAltered);
 }
 
