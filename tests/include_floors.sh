@@ -29,12 +29,13 @@ failed=0
 files=0
 while IFS=: read -r file line include; do
     files=$((files + 1))
-    from=$(dirname "$file")
+    from=${file%/*}
     to=${include#*\"}
-    to=$(dirname "${to%\"*}")
-    if [[ $to == . ]]; then
+    to=${to%\"*}
+    if [[ $to != */* ]]; then
         continue # generated
     fi
+    to=${to%/*}
     if [[ -z ${rank[$from]:-} || -z ${rank[$to]:-} ]]; then
         echo "$file:$line: $from or $to stands on no floor: name it in $0"
         failed=1
