@@ -32,7 +32,7 @@
 #include "hook/os/seccomp_notify.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
-#include "hook/tasks/pidns_listing.h"
+#include "hook/tasks/process_lister.h"
 #include "hook/tasks/tracer.h"
 #include "hook/tasks/vfork_parents.h"
 

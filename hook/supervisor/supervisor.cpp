@@ -15,7 +15,6 @@
 #include "hook/os/privileges.h"
 #include "hook/os/state_dir.h"
 #include "hook/tasks/freeze.h"
-#include "hook/tasks/pidns_listing.h"
 
 namespace execseal {
 namespace {
@@ -208,7 +207,7 @@ void Supervisor::on_notification(Session& session, const Notification& notificat
 }
 
 void Supervisor::learn_domain(Tid first) {
-    auto lister = open_domain(first, *procfs_);
+    auto lister = Domain::open(first, launch_.plan.container_id, *procfs_, *tasks_);
     if (!lister) {
         log_error("the PID namespace of container " + launch_.plan.container_id + ": " +
                   lister.error().text());

@@ -26,6 +26,7 @@
 #include "hook/os/unique_fd.h"
 #include "hook/supervisor/control.h"
 #include "hook/supervisor/listener.h"
+#include "hook/tasks/domain.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/task_table.h"
 #include "hook/tasks/tracer.h"
@@ -88,7 +89,7 @@ class Supervisor {
     std::unique_ptr<Tracer> tracer_;
     std::unique_ptr<ExitWatch> exits_;
     std::unique_ptr<TaskTable> tasks_;
-    std::unique_ptr<TaskLister> lister_;
+    std::unique_ptr<Domain> lister_;
     std::unique_ptr<ForkTracking> forks_;
     std::unique_ptr<ExecGate> gate_;
     std::unique_ptr<Listener> listener_;

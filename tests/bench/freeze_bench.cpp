@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "hook/tasks/freeze.h"
-#include "hook/tasks/pidns_listing.h"
+#include "hook/tasks/pidns_lister.h"
 #include "tests/kernel/forked_container.h"
 
 namespace execseal {

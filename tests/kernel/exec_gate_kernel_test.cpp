@@ -14,6 +14,7 @@
 #include <set>
 
 #include "hook/exec/notified_call.h"
+#include "hook/tasks/pidns_lister.h"
 #include "tests/kernel/fork_supervisor.h"
 
 namespace execseal {

@@ -16,7 +16,8 @@
 #include <map>
 #include <set>
 
-#include "hook/tasks/pidns_listing.h"
+#include "hook/tasks/domain.h"
+#include "hook/tasks/pidns_lister.h"
 #include "tests/kernel/fork_supervisor.h"
 
 namespace execseal {
@@ -700,12 +701,13 @@ TEST_F(FreezeKernel, ADomainOfOurOwnNamespaceIsItsCgroupWithAllBelowIt) {
     ASSERT_TRUE(cgroup.move_in(container.init().value));
     container.say('c');
     ASSERT_EQ(container.hear(), 't');
-    const auto domain = open_domain(container.init(), *procfs);
+    const auto domain = Domain::open(container.init(), "", *procfs, table);
     ASSERT_TRUE(domain.has_value()) << domain.error().text();
     EXPECT_EQ((*domain)->name().rfind("cgroup /", 0), 0U) << (*domain)->name();
     std::vector<ListedTask> tasks;
     ASSERT_TRUE((*domain)->list(tasks).has_value());
-    ASSERT_GE(tasks.size(), 17U);
+    EXPECT_EQ(tasks.size(), 5U) << "processes";
+    EXPECT_GE(all_of(**domain).size(), 17U) << "with their threads";
     // One of the workers goes to a group below.
     for (const ListedTask& task : tasks) {
         const auto status = procfs->status(task.tid).value();
@@ -731,6 +733,58 @@ TEST_F(FreezeKernel, ADomainOfOurOwnNamespaceIsItsCgroupWithAllBelowIt) {
             kill(task.tid.value, SIGKILL);
         }
     }
+}
+
+TEST_F(FreezeKernel, ADomainLeavesOutWhoIsInItsNamespaceAndNotInItsCgroup) {
+    const TestCgroup cgroup;
+    if (!cgroup.exists()) {
+        GTEST_SKIP() << "needs a writable cgroup hierarchy";
+    }
+    ForkedContainer container(NotifiedCalls::kNone, [this](const Inside& inside) {
+        (void)inside.hear();  // in its cgroup by now
+        return run_workers(page, inside, 0, 0, 3);
+    });
+    ASSERT_TRUE(cgroup.move_in(container.init().value, "/inner"));
+    container.say('c');
+    ASSERT_EQ(container.hear(), 't');
+    const auto first = Domain::open(container.init(), "", *procfs, table).value();
+    const auto processes_of = [&](Domain& domain) {
+        std::vector<Tgid> processes;
+        for (const ListedTask& task : all_of(domain)) {
+            processes.push_back(task.process);
+        }
+        return processes;
+    };
+    const std::vector<Tgid> all = processes_of(*first);
+    ASSERT_GE(all.size(), 4U);
+    EXPECT_FALSE(first->shares());
+    const Tgid other = all.back();
+    ASSERT_NE(other.value, container.init().value);
+    ASSERT_TRUE(cgroup.move_in(other.value));
+    const auto domain = Domain::open(container.init(), "", *procfs, table).value();
+    std::vector<Tgid> own = processes_of(*domain);
+    EXPECT_TRUE(domain->shares());
+    EXPECT_TRUE(domain->name().starts_with("cgroup /")) << domain->name();
+    EXPECT_EQ(own.size(), all.size() - 1);
+    EXPECT_EQ(std::count(own.begin(), own.end(), other), 0);
+
+    const FreezeReport report = freeze_all(*domain, container.init());
+    ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
+    EXPECT_EQ(tracer_of(other.value), 0);
+    EXPECT_NE(tracer_of(own.back().value), 0) << "the control";
+    freeze.thaw();
+    EXPECT_TRUE(drained());
+    // Who was born of its tasks is its own wherever it goes.
+    ASSERT_TRUE(table.add(other, TaskOrigin::kForkEvent, std::chrono::steady_clock::now()));
+    own = processes_of(*domain);
+    EXPECT_EQ(std::count(own.begin(), own.end(), other), 1);
+    EXPECT_FALSE(domain->shares());
+    // The one that knew it before asks again after a while.
+    table.remove(other);
+    EXPECT_TRUE(eventually([&] {
+        own = processes_of(*first);
+        return std::count(own.begin(), own.end(), other) == 0;
+    }));
 }
 
 }  // namespace

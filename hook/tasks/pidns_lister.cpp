@@ -1,6 +1,4 @@
-#include "hook/tasks/pidns_listing.h"
-
-#include <unistd.h>
+#include "hook/tasks/pidns_lister.h"
 
 namespace execseal {
 
@@ -83,66 +81,6 @@ std::optional<pid_t> PidnsLister::number_of(Tid tid) const {
 
 int PidnsLister::root() const {
     return way_ == ListingWay::kOwnProcfs ? space_.procfs() : proc_.get();
-}
-
-Result<std::unique_ptr<ProcessLister>> ProcessLister::open(Tgid process) {
-    Result<UniqueFd> proc = open_directory("/proc");
-    if (!proc) {
-        return proc.error();
-    }
-    return std::make_unique<ProcessLister>(process, std::move(proc).value());
-}
-
-std::string ProcessLister::name() const {
-    return "process " + std::to_string(process_.value);
-}
-
-Result<> ProcessLister::list_numbers(std::vector<pid_t>& numbers) {
-    numbers.push_back(process_.value);
-    return Ok{};
-}
-
-std::optional<ListedTask> ProcessLister::find(pid_t number) const {
-    return ListedTask{Tid{number}, process_, number};
-}
-
-Result<std::size_t> ProcessLister::count_threads(const ListedTask& leader) {
-    return execseal::count_threads(proc_.get(), leader.number);
-}
-
-Result<> ProcessLister::list_threads(const ListedTask& leader, std::vector<ListedTask>& tasks) {
-    threads_.clear();
-    const std::string path = std::to_string(leader.number) + "/task";
-    if (const Result<bool> listed = directory_.list(proc_.get(), path.c_str(), threads_); !listed) {
-        return listed.error();
-    }
-    for (const pid_t thread : threads_) {
-        tasks.push_back({Tid{thread}, process_, thread});
-    }
-    return Ok{};
-}
-
-Result<std::unique_ptr<TaskLister>> open_domain(Tid member, Procfs& procfs) {
-    const Result<std::optional<NamespaceId>> theirs = procfs.pid_namespace(member);
-    const Result<std::optional<NamespaceId>> ours = procfs.pid_namespace(Tid{::getpid()});
-    if (!theirs || !ours) {
-        return theirs ? ours.error() : theirs.error();
-    }
-    if (!*theirs || !*ours) {
-        return make_error("domain of task " + std::to_string(member.value) + ": the task is gone");
-    }
-    if (**theirs == **ours) {
-        Result<std::unique_ptr<CgroupLister>> cgroup = CgroupLister::open(member);
-        if (!cgroup) {
-            return cgroup.error();
-        }
-        return std::unique_ptr<TaskLister>(std::move(cgroup).value());
-    }
-    Result<std::unique_ptr<PidnsLister>> space = PidnsLister::open(member);
-    if (!space) {
-        return space.error();
-    }
-    return std::unique_ptr<TaskLister>(std::move(space).value());
 }
 
 }  // namespace execseal
