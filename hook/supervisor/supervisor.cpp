@@ -214,10 +214,10 @@ void Supervisor::learn_domain(Tid first) {
     } else {
         lister_ = std::move(*lister);
         gate_->set_lister(lister_.get());
-        if (lister_->is_cgroup()) {
-            log_warning("container " + launch_.plan.container_id +
-                        " shares the host's PID namespace: its tasks are those of " +
-                        lister_->name());
+        if (lister_->shares()) {
+            log_warning("container " + launch_.plan.container_id + " shares " +
+                        (lister_->is_cgroup() ? "the host's" : "another container's") +
+                        " PID namespace: its tasks are those of " + lister_->name());
             audit_->note("domain", ordered_json{{"domain", lister_->name()}});
         }
     }

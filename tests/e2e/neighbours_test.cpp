@@ -1,0 +1,98 @@
+// Two judged containers in one PID namespace, as shareProcessNamespace and `podman run
+// --pid=container:X` make them: each one's domain is its own tasks, so that neither refuses what
+// the other may execute.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/e2e/cri.h"
+#include "tests/e2e/image.h"
+#include "tests/e2e/podman.h"
+
+namespace execseal::e2e {
+namespace {
+
+// Says of each exec that was refused; one denied exec is the control that it is judged.
+const char* const kUntilKilled =
+    "/bin/wget never 2>/dev/null && echo wget; while /bin/true; do :; done; echo refused";
+const char* const kSomeTime =
+    "/bin/wget never 2>/dev/null && echo wget; i=0; "
+    "while [ $i -lt 200 ]; do /bin/true || echo refused; i=$((i+1)); done; echo done";
+
+Node node_with_busy_policy(const Scratch& scratch, Engine engine) {
+    Node node(scratch, engine);
+    node.policy("busy", {{"apiVersion", "execseal/v1"},
+                         {"name", "busy"},
+                         {"default", "allow"},
+                         {"protect", {{"freeze", "pidns"}}},
+                         {"rules",
+                          {{{"id", "never"},
+                            {"verdict", "deny"},
+                            {"exe", "/bin/wget"},
+                            {"argv", {{"contains", {"never"}}}}}}}})
+        .write();
+    return node;
+}
+
+class Neighbours : public testing::TestWithParam<Engine> {
+  protected:
+    // Of both containers: what was allowed ran, what was not did not, and every freeze held.
+    void expect_judged_without_refusals() {
+        const auto wgets = node_.events_of("/bin/wget", 2);
+        ASSERT_EQ(wgets.size(), 2U);
+        EXPECT_NE(wgets[0]["container"]["id"], wgets[1]["container"]["id"]);
+        EXPECT_EQ(wgets[0]["outcome"], "refused") << "the control";
+        EXPECT_EQ(wgets[1]["outcome"], "refused") << "the control";
+        int executed = 0;
+        for (const auto& event : node_.events_of("/bin/true", 200)) {
+            EXPECT_TRUE(event["outcome"] == "executed" || event["outcome"] == "gone") << event;
+            EXPECT_EQ(event.dump().find("failed: "), std::string::npos) << event;
+            executed += event["outcome"] == "executed" ? 1 : 0;
+        }
+        EXPECT_GT(executed, 200) << "of both";
+        const auto events = node_.events();
+        EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const auto& event) {
+            return event["event"] == "domain" &&
+                   std::string(event["domain"]).starts_with("cgroup /");
+        }));
+    }
+
+    Scratch scratch_;
+    Node node_{node_with_busy_policy(scratch_, GetParam())};
+};
+
+TEST_P(Neighbours, OfAPodmanNamespaceExecuteWhatTheyMay) {
+    const Podman podman(scratch_, node_, GetParam(), PodmanEntry::kRuntime);
+    const std::vector<std::string> busy{"--annotation", "io.execseal.policy=busy"};
+    ASSERT_EQ(podman
+                  .call({"run", "--detach", "--name", "first", busy[0], busy[1], kBusyboxImage,
+                         "/bin/sh", "-c", kUntilKilled})
+                  .exit_code,
+              0);
+    const Outcome second =
+        podman.run({"--pid", "container:first", busy[0], busy[1]}, {"/bin/sh", "-c", kSomeTime});
+    EXPECT_EQ(second.out, "done\n") << second.text();
+    EXPECT_EQ(podman.call({"logs", "first"}).out, "");
+    expect_judged_without_refusals();
+    EXPECT_EQ(podman.call({"rm", "--force", "--time", "0", "first"}).exit_code, 0);
+    EXPECT_TRUE(node_.nothing_left());
+}
+
+TEST_P(Neighbours, OfAPodsNamespaceExecuteWhatTheyMay) {
+    const Containerd containerd(scratch_, node_, GetParam());
+    // A pod's containers share its PID namespace where nothing else is asked for (the CRI's
+    // NamespaceMode POD is 0).
+    CriPod pod(scratch_, containerd, "pod", {.annotations = {{"io.execseal.policy", "busy"}}});
+    ASSERT_EQ(pod.start("first", {.command = {"/bin/sh", "-c", kUntilKilled}}).exit_code, 0);
+    ASSERT_EQ(pod.start("second", {.command = {"/bin/sh", "-c", kSomeTime}}).exit_code, 0);
+    EXPECT_EQ(pod.exit_code("second"), 0);
+    EXPECT_EQ(pod.log("second"), "done\n");
+    EXPECT_EQ(pod.log("first"), "");
+    expect_judged_without_refusals();
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, Neighbours, testing::Values(Engine::kRunc, Engine::kCrun),
+                         [](const auto& row) { return std::string(engine_name(row.param)); });
+
+}  // namespace
+}  // namespace execseal::e2e
