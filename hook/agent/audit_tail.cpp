@@ -30,9 +30,11 @@ Result<> AuditTail::read(const std::function<void(std::string_view line)>& on_li
         if (bytes->empty()) {
             return Ok{};
         }
-        rest_ += *bytes;
         std::size_t from = 0;
-        for (auto end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n', from)) {
+        const std::size_t searched = rest_.size();  // it has no newline
+        rest_ += *bytes;
+        for (auto end = rest_.find('\n', searched); end != std::string::npos;
+             end = rest_.find('\n', from)) {
             on_line(std::string_view(rest_).substr(from, end - from));
             from = end + 1;
         }

@@ -11,28 +11,23 @@
 namespace execseal {
 namespace {
 
-// A line of a whole exec: argv and environment are at most 6 MiB, and hex doubles them.
-constexpr std::size_t kLongestLine = std::size_t{32} << 20U;
-
 class EventPrinter {
   public:
     EventPrinter(const EventsOptions& options, EventFilter filter)
         : options_(options), filter_(std::move(filter)) {}
 
-    // Bytes as they are in the file; whole lines are shown, the rest is kept for later.
+    // Bytes as they are in the file; whole lines are shown, the rest is kept for later. No line is
+    // too long: an exec must not hide behind its own size.
     void take(const std::string& bytes) {
-        pending_ += bytes;
         std::size_t start = 0;
-        for (auto end = pending_.find('\n'); end != std::string::npos;
+        const std::size_t searched = pending_.size();  // it has no newline
+        pending_ += bytes;
+        for (auto end = pending_.find('\n', searched); end != std::string::npos;
              end = pending_.find('\n', start)) {
             take_line(std::string_view(pending_).substr(start, end - start));
             start = end + 1;
         }
         pending_.erase(0, start);
-        if (pending_.size() > kLongestLine) {
-            pending_.clear();
-            ++foreign_;
-        }
     }
 
     // What was there has been read: from here on nothing is held back.

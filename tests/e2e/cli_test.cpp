@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tests/e2e/agents.h"
 #include "tests/e2e/bundle.h"
@@ -155,6 +156,23 @@ TEST_F(Cli, EventsFollowShowsWhatHappensAcrossRotation) {
     EXPECT_TRUE(eventually([&] { return lines() == 2; })) << follow.out() << follow.err();
     follow.signal(SIGTERM);
     EXPECT_EQ(follow.wait().exit_code, 128 + SIGTERM);
+}
+
+// An event must not hide behind its own size: 5.9 MB of \x01 are 36 MB of JSON.
+TEST_F(Cli, EventsShowALineHoweverLongItIs) {
+    const auto audit = scratch_.path() / "long.jsonl";
+    const auto line = [](const std::string& exe, const std::string& argument) {
+        return R"({"time":"2026-01-31T12:00:00.000001Z","event":"exec","container":{"id":"a","name":""},)"
+               R"("policy":"p","exe":")" +
+               exe + R"(","argv":["x",")" + argument +
+               R"("],"via":"child","verdict":"allow","rule":"r","outcome":"executed"})" + "\n";
+    };
+    constexpr std::size_t kLong = std::size_t{40} << 20U;
+    std::ofstream(audit) << line("/bin/large", std::string(kLong, 'a')) << line("/bin/small", "b");
+    const Outcome shown = cli({"events", "--file", audit.string()});
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_NE(shown.out.find("/bin/large"), std::string::npos) << shown.text();
+    EXPECT_NE(shown.out.find("/bin/small"), std::string::npos) << "the control";
 }
 
 TEST_F(Cli, EventsSayWhatIsWrongWithTheFile) {
