@@ -160,8 +160,11 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 std::string read_file(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    // An iterator over the file would throw where read(2) fails, as for a process that has ended.
+    const std::ifstream file(path, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
 }
 
 void write_file(const fs::path& path, const std::string& text) {

@@ -71,6 +71,7 @@ Outcome run(const Command& command, const std::filesystem::path& scratch,
 // Without their ends.
 std::vector<std::string> lines_of(const std::string& text);
 
+// What could be read: nothing of a file that is not there, or of a process that has ended.
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, const std::string& text);
 

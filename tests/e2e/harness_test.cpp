@@ -44,6 +44,12 @@ TEST_P(Harness, CreatesStartsExecsKillsAndDeletes) {
     EXPECT_EQ(container.status(), "");
 }
 
+// As /proc/PID/environ of a process that ends just now (ESRCH): open(2) works, read(2) does not.
+TEST(HarnessFiles, OneThatOpensAndCannotBeReadIsEmpty) {
+    EXPECT_EQ(read_file("/proc/self/mem"), "");
+    EXPECT_NE(read_file("/proc/self/comm"), "");
+}
+
 TEST_P(Harness, AContainerThatHangsIsShownAndKilled) {
     bundle_.args({"/bin/sleep", "1000"}).write();
     Container container(runtime_, bundle_, scratch_);
