@@ -4,7 +4,7 @@
 build_packages=(
     g++ cmake ninja-build pkg-config ccache
     libseccomp-dev nlohmann-json3-dev libcap-dev libboost-log-dev
-    libre2-dev nettle-dev libcli11-dev
+    libre2-dev nettle-dev libcli11-dev libtomlplusplus-dev
 )
 runtime_packages=(runc crun busybox-static jq)
 # What the test suite adds: GoogleTest, 32-bit targets, io_uring and AIO for the attacks, JSON schema, the other entry points' programs.
@@ -15,6 +15,18 @@ test_packages=(
     golang-go mmdebstrap python3-yaml python3-jsonschema
     git perl nodejs postgresql-15 postgresql-plperl-15 bash-static sash posh
 )
+
+# as_root SCRIPT ARGS...: becomes root by sudo, where there is one, and starts SCRIPT anew; root itself goes on.
+as_root() {
+    if ((EUID == 0)); then
+        return
+    fi
+    if command -v sudo >/dev/null; then
+        exec sudo -- "$@"
+    fi
+    echo "$1: needs root, and there is no sudo here: run it as root" >&2
+    exit 1
+}
 
 # install_packages NAME...: installs those that are missing; says nothing when none is.
 install_packages() {
@@ -28,7 +40,7 @@ install_packages() {
         return
     fi
     if ((EUID != 0)); then
-        echo "$0: run as root (sudo $0), these packages are missing: ${missing[*]}" >&2
+        echo "$0: run it as root, these packages are missing: ${missing[*]}" >&2
         exit 1
     fi
     echo "installing ${missing[*]}"

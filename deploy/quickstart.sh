@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The main job in one command: builds execseal and runs a real container under runc with a policy.
 #
-#   sudo deploy/quickstart.sh                                   the tour: allowed, denied and raced execs, with their events
-#   sudo deploy/quickstart.sh --policy FILE [--rootfs DIR] -- COMMAND ARGS...
-#                                                               your command under your policy; its exit code is passed on
+#   deploy/quickstart.sh                                   the tour: allowed, denied and raced execs, with their events
+#   deploy/quickstart.sh --policy FILE [--rootfs DIR] -- COMMAND ARGS...
+#                                                          your command under your policy; its exit code is passed on
+# Needs root, and takes sudo itself where it exists.
 # Everything it makes is in one temporary directory, removed at the end; nothing is installed but Debian packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,7 +12,7 @@ repository=$PWD
 # shellcheck source=deploy/packages.sh
 source deploy/packages.sh
 
-usage="usage: sudo deploy/quickstart.sh [--policy FILE [--rootfs DIR] -- COMMAND ARGS...]"
+usage="usage: deploy/quickstart.sh [--policy FILE [--rootfs DIR] -- COMMAND ARGS...]"
 
 # wrong PROBLEM
 wrong() {
@@ -19,6 +20,7 @@ wrong() {
     exit 2
 }
 
+arguments=("$@")
 policy="" rootfs="" command=()
 while (($#)); do
     case $1 in
@@ -47,10 +49,7 @@ if [[ -n $policy || -n $rootfs || ${#command[@]} -gt 0 ]]; then
     policy=$(realpath "$policy")
     [[ -z $rootfs ]] || rootfs=$(realpath "$rootfs")
 fi
-if ((EUID != 0)); then
-    echo "deploy/quickstart.sh: a container under runc and its supervisor need root: sudo deploy/quickstart.sh" >&2
-    exit 1
-fi
+as_root "$repository/deploy/quickstart.sh" "${arguments[@]}"
 
 install_packages "${build_packages[@]}" "${runtime_packages[@]}"
 echo "building (release)"

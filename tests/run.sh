@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds, and runs all of them: sudo tests/run.sh [CTEST-ARGUMENTS]
+# Installs what the tests need, builds, and runs all of them: tests/run.sh [CTEST-ARGUMENTS]
+# Needs root, and takes sudo itself where it exists.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=deploy/packages.sh
 source deploy/packages.sh
 
-if ((EUID != 0)); then
-    echo "tests/run.sh: the kernel and e2e tests need root: sudo tests/run.sh" >&2
-    exit 1
-fi
+as_root "$PWD/tests/run.sh" "$@"
 install_packages "${build_packages[@]}" "${runtime_packages[@]}" "${test_packages[@]}"
 tests/crictl.sh build/tools
 cmake --preset dev >/dev/null

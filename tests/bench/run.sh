@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the benchmarks need, builds a release, and measures:
-#   sudo tests/bench/run.sh [--rounds N] [--only GROUP,...] [--json FILE] [--plot FILE]
+#   tests/bench/run.sh [--rounds N] [--only GROUP,...] [--json FILE] [--plot FILE]
 # First what a container pays (cost_bench), then a freeze beside the bare ptrace loop, then one decision and one event.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=deploy/packages.sh
 source deploy/packages.sh
 
-if ((EUID != 0)); then
-    echo "tests/bench/run.sh: containers need root: sudo tests/bench/run.sh" >&2
-    exit 1
-fi
+as_root "$PWD/tests/bench/run.sh" "$@"
 install_packages "${build_packages[@]}" "${runtime_packages[@]}" "${test_packages[@]}" make
 cmake --preset bench >/dev/null
 cmake --build --preset bench -- --quiet
