@@ -42,6 +42,8 @@ std::string bytes_from_json(const nlohmann::ordered_json& value);
 
 // An event in the table of `execseal events`: as many cells as there are titles.
 Cells event_titles();
+// [NAMESPACE/POD/]NAME, else the beginning of the id: what EventFilter takes for a container.
+std::string container_text(const Event& event);
 Cells event_cells(const Event& event);
 
 }  // namespace execseal

@@ -50,8 +50,12 @@ bool any_of(const std::vector<std::string>& wanted, std::string_view value) {
 }
 
 bool is_container(const std::string& wanted, const Event& event) {
-    return wanted == event.container_name || (!wanted.empty() && wanted == event.pod) ||
-           (!wanted.empty() && event.container_id.starts_with(wanted));
+    if (wanted.empty()) {
+        return false;
+    }
+    const bool in_pod = !event.pod.empty() && wanted == event.pod + "/" + event.container_name;
+    return wanted == event.container_name || wanted == event.pod || in_pod ||
+           event.container_id.starts_with(wanted) || wanted == container_text(event);
 }
 
 }  // namespace

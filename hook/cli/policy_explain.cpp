@@ -1,6 +1,7 @@
 #include "hook/cli/policy_explain.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "config/condition_facts.h"
@@ -91,8 +92,18 @@ void print_json(const ExecFacts& facts, const std::vector<Explanation>& explanat
 }  // namespace
 
 std::string policy_path(const std::string& word, const Settings& settings) {
-    const bool file = word.find('/') != std::string::npos || word.ends_with(".json");
-    return file ? word : policy_file(word, settings);
+    constexpr std::string_view kSuffix = ".json";
+    if (word.find('/') != std::string::npos) {
+        return word;
+    }
+    if (!word.ends_with(kSuffix)) {
+        return policy_file(word, settings);
+    }
+    std::error_code code;
+    const std::string in_node = settings.policies_dir + "/" + word;
+    const bool only_there =
+        !std::filesystem::exists(word, code) && std::filesystem::exists(in_node, code);
+    return only_there ? in_node : word;
 }
 
 Result<int> run_policy_explain(const ExplainOptions& options) {

@@ -52,11 +52,31 @@ TEST(EventFilter, EachFieldLetsItsOwnValuesPass) {
     EXPECT_FALSE(shows({.containers = {"web"}, .verdicts = {"allow"}}));
 }
 
+TEST(EventFilter, WhatStandsInTheContainerColumnFindsItsEvents) {
+    const std::string id(64, 'a');
+    for (const std::string container :
+         {R"({"id":"4f3c1d2e","name":"web"})",
+          R"({"id":"4f3c1d2e","name":"front","pod":"shop/front-0"})",
+          R"({"id":"4f3c1d2e","name":"a b"})", R"({"id":"4f3c1d2e","pod":"shop/front-0"})",
+          R"({"id":"execseal-1"})"}) {
+        std::string line = kDenied;
+        line.replace(line.find(R"({"id":"4f)"), 30, container);
+        const std::string shown = event_cells(event_of(line)).at(1);
+        EXPECT_TRUE(shows({.containers = {shown}}, line)) << shown;
+    }
+    std::string line = kDenied;
+    line.replace(line.find(R"({"id":"4f)"), 30, R"({"id":")" + id + R"("})");
+    EXPECT_TRUE(shows({.containers = {event_cells(event_of(line)).at(1)}}, line));
+}
+
 TEST(EventFilter, APodIsNamedWithItsNamespace) {
     std::string line = kDenied;
     line.replace(line.find(R"("name":"web")"), 12, R"("name":"web","pod":"shop/front-0")");
     EXPECT_TRUE(shows({.containers = {"shop/front-0"}}, line));
     EXPECT_FALSE(shows({.containers = {"shop/front-1"}}, line));
+    EXPECT_TRUE(shows({.containers = {"shop/front-0/web"}}, line));
+    EXPECT_FALSE(shows({.containers = {"shop/front-0/we"}}, line));
+    EXPECT_FALSE(shows({.containers = {"shop/front-0/"}}, line));
     EXPECT_FALSE(shows({.containers = {""}}));
     EXPECT_EQ(event_cells(event_of(line))[1], "shop/front-0/web");
     EXPECT_EQ(event_cells(event_of(kDenied))[1], "web");
