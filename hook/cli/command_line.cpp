@@ -82,8 +82,8 @@ PATH, symlinks, scripts with their interpreters, ld.so, busybox applets. The env
 Exit codes: 0 it would run; 1 it would be refused, or failure; 2 wrong usage.)";
 
 constexpr const char* kDoctorFooter = R"(Examples:
-  sudo execseal doctor
-  sudo execseal doctor --format json | jq -r '.[] | select(.health == "fail") | .advice'
+  execseal doctor
+  execseal doctor --format json | jq -r '.[] | select(.health == "fail") | .advice'
 
 Kernel features are found by trying them on a process of its own. A line is ok, warn (works, with
 less) or fail (containers with a policy do not start, or are not protected), with what to do.
@@ -107,7 +107,8 @@ constexpr const char* kUninstallExamples = R"(Examples:
 constexpr const char* kInstallFooter =
     R"(containerd   runtime execseal of the CRI plugin: a marked block in /etc/containerd/config.toml
 crio         /etc/crio/crio.conf.d/99-execseal.conf
-podman       runtime execseal in containers.conf.d, and the hook in oci/hooks.d
+podman       /etc/containers/containers.conf.d/50-execseal.conf: the runtime execseal, and
+             the folder of the hook, /etc/execseal/hooks.d, beside those that podman reads without it
 docker       runtime execseal in /etc/docker/daemon.json
 systemd      the node agent's units, for profiles with a fixed listenerPath
 A file of another program is first copied to FILE.before-execseal. Nothing is restarted.

@@ -93,7 +93,7 @@ void examine_kernel(Findings& findings) {
     findings.push_back(found_ok("kernel", release()));
     if (::geteuid() != 0) {
         findings.push_back(found_warn("rights", "not root: what follows may fail for that alone",
-                                      "sudo execseal doctor"));
+                                      "run execseal doctor as root"));
     }
     examine_notification(findings);
     examine_ptrace(findings);

@@ -7,6 +7,7 @@
 #include "config/policy.h"
 #include "config/real_runtime.h"
 #include "execseal_version.h"
+#include "hook/cli/podman_hooks.h"
 #include "hook/cli/policy_check.h"
 #include "hook/os/captured_run.h"
 #include "hook/os/executable.h"
@@ -64,8 +65,28 @@ bool is_hook_of_ours(const ordered_json& json) {
     return json.is_object() && json.dump().find("execseal") != std::string::npos;
 }
 
-void examine_hook_file(const std::filesystem::path& file, const std::string& root,
-                       const Settings& settings, Findings& findings) {
+// Where buildah and CRI-O look as well.
+bool breaks_others(const ordered_json& json, const std::string& folder) {
+    const auto stages = json.find("stages");
+    return folder != kExecsealHooksDir && stages != json.end() && stages->is_array() &&
+           std::find(stages->begin(), stages->end(), "precreate") != stages->end();
+}
+
+void examine_hooks_dir(const std::string& root, Findings& findings) {
+    const auto dirs = podman_hooks_dirs(root);
+    if (!dirs) {
+        findings.push_back(found_fail("podman hook", dirs.error().text(), "put it right"));
+    } else if (!dirs->ours) {
+        findings.push_back(
+            found_fail("podman hook",
+                       std::string("no containers.conf names ") + kExecsealHooksDir +
+                           " in /engine/hooks_dir: podman runs containers without their policy",
+                       "execseal install --podman"));
+    }
+}
+
+void examine_hook_file(const std::filesystem::path& file, const std::string& folder,
+                       const std::string& root, const Settings& settings, Findings& findings) {
     const auto text = read_file(file, kLargest);
     const auto json = ordered_json::parse(text ? text.value() : "", nullptr, false);
     if (!is_hook_of_ours(json)) {
@@ -75,6 +96,16 @@ void examine_hook_file(const std::filesystem::path& file, const std::string& roo
     const std::string path = json.contains(pointer) && json[pointer].is_string()
                                  ? json[pointer].get<std::string>()
                                  : std::string();
+    if (breaks_others(json, folder)) {
+        findings.push_back(found_fail(
+            "podman hook",
+            file.string() + ": left over: podman build and CRI-O fail at its stage \"precreate\"",
+            "execseal install --podman puts it into a folder of its own; or remove the file"));
+        return;
+    }
+    if (folder == kExecsealHooksDir) {
+        examine_hooks_dir(root, findings);
+    }
     if (is_executable(root + path)) {
         findings.push_back(found_ok("podman hook", file.string() + ": " + path));
         if (settings.default_policy) {
@@ -203,11 +234,11 @@ void examine_policies(const Settings& settings, Findings& findings) {
 
 void examine_hooks(const std::string& root, const Settings& settings, Findings& findings) {
     for (const char* directory :
-         {"/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"}) {
+         {kDefaultHooksDir, "/etc/containers/oci/hooks.d", kExecsealHooksDir}) {
         std::error_code code;
         for (const auto& entry : std::filesystem::directory_iterator(root + directory, code)) {
             if (entry.path().extension() == ".json") {
-                examine_hook_file(entry.path(), root, settings, findings);
+                examine_hook_file(entry.path(), directory, root, settings, findings);
             }
         }
     }

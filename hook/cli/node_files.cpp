@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "hook/cli/podman_hooks.h"
 #include "hook/cli/text_edit.h"
 #include "hook/os/executable.h"
 #include "hook/os/file_read.h"
@@ -16,6 +17,11 @@ namespace {
 constexpr std::size_t kLargest = std::size_t{4} << 20U;
 
 constexpr const char* kContainerdConfig = "/etc/containerd/config.toml";
+// What stands in podman/50-execseal.conf, for a node without a list of its own.
+constexpr const char* kHooksListOfTheText =
+    R"(["/usr/share/containers/oci/hooks.d", "/etc/execseal/hooks.d"])";
+// Where execseal 0.1 put podman's hook: buildah fails each RUN for it.
+constexpr const char* kFormerHook = "/usr/share/containers/oci/hooks.d/80-execseal.json";
 constexpr const char* kDockerConfig = "/etc/docker/daemon.json";
 
 Result<std::optional<std::string>> read_if_there(const std::string& path) {
@@ -79,14 +85,25 @@ Result<std::vector<DropIn>> drop_ins_of(NodeProgram program, const NodePlace& pl
             return std::vector<DropIn>{
                 {"crio/99-execseal.conf", "/etc/crio/crio.conf.d/99-execseal.conf"}};
         case NodeProgram::kPodman:
-            // podman only reads this folder by default, whatever its manual says of /etc.
             return std::vector<DropIn>{
-                {"podman/50-execseal.conf", "/etc/containers/containers.conf.d/50-execseal.conf"},
-                {"podman/80-execseal.json", "/usr/share/containers/oci/hooks.d/80-execseal.json"}};
+                {"podman/50-execseal.conf", kPodmanDropIn},
+                {"podman/80-execseal.json", std::string(kExecsealHooksDir) + "/80-execseal.json"}};
         case NodeProgram::kSystemd:
             return units_of(place);
     }
     return std::vector<DropIn>{};
+}
+
+Result<std::string> drop_in_text(const NodePlace& place, const DropIn& drop_in) {
+    auto text = our_text(place, drop_in.source);
+    if (text && drop_in.target == kPodmanDropIn) {
+        const auto list = podman_hooks_list(place.root);
+        if (!list) {
+            return list.error();
+        }
+        replace_all(*text, kHooksListOfTheText, *list);
+    }
+    return text;
 }
 
 // What a file is to become; takes what it is, nullopt where there is none.
@@ -179,8 +196,19 @@ Result<FileEdit> drop_in_edit(const DropIn& drop_in, const NodePlace& place,
         if (direction == InstallDirection::kUninstall) {
             return Text();
         }
-        auto text = our_text(place, drop_in.source);
+        auto text = drop_in_text(place, drop_in);
         return text ? Result<Text>(std::move(*text)) : text.error();
+    });
+    if (edit) {
+        edit->whole = true;
+    }
+    return edit;
+}
+
+// Goes whichever way; a file of that name that is not ours stays.
+Result<FileEdit> former_hook_edit(const NodePlace& place) {
+    auto edit = edit_of(place.root + kFormerHook, [](const Text& was) -> Result<Text> {
+        return was && was->find("execseal") != std::string::npos ? Text() : was;
     });
     if (edit) {
         edit->whole = true;
@@ -238,6 +266,9 @@ Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& pla
         }
         for (const DropIn& drop_in : *drop_ins) {
             made.push_back(drop_in_edit(drop_in, place, direction));
+        }
+        if (program == NodeProgram::kPodman) {
+            made.push_back(former_hook_edit(place));
         }
     }
     std::vector<FileEdit> edits;

@@ -188,8 +188,8 @@ TEST_F(Install, SystemdGetsTheAgentsUnitsWithThisPrefixesHook) {
 
 TEST_F(Install, PodmanKnowsTheRuntimeByName) {
     ASSERT_EQ(cli({"install", "--podman"}).exit_code, 0);
-    const auto hook = ordered_json::parse(
-        read_file(in_root("/usr/share/containers/oci/hooks.d/80-execseal.json")));
+    const auto hook =
+        ordered_json::parse(read_file(in_root("/etc/execseal/hooks.d/80-execseal.json")));
     EXPECT_EQ(hook["hook"]["path"], (prefix_ / "libexec/execseal/execseal-hook").string());
     fs::copy(EXECSEAL_RUNTIME, prefix_ / "bin/execseal-runtime");
     const Command podman{.argv = {"podman", "--root", scratch_.path() / "graph", "--runroot",

@@ -125,7 +125,14 @@ TEST_F(Package, HasWhatANodeNeeds) {
 // The last one: afterwards nothing is there to test.
 TEST_F(Package, RemovalLeavesOnlyWhatIsTheOwners) {
     ASSERT_EQ(in({"/usr/bin/execseal", "install", "--podman"}).exit_code, 0);
-    const fs::path hook = root() / "usr/share/containers/oci/hooks.d/80-execseal.json";
+    const fs::path hook = root() / "etc/execseal/hooks.d/80-execseal.json";
+    ASSERT_TRUE(fs::exists(hook));
+    // An upgrade from 0.1 puts the hook right where it was installed.
+    const fs::path former = root() / "usr/share/containers/oci/hooks.d/80-execseal.json";
+    fs::create_directories(former.parent_path());
+    fs::rename(hook, former);
+    ASSERT_EQ(in({"/var/lib/dpkg/info/execseal.postinst", "configure", "0.1.0"}).exit_code, 0);
+    EXPECT_FALSE(fs::exists(former)) << "podman build fails at it";
     ASSERT_TRUE(fs::exists(hook));
     const Outcome removed = in({"dpkg", "--remove", "execseal"});
     EXPECT_EQ(removed.exit_code, 0) << removed.text();

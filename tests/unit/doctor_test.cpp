@@ -107,6 +107,39 @@ TEST_F(DoctorNode, AHookWhoseProgramIsNotThereFails) {
     EXPECT_EQ(by_default[1].health, Health::kWarn);
 }
 
+TEST_F(DoctorNode, AHookInTheFolderOfBuildahIsLeftOver) {
+    const std::string json =
+        R"({"hook": {"path": "/usr/libexec/execseal-hook"}, "stages": ["precreate"]})";
+    put("usr/libexec/execseal-hook", "#!/bin/sh\n", std::filesystem::perms(0755));
+    put("etc/execseal/hooks.d/80-execseal.json", json);
+    put("etc/containers/containers.conf.d/50-execseal.conf",
+        "[engine]\nhooks_dir = [\"/etc/execseal/hooks.d\"]\n");
+    Findings right;
+    examine_hooks(directory_, {}, right);
+    ASSERT_EQ(right.size(), 1U);
+    EXPECT_EQ(right[0].health, Health::kOk) << right[0].detail;
+    put("usr/share/containers/oci/hooks.d/80-execseal.json", json);
+    Findings left;
+    examine_hooks(directory_, {}, left);
+    ASSERT_EQ(left.size(), 2U);
+    EXPECT_EQ(left[0].health, Health::kFail);
+    EXPECT_NE(left[0].detail.find("left over"), std::string::npos) << left[0].detail;
+}
+
+TEST_F(DoctorNode, AFolderThatPodmanDoesNotReadFails) {
+    put("usr/libexec/execseal-hook", "#!/bin/sh\n", std::filesystem::perms(0755));
+    put("etc/execseal/hooks.d/80-execseal.json",
+        R"({"hook": {"path": "/usr/libexec/execseal-hook"}, "stages": ["precreate"]})");
+    put("etc/containers/containers.conf.d/50-execseal.conf",
+        "[engine]\nhooks_dir = [\"/etc/execseal/hooks.d\"]\n");
+    put("etc/containers/containers.conf.d/60-mine.conf", "[engine]\nhooks_dir = [\"/mine\"]\n");
+    Findings findings;
+    examine_hooks(directory_, {}, findings);
+    ASSERT_FALSE(findings.empty());
+    EXPECT_EQ(findings[0].health, Health::kFail);
+    EXPECT_NE(findings[0].detail.find("/engine/hooks_dir"), std::string::npos);
+}
+
 TEST_F(DoctorNode, EveryPolicyThatDoesNotLoadIsNamed) {
     Settings settings;
     settings.policies_dir = directory_ + "/policies.d";
