@@ -106,9 +106,10 @@ constexpr const char* kUninstallExamples = R"(Examples:
 
 constexpr const char* kInstallFooter =
     R"(containerd   runtime execseal of the CRI plugin: a marked block in /etc/containerd/config.toml
+             (or in the import of it that has the plugin), in the templates of k3s and rke2
 crio         /etc/crio/crio.conf.d/99-execseal.conf
 podman       /etc/containers/containers.conf.d/50-execseal.conf: the runtime execseal, and
-             the folder of the hook, /etc/execseal/hooks.d, beside those that podman reads without it
+             /etc/execseal/hooks.d, the folder of the hook, beside those that podman reads
 docker       runtime execseal in /etc/docker/daemon.json
 systemd      the node agent's units, for profiles with a fixed listenerPath
 A file of another program is first copied to FILE.before-execseal. Nothing is restarted.

@@ -4,17 +4,11 @@
 #include <filesystem>
 
 #include "hook/cli/text_edit.h"
-#include "hook/os/file_read.h"
 #include "hook/os/file_replace.h"
+#include "hook/os/marked_folder.h"
 
 namespace execseal {
 namespace {
-
-constexpr std::size_t kLargest = std::size_t{4} << 20U;
-
-std::string backup_of(const std::string& path) {
-    return path + ".before-execseal";
-}
 
 std::vector<NodeProgram> programs_of(const InstallOptions& options) {
     if (!options.programs.empty()) {
@@ -31,20 +25,22 @@ std::vector<NodeProgram> programs_of(const InstallOptions& options) {
 }
 
 Result<> write(const FileEdit& edit) {
-    std::error_code code;
-    std::filesystem::create_directories(std::filesystem::path(edit.path).parent_path(), code);
-    if (code) {
-        return Error{code.value(), edit.path};
+    auto made = make_marked_folders(std::filesystem::path(edit.path).parent_path());
+    if (!made) {
+        return made;
     }
     return edit.before ? replace_file(edit.path, *edit.after) : create_file(edit.path, *edit.after);
 }
 
 Result<> back_up(const FileEdit& edit) {
     std::error_code code;
-    if (edit.whole || !edit.before || std::filesystem::exists(backup_of(edit.path), code)) {
+    // One that an uninstall had to leave is of an older file.
+    if (edit.whole || !edit.before ||
+        (!edit.first && std::filesystem::exists(backup_of(edit.path), code))) {
         return Ok{};
     }
-    std::filesystem::copy_file(edit.path, backup_of(edit.path), code);
+    std::filesystem::copy_file(edit.path, backup_of(edit.path),
+                               std::filesystem::copy_options::overwrite_existing, code);
     if (code) {
         return Error{code.value(), backup_of(edit.path)};
     }
@@ -53,8 +49,8 @@ Result<> back_up(const FileEdit& edit) {
 
 // A copy that says nothing that the file does not say.
 void drop_backup(const FileEdit& edit) {
-    const auto kept = read_file(backup_of(edit.path), kLargest);
-    if (kept && kept.value() == edit.after) {
+    const auto kept = read_if_there(backup_of(edit.path));
+    if (kept && *kept && *kept == edit.after) {
         std::error_code code;
         std::filesystem::remove(backup_of(edit.path), code);
     }
@@ -76,6 +72,7 @@ Result<> apply(const FileEdit& edit, InstallDirection direction) {
         if (code) {
             return Error{code.value(), edit.path};
         }
+        remove_marked_folders(std::filesystem::path(edit.path).parent_path());
     }
     if (direction == InstallDirection::kUninstall) {
         drop_backup(edit);

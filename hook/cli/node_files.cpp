@@ -1,56 +1,23 @@
 #include "hook/cli/node_files.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
-#include <functional>
 #include <utility>
 
+#include "hook/cli/containerd_files.h"
 #include "hook/cli/podman_hooks.h"
 #include "hook/cli/text_edit.h"
 #include "hook/os/executable.h"
-#include "hook/os/file_read.h"
 
 namespace execseal {
 namespace {
 
-constexpr std::size_t kLargest = std::size_t{4} << 20U;
-
-constexpr const char* kContainerdConfig = "/etc/containerd/config.toml";
 // What stands in podman/50-execseal.conf, for a node without a list of its own.
 constexpr const char* kHooksListOfTheText =
     R"(["/usr/share/containers/oci/hooks.d", "/etc/execseal/hooks.d"])";
 // Where execseal 0.1 put podman's hook: buildah fails each RUN for it.
 constexpr const char* kFormerHook = "/usr/share/containers/oci/hooks.d/80-execseal.json";
 constexpr const char* kDockerConfig = "/etc/docker/daemon.json";
-
-Result<std::optional<std::string>> read_if_there(const std::string& path) {
-    auto text = read_file(path, kLargest);
-    if (text) {
-        return std::optional<std::string>(std::move(*text));
-    }
-    if (text.error().code == ENOENT) {
-        return std::optional<std::string>();
-    }
-    return text.error();
-}
-
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-    for (std::size_t at = text.find(from); at != std::string::npos;
-         at = text.find(from, at + to.size())) {
-        text.replace(at, from.size(), to);
-    }
-}
-
-Result<std::string> our_text(const NodePlace& place, const std::string& name) {
-    auto text = read_file(place.share + "/" + name, kLargest);
-    if (!text) {
-        return add_context("what execseal installs", text.error());
-    }
-    replace_all(*text, "/usr/bin/execseal-runtime", place.runtime);
-    replace_all(*text, "/usr/libexec/execseal/execseal-hook", place.hook);
-    return text;
-}
 
 // A file that is all ours.
 struct DropIn {
@@ -106,75 +73,32 @@ Result<std::string> drop_in_text(const NodePlace& place, const DropIn& drop_in) 
     return text;
 }
 
-// What a file is to become; takes what it is, nullopt where there is none.
-using Text = std::optional<std::string>;
-
-Result<Text> with_containerd_runtime(const NodePlace& place, const Text& was) {
-    // Without a file containerd has its defaults; one that names its version keeps them.
-    const std::string before = was.value_or("version = 2\n");
-    const bool third = before.find("version = 3") != std::string::npos;
-    if (!third && before.find("version = 2") == std::string::npos) {
-        return make_error("expected version = 2 or version = 3");
-    }
-    auto block =
-        our_text(place, third ? "containerd/execseal-v3.toml" : "containerd/execseal.toml");
-    if (!block) {
-        return block.error();
-    }
-    const auto rest = without_block(before);
-    if (!rest) {
-        return rest.error();
-    }
-    if (rest->find(".runtimes.execseal]") != std::string::npos) {
-        return make_error(
-            "a runtime execseal is there that is not of execseal install: remove it first");
-    }
-    if (rest->find("SystemdCgroup = true") != std::string::npos) {
-        replace_all(*block, "SystemdCgroup = false", "SystemdCgroup = true");
-    }
-    return Text(with_block(before, *block));
-}
-
-// `empty`: what install has made of nothing, and so becomes nothing again.
-Result<Text> or_nothing(Result<std::string> after, const std::string& was, const char* empty) {
-    if (!after) {
-        return after.error();
-    }
-    return *after == empty && *after != was ? Text() : Text(std::move(*after));
-}
-
-Result<Text> changed_containerd(const NodePlace& place, const Text& was,
-                                InstallDirection direction) {
-    if (direction == InstallDirection::kInstall) {
-        return with_containerd_runtime(place, was);
-    }
-    return was ? or_nothing(without_block(*was), *was, "version = 2\n") : was;
-}
-
-Result<Text> changed_docker(const NodePlace& place, const Text& was, InstallDirection direction) {
+Result<Text> with_docker(const NodePlace& place, const Text& was) {
     const auto addition = our_text(place, "docker/daemon.json");
     if (!addition) {
         return addition.error();
     }
-    if (direction == InstallDirection::kInstall) {
-        auto after = with_docker_runtimes(was.value_or(""), *addition);
-        return after ? Result<Text>(std::move(*after)) : after.error();
-    }
-    return was ? or_nothing(without_docker_runtimes(*was, *addition), *was, "{}\n") : was;
+    auto after = with_docker_runtimes(was.value_or(""), *addition);
+    return after ? Result<Text>(std::move(*after)) : after.error();
 }
 
-using Change = std::function<Result<Text>(const Text& was)>;
+Result<Text> without_docker(const NodePlace& place, const Text& was) {
+    const auto addition = our_text(place, "docker/daemon.json");
+    if (!addition) {
+        return addition.error();
+    }
+    auto after = without_docker_runtimes(was.value_or(""), *addition);
+    return after ? Result<Text>(std::move(*after)) : after.error();
+}
 
-Result<FileEdit> edit_of(const std::string& path, const Change& change) {
-    auto before = read_if_there(path);
-    if (!before) {
-        return before.error();
+Result<std::vector<FileEdit>> docker_edits(const NodePlace& place, InstallDirection direction) {
+    auto edit = edit_of(place.root + kDockerConfig, direction,
+                        {[&](const Text& was) { return with_docker(place, was); },
+                         [&](const Text& was) { return without_docker(place, was); }});
+    if (!edit) {
+        return edit.error();
     }
-    auto after = change(*before);
-    if (!after) {
-        return add_context(path, after.error());
-    }
-    return FileEdit{path, std::move(*before), std::move(*after), false};
+    return std::vector<FileEdit>{std::move(*edit)};
 }
 
 // A program's file, or its folder; an empty one may be what an uninstall has left.
@@ -190,15 +114,40 @@ bool holds_a_file(const std::string& path) {
     });
 }
 
+// The package's own unit, where it has one.
+Result<Text> vendor_text(const NodePlace& place, const DropIn& drop_in) {
+    static const std::vector<std::pair<std::string, std::string>> kPairs{
+        {"/etc/systemd/system/", "/lib/systemd/system/"},
+        {"/etc/systemd/system/", "/usr/lib/systemd/system/"},
+        {"/etc/tmpfiles.d/", "/usr/lib/tmpfiles.d/"}};
+    for (const auto& [own, vendor] : kPairs) {
+        if (drop_in.target.starts_with(own)) {
+            auto text = read_if_there(place.root + vendor + drop_in.target.substr(own.size()));
+            if (!text || *text) {
+                return text;
+            }
+        }
+    }
+    return Text();
+}
+
 Result<FileEdit> drop_in_edit(const DropIn& drop_in, const NodePlace& place,
                               InstallDirection direction) {
-    auto edit = edit_of(place.root + drop_in.target, [&](const Text&) -> Result<Text> {
-        if (direction == InstallDirection::kUninstall) {
-            return Text();
-        }
+    const auto vendor = vendor_text(place, drop_in);
+    if (!vendor) {
+        return vendor.error();
+    }
+    const auto ours = [&](const Text& was) -> Result<Text> {
         auto text = drop_in_text(place, drop_in);
-        return text ? Result<Text>(std::move(*text)) : text.error();
-    });
+        if (!text || !*vendor) {
+            return text ? Result<Text>(std::move(*text)) : text.error();
+        }
+        // A copy in /etc would stand before the package's, and stay behind after its upgrade.
+        return was == *text ? Text() : was;
+    };
+    auto edit = edit_of(
+        place.root + drop_in.target, direction,
+        {ours, [&](const Text& was) { return *vendor ? ours(was) : Result<Text>(Text()); }});
     if (edit) {
         edit->whole = true;
     }
@@ -207,13 +156,37 @@ Result<FileEdit> drop_in_edit(const DropIn& drop_in, const NodePlace& place,
 
 // Goes whichever way; a file of that name that is not ours stays.
 Result<FileEdit> former_hook_edit(const NodePlace& place) {
-    auto edit = edit_of(place.root + kFormerHook, [](const Text& was) -> Result<Text> {
+    const auto without = [](const Text& was) -> Result<Text> {
         return was && was->find("execseal") != std::string::npos ? Text() : was;
-    });
+    };
+    auto edit = edit_of(place.root + kFormerHook, InstallDirection::kInstall, {without, without});
     if (edit) {
         edit->whole = true;
     }
     return edit;
+}
+
+Result<std::vector<FileEdit>> drop_in_edits(NodeProgram program, const NodePlace& place,
+                                            InstallDirection direction) {
+    const auto drop_ins = drop_ins_of(program, place);
+    if (!drop_ins) {
+        return drop_ins.error();
+    }
+    std::vector<Result<FileEdit>> made;
+    for (const DropIn& drop_in : *drop_ins) {
+        made.push_back(drop_in_edit(drop_in, place, direction));
+    }
+    if (program == NodeProgram::kPodman) {
+        made.push_back(former_hook_edit(place));
+    }
+    std::vector<FileEdit> edits;
+    for (auto& edit : made) {
+        if (!edit) {
+            return edit.error();
+        }
+        edits.push_back(std::move(*edit));
+    }
+    return edits;
 }
 
 }  // namespace
@@ -250,35 +223,17 @@ const char* node_program_name(NodeProgram program) {
 
 Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& place,
                                        InstallDirection direction) {
-    std::vector<Result<FileEdit>> made;
-    if (program == NodeProgram::kContainerd) {
-        made.push_back(edit_of(place.root + kContainerdConfig, [&](const Text& was) {
-            return changed_containerd(place, was, direction);
-        }));
-    } else if (program == NodeProgram::kDocker) {
-        made.push_back(edit_of(place.root + kDockerConfig, [&](const Text& was) {
-            return changed_docker(place, was, direction);
-        }));
-    } else {
-        const auto drop_ins = drop_ins_of(program, place);
-        if (!drop_ins) {
-            return drop_ins.error();
-        }
-        for (const DropIn& drop_in : *drop_ins) {
-            made.push_back(drop_in_edit(drop_in, place, direction));
-        }
-        if (program == NodeProgram::kPodman) {
-            made.push_back(former_hook_edit(place));
-        }
+    switch (program) {
+        case NodeProgram::kContainerd:
+            return containerd_edits(place, direction);
+        case NodeProgram::kDocker:
+            return docker_edits(place, direction);
+        case NodeProgram::kCrio:
+        case NodeProgram::kPodman:
+        case NodeProgram::kSystemd:
+            break;
     }
-    std::vector<FileEdit> edits;
-    for (auto& edit : made) {
-        if (!edit) {
-            return edit.error();
-        }
-        edits.push_back(std::move(*edit));
-    }
-    return edits;
+    return drop_in_edits(program, place, direction);
 }
 
 bool is_on_node(NodeProgram program, const std::string& root) {
@@ -288,7 +243,8 @@ bool is_on_node(NodeProgram program, const std::string& root) {
     };
     switch (program) {
         case NodeProgram::kContainerd:
-            return any({"/etc/containerd", "/usr/bin/containerd", "/usr/local/bin/containerd"});
+            return any({"/etc/containerd", "/usr/bin/containerd", "/usr/local/bin/containerd"}) ||
+                   !rancher_folders(root).empty();
         case NodeProgram::kCrio:
             return any({"/etc/crio", "/usr/bin/crio", "/usr/local/bin/crio"});
         case NodeProgram::kPodman:
@@ -304,7 +260,7 @@ bool is_on_node(NodeProgram program, const std::string& root) {
 const char* reload_advice(NodeProgram program, InstallDirection direction) {
     switch (program) {
         case NodeProgram::kContainerd:
-            return "systemctl restart containerd";
+            return "systemctl restart containerd (of k3s and rke2: k3s, rke2-server, rke2-agent)";
         case NodeProgram::kCrio:
             return "systemctl reload crio";
         case NodeProgram::kPodman:

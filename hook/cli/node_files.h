@@ -5,10 +5,10 @@
 // not (containerd before 2.2 would take a drop-in's CRI section for the whole of it), JSON anew.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "hook/cli/file_edit.h"
 #include "hook/os/result.h"
 
 namespace execseal {
@@ -16,26 +16,9 @@ namespace execseal {
 enum class NodeProgram { kContainerd, kCrio, kPodman, kDocker, kSystemd };
 const char* node_program_name(NodeProgram program);
 
-enum class InstallDirection { kInstall, kUninstall };
-
-struct NodePlace {
-    std::string root;   // before every path that is changed; empty: this node
-    std::string share;  // where the texts are
-    // What stands in the texts instead of the package's paths.
-    std::string runtime;  // execseal-runtime
-    std::string hook;     // execseal-hook
-};
-
 // `share` empty: PREFIX/share/execseal of the running PREFIX/bin/execseal; the programs are that
 // PREFIX's in any case.
 Result<NodePlace> node_place(const std::string& root, const std::string& share);
-
-struct FileEdit {
-    std::string path;
-    std::optional<std::string> before;  // nullopt: no such file
-    std::optional<std::string> after;
-    bool whole = false;  // the file is all ours: removed, not edited
-};
 
 Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& place,
                                        InstallDirection direction);
@@ -43,7 +26,8 @@ Result<std::vector<FileEdit>> edits_of(NodeProgram program, const NodePlace& pla
 // Is it there, to judge by its files?
 bool is_on_node(NodeProgram program, const std::string& root);
 
-// What makes it read its files again; nothing needs to be done for podman.
+// What makes it read its files again; nothing needs to be done for podman. k3s and rke2 start a
+// containerd of their own.
 const char* reload_advice(NodeProgram program, InstallDirection direction);
 
 }  // namespace execseal

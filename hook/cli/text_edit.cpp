@@ -13,6 +13,9 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::string_view kBegin = "# execseal install: begin\n";
+// Where the line before it had no end, which is the block's then.
+constexpr std::string_view kBeginAndEnd =
+    "\n# execseal install: begin, and the end of the line before it\n";
 constexpr std::string_view kEnd = "# execseal install: end\n";
 
 std::vector<std::string_view> lines_of(std::string_view text) {
@@ -31,7 +34,8 @@ struct BlockPlace {
 };
 
 Result<BlockPlace> find_block(std::string_view text) {
-    const auto begin = text.find(kBegin);
+    const auto open = text.find(kBeginAndEnd);
+    const auto begin = open != std::string_view::npos ? open : text.find(kBegin);
     const auto end = text.find(kEnd);
     if (begin == std::string_view::npos && end == std::string_view::npos) {
         return BlockPlace{};
@@ -72,17 +76,13 @@ std::string daemon_text(const ordered_json& json, std::string_view former) {
 }  // namespace
 
 std::string with_block(std::string_view text, std::string_view block) {
-    const std::string whole = std::string(kBegin) + std::string(block) + std::string(kEnd);
     const auto place = find_block(text);
-    if (place && place->end != 0) {
-        return std::string(text.substr(0, place->begin)) + whole +
-               std::string(text.substr(place->end));
-    }
-    std::string result(text);
-    if (!result.empty() && result.back() != '\n') {
-        result += '\n';
-    }
-    return result + whole;
+    const bool there = place && place->end != 0;
+    const std::string_view before = there ? text.substr(0, place->begin) : text;
+    const std::string_view after = there ? text.substr(place->end) : std::string_view();
+    const bool open = !before.empty() && before.back() != '\n';
+    return std::string(before) + std::string(open ? kBeginAndEnd : kBegin) + std::string(block) +
+           std::string(kEnd) + std::string(after);
 }
 
 Result<std::string> without_block(std::string_view text) {
@@ -90,7 +90,10 @@ Result<std::string> without_block(std::string_view text) {
     if (!place) {
         return place.error();
     }
-    return std::string(text.substr(0, place->begin)) + std::string(text.substr(place->end));
+    const std::string_view after = text.substr(place->end);
+    // What was written behind the block since needs the end of the line before it.
+    const bool joins = text.substr(place->begin).starts_with(kBeginAndEnd) && !after.empty();
+    return std::string(text.substr(0, place->begin)) + (joins ? "\n" : "") + std::string(after);
 }
 
 Result<std::string> with_docker_runtimes(std::string_view text, std::string_view addition) {

@@ -32,6 +32,14 @@ TEST(MarkedBlock, AFileWithoutALastNewlineGetsOne) {
     EXPECT_TRUE(with_block("a = 1", "[b]\n").starts_with("a = 1\n#"));
 }
 
+TEST(MarkedBlock, AFileWithoutALastNewlineIsAsItWas) {
+    const std::string with = with_block("a = 1", "[b]\n");
+    EXPECT_EQ(without_block(with).value(), "a = 1");
+    EXPECT_EQ(with_block(with, "[b]\n"), with);
+    EXPECT_EQ(without_block(with + "c = 1\n").value(), "a = 1\nc = 1\n")
+        << "what was written behind it is no part of that line";
+}
+
 TEST(MarkedBlock, HalfOfItIsNotGuessedAt) {
     const std::string with = with_block(kToml, "[a]\n");
     const auto end = with.find("# execseal install: end");
