@@ -12,7 +12,7 @@ test_packages=(
     libgtest-dev libgmock-dev gcc-multilib liburing-dev libaio-dev libvalijson-dev libbenchmark-dev
     libcap2-bin shellcheck clang-format-14 groff-base
     podman containerd docker.io systemd python3 libpython3.11-testsuite zsh fish
-    golang-go mmdebstrap python3-yaml python3-jsonschema
+    golang-go mmdebstrap python3-yaml python3-jsonschema prometheus
     git perl nodejs postgresql-15 postgresql-plperl-15 bash-static sash posh
 )
 

@@ -47,6 +47,7 @@ CONTAINER = closed(
                 "readOnlyRootFilesystem": BOOL,
                 "runAsUser": {"type": "integer"},
                 "seccompProfile": SECCOMP,
+                "appArmorProfile": closed({"type": {"enum": ["RuntimeDefault", "Unconfined"]}}),
                 "capabilities": closed({}, {"add": STRINGS, "drop": STRINGS}),
             },
         ),
