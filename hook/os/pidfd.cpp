@@ -14,6 +14,7 @@ namespace execseal {
 
 namespace {
 
+// Neither this nor pidfd_send_signal(2) nor a poll without a time-out waits for the process.
 Result<UniqueFd> open_by_number(pid_t number, unsigned flags) {
     UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, number, flags)));
     if (!fd.valid()) {

@@ -88,6 +88,13 @@ bool pidfds_have_inodes() {
     return self.valid() && ::fstatfs(self.get(), &info) == 0 && info.f_type == kPidfsMagic;
 }
 
+// What the supervisor's thread reads here waits for nobody of the container: none of it takes
+// cred_guard_mutex, exec_update_lock or mmap_lock of the task. status: counters, credentials and
+// signal sets, under siglock alone (proc_pid_status()). ns/pid: a stat of an nsfs inode. exe: the
+// text of the link, made of dentries, without asking their file system (d_path()). The directories
+// of numbers and their link counts (hook/os/pid_namespace.h): RCU.
+// FIXME: the verification's reads of the new memory (process_vm_readv(2), cmdline, environ) and its
+// statx(2) of exe can wait, for mmap_lock and for the executable's file system; they have no bound.
 class RealProcfs final : public Procfs {
   public:
     explicit RealProcfs(UniqueFd root) : root_(std::move(root)) {}

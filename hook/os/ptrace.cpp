@@ -38,6 +38,10 @@ std::uintptr_t option_bits(const PtraceOptions& options) {
     return bits;
 }
 
+// seize() alone waits for a lock that the task can keep, and has a bound. INTERRUPT and tkill take
+// siglock. Those of stopped tasks (DETACH, CONT, GETEVENTMSG, GETREGSET, SETREGSET) wait until the
+// task has left its CPU after its stop (wait_task_inactive()), and give ESRCH where it has not
+// stopped.
 class RealPtrace final : public Ptrace {
   public:
     Result<SeizeReach> seize(Tid tid, const PtraceOptions& options) override {
@@ -225,6 +229,8 @@ class RealPtrace final : public Ptrace {
 
 extern "C" void ignore_tick(int /*signal*/) {}
 
+// With WNOHANG waitpid(2) does not wait; without it, the alarm ends it, again and again, and who
+// waits looks at the clock.
 class RealTraceeWait final : public TraceeWait {
   public:
     RealTraceeWait() = default;

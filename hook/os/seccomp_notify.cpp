@@ -71,6 +71,9 @@ Result<ListenerState> SeccompListener::poll(std::chrono::milliseconds timeout) {
 Result<std::optional<Notification>> SeccompListener::receive() {
     // Any byte that is not zero gives EINVAL (check_zeroed_user() in seccomp_notify_recv()).
     std::memset(request_.get(), 0, request_size_);
+    // Does not block after poll() has said kReadable: the kernel counts the notifications and does
+    // not count one back that a signal has cancelled, so that RECV says ENOENT. SEND and ID_VALID
+    // wait for the filter's notify_lock, which nobody sleeps with (kernel/seccomp.c).
     if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, request_.get()) != 0) {
         // EINTR as well: poll told of a notification, and the loop will be told again.
         if (errno == ENOENT || errno == EINTR) {
