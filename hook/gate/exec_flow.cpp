@@ -1,216 +1,176 @@
 #include "hook/gate/exec_flow.h"
 
-#include <array>
-
 namespace execseal {
 namespace {
 
-using Action = ExecAction;
-using Input = ExecInput;
-using State = ExecState;
+using enum ExecAction;
+using enum ExecInput;
+using enum ExecState;
+using Traits = ExecTraits;
 
-ExecStep to(State next, std::vector<Action> actions) {
-    return ExecStep{next, std::move(actions), false};
+template <typename... States>
+constexpr std::uint16_t in(States... states) {
+    return static_cast<std::uint16_t>(((1U << static_cast<unsigned>(states)) | ...));
 }
 
-ExecStep arm_or_continue(const ExecTraits& traits) {
-    if (traits.verify || traits.freeze) {
-        return to(State::kArmed, {Action::kArm});
-    }
-    return to(State::kDone, {Action::kAnswerContinue, Action::kReport});
+template <typename... Actions>
+constexpr ExecStep to(ExecState next, Actions... actions) {
+    return {next, std::nullopt, {actions...}, false};
 }
 
-// Ends a flow in a state where it must not be: whatever is held is let go, whoever waits is
-// refused.
-ExecStep impossible(State state) {
+// Nobody is told: nothing was decided.
+template <typename... Actions>
+constexpr ExecStep drop(Actions... actions) {
+    return {kDone, std::nullopt, {actions...}, false};
+}
+
+template <typename... Actions>
+constexpr ExecStep done(Outcome outcome, Actions... actions) {
+    return {kDone, outcome, {actions...}, false};
+}
+
+constexpr ExecStep stay(ExecState state, ExecAction action = kNothing) {
+    return {state, std::nullopt, {action}, false};
+}
+
+constexpr bool always(const Traits& /*traits*/) {
+    return true;
+}
+constexpr bool freezes(const Traits& traits) {
+    return traits.freeze;
+}
+constexpr bool binds(const Traits& traits) {
+    return traits.verify || traits.freeze;
+}
+constexpr bool verifies(const Traits& traits) {
+    return traits.verify;
+}
+constexpr bool verifies_instead(const Traits& traits) {
+    return traits.on_freeze_failure == OnFreezeFailure::kVerify && traits.verify;
+}
+
+constexpr std::uint16_t kUnanswered =
+    in(kReading, kWaiting, kFreezing, kRereading, kBinding, kContinuing, kRefusing);
+constexpr std::uint16_t kInKernel = in(kExecuting, kInterrupted);
+
+// clang-format off
+constexpr std::array kRows{
+    // In these states         this           where             leads to
+    ExecRow{in(kReading),      kStudied,      always,           to(kWaiting, kQueue)},
+    ExecRow{in(kReading),      kDeadline,     always,           stay(kReading, kCollect)},
+    // The caller's next call takes over what is attached.
+    ExecRow{in(kReading, kWaiting), kBackedOut,   always,       drop()},
+    ExecRow{in(kReading, kWaiting), kCalledOther, always,       drop()},
+
+    ExecRow{in(kWaiting),      kAllowed,      freezes,          to(kFreezing, kFreeze)},
+    ExecRow{in(kWaiting),      kAllowed,      binds,            to(kBinding, kBind)},
+    ExecRow{in(kWaiting),      kAllowed,      always,           to(kContinuing, kAnswerContinue)},
+    ExecRow{in(kWaiting, kRereading), kRefused,     always,     to(kRefusing, kAnswerErrno)},
+    ExecRow{in(kWaiting, kRereading), kKillVerdict, always,     done(Outcome::kKilled, kKillCaller, kThaw)},
+    ExecRow{in(kWaiting),      kDeadline,     always,           stay(kWaiting)},
+
+    ExecRow{in(kFreezing),     kFrozen,       always,           to(kRereading, kReread)},
+    ExecRow{in(kFreezing),     kFreezeFailed, verifies_instead, to(kBinding, kThaw, kBind)},
+    ExecRow{in(kFreezing),     kFreezeFailed, always,           to(kRefusing, kAnswerErrno)},
+    ExecRow{in(kFreezing),     kDeadline,     always,           stay(kFreezing)},
+
+    ExecRow{in(kRereading),    kAllowed,      always,           to(kBinding, kBind)},
+    ExecRow{in(kRereading),    kDeadline,     always,           stay(kRereading)},
+
+    ExecRow{in(kBinding),      kBound,        always,           to(kContinuing, kAnswerContinue)},
+    ExecRow{in(kBinding),      kBindFailed,   always,           to(kRefusing, kAnswerErrno)},
+    ExecRow{in(kBinding),      kAnswerStale,  always,           drop(kReleaseCaller, kThaw)},
+    ExecRow{in(kBinding),      kDeadline,     always,           stay(kBinding)},
+
+    ExecRow{in(kContinuing),   kAnswered,     binds,            to(kExecuting, kStartGrace)},
+    ExecRow{in(kContinuing),   kAnswered,     always,           done(Outcome::kExecuted, kMarkExecuted)},
+    ExecRow{in(kContinuing),   kAnswerStale,  always,           drop(kReleaseCaller, kThaw)},
+    ExecRow{in(kContinuing),   kDeadline,     always,           stay(kContinuing)},
+
+    ExecRow{in(kRefusing),     kAnswered,     always,           done(Outcome::kRefused, kReleaseCaller, kThaw)},
+    ExecRow{in(kRefusing),     kAnswerStale,  always,           drop(kReleaseCaller, kThaw)},
+    ExecRow{in(kRefusing),     kDeadline,     always,           stay(kRefusing)},
+
+    ExecRow{in(kExecuting),    kDeadline,     always,           to(kInterrupted, kHurry)},
+    ExecRow{in(kExecuting),    kBudgetOver,   always,           stay(kExecuting, kGiveUpFreeze)},
+    ExecRow{in(kInterrupted),  kDeadline,     always,           stay(kInterrupted)},
+    ExecRow{in(kInterrupted),  kBudgetOver,   always,           stay(kInterrupted, kGiveUpFreeze)},
+    ExecRow{kInKernel,         kExecuted,     verifies,         to(kVerifying, kMarkExecuted, kVerify)},
+    ExecRow{kInKernel,         kExecuted,     always,           done(Outcome::kExecuted, kMarkExecuted, kReleaseCaller, kThaw)},
+    ExecRow{kInKernel,         kReturned,     always,           done(Outcome::kFailed, kReleaseCaller, kThaw)},
+    ExecRow{kInKernel,         kCalledOther,  always,           done(Outcome::kFailed, kReleaseCaller, kThaw)},
+    ExecRow{kInKernel,         kChecked,      always,           done(Outcome::kChecked, kReleaseCaller, kThaw)},
+    ExecRow{kInKernel,         kBackedOut,    always,           drop(kReleaseCaller, kThaw)},
+    ExecRow{kInKernel,         kGone,         always,           done(Outcome::kGone, kEndUnverified, kReleaseCaller, kThaw)},
+    ExecRow{kInKernel,         kEnd,          always,           done(Outcome::kGone, kReleaseCaller, kThaw)},
+
+    ExecRow{in(kVerifying),    kSame,         always,           done(Outcome::kExecuted, kReleaseCaller, kThaw)},
+    ExecRow{in(kVerifying),    kDifferent,    always,           done(Outcome::kKilled, kKillCaller, kThaw)},
+    ExecRow{in(kVerifying),    kDeadline,     always,           stay(kVerifying)},
+    ExecRow{in(kVerifying),    kBudgetOver,   always,           stay(kVerifying, kGiveUpFreeze)},
+    ExecRow{in(kVerifying),    kGone,         always,           done(Outcome::kGone, kReleaseCaller, kThaw)},
+    ExecRow{in(kVerifying),    kEnd,          always,           done(Outcome::kGone, kKillCaller, kThaw)},
+
+    ExecRow{kUnanswered,       kGone,         always,           drop(kReleaseCaller, kThaw)},
+    ExecRow{kUnanswered,       kEnd,          always,           drop(kReleaseCaller, kThaw)},
+};
+// clang-format on
+
+// Ends an exec where it must not be: who waits is refused, who may have been answered is killed.
+ExecStep impossible(ExecState state) {
     ExecStep step;
     step.impossible = true;
     switch (state) {
-        case State::kDone:
+        case kDone:
             return step;
-        case State::kJudging:
-        case State::kFreezing:
-        case State::kRereading:
-            step.actions = {Action::kAnswerErrno, Action::kReleaseCaller, Action::kThaw,
-                            Action::kReport};
+        case kReading:
+        case kWaiting:
+        case kFreezing:
+        case kRereading:
+        case kBinding:
+            step.next = kRefusing;
+            step.actions = {kAnswerErrno};
             return step;
-        case State::kArmed:
-        case State::kInterrupted:
-        case State::kVerifying:
-            step.actions = {Action::kKillCaller, Action::kThaw, Action::kReport};
+        case kContinuing:
+        case kExecuting:
+        case kInterrupted:
+        case kVerifying:
+        case kRefusing:
+            step.outcome = Outcome::kKilled;
+            step.actions = {kKillCaller, kThaw};
             return step;
     }
     return step;
 }
 
-ExecStep judging(Input input, const ExecTraits& traits) {
-    switch (input) {
-        case Input::kRefused:
-            return to(State::kDone,
-                      {Action::kAnswerErrno, Action::kReleaseCaller, Action::kReport});
-        case Input::kKillVerdict:
-            return to(State::kDone, {Action::kKillCaller, Action::kReport});
-        case Input::kAllowed:
-            return traits.freeze ? to(State::kFreezing, {Action::kFreeze})
-                                 : arm_or_continue(traits);
-        case Input::kGone:
-            return to(State::kDone, {Action::kReleaseCaller, Action::kReport});
-        case Input::kFrozen:
-        case Input::kFreezeFailed:
-        case Input::kArmFailed:
-        case Input::kGraceOver:
-        case Input::kBudgetOver:
-        case Input::kExecStop:
-        case Input::kReturnStop:
-        case Input::kAnswerStale:
-        case Input::kSame:
-        case Input::kDifferent:
-            return impossible(State::kJudging);
-    }
-    return impossible(State::kJudging);
+}  // namespace
+
+std::span<const ExecRow> exec_rows() {
+    return kRows;
 }
 
-ExecStep freezing(Input input, const ExecTraits& traits) {
-    switch (input) {
-        case Input::kFrozen:
-            return to(State::kRereading, {Action::kReread});
-        case Input::kFreezeFailed:
-            if (traits.on_freeze_failure == OnFreezeFailure::kVerify && traits.verify) {
-                return to(State::kArmed, {Action::kThaw, Action::kArm});
-            }
-            return to(State::kDone, {Action::kAnswerErrno, Action::kReleaseCaller, Action::kThaw,
-                                     Action::kReport});
-        case Input::kGone:
-            return to(State::kDone, {Action::kReleaseCaller, Action::kThaw, Action::kReport});
-        case Input::kRefused:
-        case Input::kKillVerdict:
-        case Input::kAllowed:
-        case Input::kArmFailed:
-        case Input::kGraceOver:
-        case Input::kBudgetOver:
-        case Input::kExecStop:
-        case Input::kReturnStop:
-        case Input::kAnswerStale:
-        case Input::kSame:
-        case Input::kDifferent:
-            return impossible(State::kFreezing);
-    }
-    return impossible(State::kFreezing);
-}
-
-ExecStep rereading(Input input) {
-    switch (input) {
-        case Input::kAllowed:
-            return to(State::kArmed, {Action::kArm});
-        case Input::kRefused:
-            return to(State::kDone, {Action::kAnswerErrno, Action::kReleaseCaller, Action::kThaw,
-                                     Action::kReport});
-        case Input::kKillVerdict:
-            return to(State::kDone, {Action::kKillCaller, Action::kThaw, Action::kReport});
-        case Input::kGone:
-            return to(State::kDone, {Action::kReleaseCaller, Action::kThaw, Action::kReport});
-        case Input::kFrozen:
-        case Input::kFreezeFailed:
-        case Input::kArmFailed:
-        case Input::kGraceOver:
-        case Input::kBudgetOver:
-        case Input::kExecStop:
-        case Input::kReturnStop:
-        case Input::kAnswerStale:
-        case Input::kSame:
-        case Input::kDifferent:
-            return impossible(State::kRereading);
-    }
-    return impossible(State::kRereading);
-}
-
-ExecStep armed(State state, Input input, const ExecTraits& traits) {
-    switch (input) {
-        case Input::kGraceOver:
-            return state == State::kArmed ? to(State::kInterrupted, {Action::kInterrupt})
-                                          : to(state, {});
-        case Input::kArmFailed:  // before the answer: the caller can still be refused
-            return to(State::kDone, {Action::kAnswerErrno, Action::kReleaseCaller, Action::kThaw,
-                                     Action::kReport});
-        case Input::kBudgetOver:
-            return to(state, {Action::kGiveUpFreeze});
-        case Input::kExecStop:
-            if (!traits.verify) {
-                return to(State::kDone, {Action::kReleaseCaller, Action::kThaw, Action::kReport});
-            }
-            return to(State::kVerifying, {Action::kVerify});
-        case Input::kReturnStop:
-        case Input::kAnswerStale:
-        case Input::kGone:
-            return to(State::kDone, {Action::kReleaseCaller, Action::kThaw, Action::kReport});
-        case Input::kRefused:
-        case Input::kKillVerdict:
-        case Input::kAllowed:
-        case Input::kFrozen:
-        case Input::kFreezeFailed:
-        case Input::kSame:
-        case Input::kDifferent:
-            return impossible(state);
+ExecStep exec_step(ExecState state, ExecInput input, const ExecTraits& traits) {
+    for (const ExecRow& row : kRows) {
+        if ((row.states & in(state)) != 0 && row.input == input && row.condition(traits)) {
+            return row.step;
+        }
     }
     return impossible(state);
 }
 
-ExecStep verifying(Input input) {
-    switch (input) {
-        case Input::kSame:
-        case Input::kGone:
-            return to(State::kDone, {Action::kReleaseCaller, Action::kThaw, Action::kReport});
-        case Input::kDifferent:
-            return to(State::kDone, {Action::kKillCaller, Action::kThaw, Action::kReport});
-        case Input::kBudgetOver:
-            return to(State::kVerifying, {Action::kGiveUpFreeze});
-        case Input::kRefused:
-        case Input::kKillVerdict:
-        case Input::kAllowed:
-        case Input::kFrozen:
-        case Input::kFreezeFailed:
-        case Input::kArmFailed:
-        case Input::kGraceOver:
-        case Input::kExecStop:
-        case Input::kReturnStop:
-        case Input::kAnswerStale:
-            return impossible(State::kVerifying);
-    }
-    return impossible(State::kVerifying);
-}
-
-}  // namespace
-
-ExecStep exec_step(ExecState state, ExecInput input, const ExecTraits& traits) {
-    switch (state) {
-        case State::kJudging:
-            return judging(input, traits);
-        case State::kFreezing:
-            return freezing(input, traits);
-        case State::kRereading:
-            return rereading(input);
-        case State::kArmed:
-        case State::kInterrupted:
-            return armed(state, input, traits);
-        case State::kVerifying:
-            return verifying(input);
-        case State::kDone:
-            return impossible(State::kDone);
-    }
-    return impossible(State::kDone);
-}
-
 const char* exec_state_name(ExecState state) {
-    static constexpr std::array<const char*, 7> kNames{
-        "judging", "freezing", "rereading", "armed", "interrupted", "verifying", "done"};
+    static constexpr std::array<const char*, kExecStates> kNames{
+        "reading",   "waiting",     "freezing",  "rereading", "binding", "continuing",
+        "executing", "interrupted", "verifying", "refusing",  "done"};
     return kNames.at(static_cast<std::size_t>(state));
 }
 
 const char* exec_input_name(ExecInput input) {
-    static constexpr std::array<const char*, 14> kNames{
-        "refused",      "kill verdict", "allowed",     "frozen",    "freeze failed",
-        "arm failed",   "grace over",   "budget over", "exec stop", "return stop",
-        "answer stale", "same",         "different",   "gone"};
+    static constexpr std::array<const char*, kExecInputs> kNames{
+        "studied",     "refused",     "kill verdict", "allowed",      "frozen",    "freeze failed",
+        "bound",       "bind failed", "answered",     "answer stale", "executed",  "returned",
+        "checked",     "backed out",  "called other", "same",         "different", "deadline",
+        "budget over", "gone",        "end"};
     return kNames.at(static_cast<std::size_t>(input));
 }
 

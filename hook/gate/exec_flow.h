@@ -1,85 +1,90 @@
-// ExecFlow: the path of one exec from its notification to the thaw, as a pure state machine.
+// ExecFlow: the life of one exec from its notification to its event, as one table.
 //
-// Takes what happened (ExecInput), gives what to do next (actions, in order); exec_gate.cpp
-// performs them. No side effects here, so that every transition is a row of a table test. The
-// promise hangs on two orders: nobody is thawed between the answer and the caller's stop, and no
-// caller is released before the verification has compared what the kernel took.
+// Takes what happened (ExecInput), gives the next state, what has become of the exec if that ends
+// it, and what is to be done (actions, in order); exec_gate.cpp does it. No side effects here, so
+// that tests ask the whole table for its properties. The promise hangs on two orders: nobody is
+// thawed between the answer "continue" and the caller's stop, and no caller is released before the
+// verification has compared what the kernel took.
 //
-//   state       input          what it is                         next         actions
-//   kJudging    kAllowed       by the policy: freeze is on        kFreezing    freeze
-//                              only verify is on                  kArmed       arm
-//                              neither is                         kDone        continue
-//   kFreezing   kFrozen        every task of the domain is held   kRereading   reread
-//               kFreezeFailed  on_freeze_failure is "verify"      kArmed       thaw, arm
-//                              it is "deny"                       kDone        errno
-//   kRereading  kAllowed       unchanged, or judged again         kArmed       arm
-//   kArmed      kArmFailed     the caller cannot be seized        kDone        errno
-//               kGraceOver     the caller shows nothing           kInterrupted interrupt
-//               kExecStop      the new image has not run yet      kVerifying   verify
-//               kReturnStop    failed, or backed out              kDone
-//               kAnswerStale   it had backed out before           kDone
-//               kBudgetOver    bystanders were held too long      (stays)      give up the freeze
-//   kInterrupted: as kArmed
-//   kVerifying  kSame          the kernel took what was judged    kDone
-//               kDifferent     it did not                         kDone        kill
-//               kBudgetOver                                       (stays)      give up the freeze
+//   kReading -> kWaiting -> kFreezing -> kRereading -> kBinding -> kContinuing -> kExecuting
+//                  |            |             |            |                          |
+//                  kInterrupted
+//                  +--------- kRefusing <-----+------------+                          v
+//                                 |                                               kVerifying
+//                                 +------------------> kDone <------------------------+
 //
-// In kJudging and kRereading kRefused answers with an errno, kKillVerdict kills. kGone ends a flow
-// everywhere. Before kDone whoever is still attached is released or killed, then the domain is
-// thawed, then the event is written. Anything else is impossible: it is refused, or killed where it
-// has been answered, and nothing stays held.
+// An exec rests in kReading, kWaiting, kExecuting and kInterrupted; it passes the others within one
+// call.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <vector>
+#include <optional>
+#include <span>
 
 #include "config/policy.h"
+#include "hook/gate/audit.h"
 
 namespace execseal {
 
+inline constexpr std::size_t kExecStates = 11;
 enum class ExecState : std::uint8_t {
-    kJudging,
-    kFreezing,
-    kRereading,
-    kArmed,
-    kInterrupted,
-    kVerifying,
+    kReading,      // the first read has not come back yet
+    kWaiting,      // judged; for its turn, while somebody else has frozen the domain
+    kFreezing,     // the domain is being stopped
+    kRereading,    // under the freeze
+    kBinding,      // so that what the kernel takes can be compared before it runs
+    kContinuing,   // being answered "continue"
+    kExecuting,    // the kernel has the call
+    kInterrupted,  // the same, and the caller was asked to stop
+    kVerifying,    // the new image is there and has not run
+    kRefusing,     // being answered with an errno
     kDone
 };
 
+inline constexpr std::size_t kExecInputs = 21;
 enum class ExecInput : std::uint8_t {
-    kRefused,  // the policy denies, the target does not exist, or something could not be read whole
+    kStudied,       // the first read is judged
+    kRefused,       // the policy denies, the kernel would, or something could not be read whole
     kKillVerdict,   // the policy says kill
-    kAllowed,       // after the first read, or after the re-read under the freeze
+    kAllowed,       // after the first read, or after the second one under the freeze
     kFrozen,        // every task of the domain is held
     kFreezeFailed,  // budget passed, or a task that cannot be seized
-    kArmFailed,     // the caller cannot be seized: somebody else traces it
-    kGraceOver,     // the caller has shown nothing for exec_grace since the answer
-    kBudgetOver,    // bystanders have been held for freeze_budget
-    kExecStop,      // PTRACE_EVENT_EXEC: the new image is there and has not run
-    kReturnStop,    // any other stop of the armed caller: its execve failed or backed out for a
-                    // signal
-    kAnswerStale,   // the answer found no notification any more (ENOENT): a signal made the caller
-                    // back out
+    kBound,         // what the kernel takes will be compared
+    kBindFailed,    // the caller cannot be bound: somebody else traces it
+    kAnswered,      // the caller has the answer
+    kAnswerStale,   // nobody waits for it any more: a signal made the caller back out
+    kExecuted,      // the new image is there and has not run
+    kReturned,      // the kernel's execve has failed
+    kChecked,       // AT_EXECVE_CHECK: it says that it would have succeeded
+    kBackedOut,     // the caller left its call for a signal, and starts it again
+    kCalledOther,   // the caller makes another call: this one has failed, nobody saw how
     kSame,          // the kernel took what was judged
     kDifferent,     // it did not, or what it took cannot be read
+    kDeadline,      // of the state: of the read; the grace in which an exec mostly ends by itself
+    kBudgetOver,    // bystanders have been held for freeze_budget
     kGone,          // the caller has ended
+    kEnd            // of the session: nobody waits for its answers
 };
 
 enum class ExecAction : std::uint8_t {
-    kAnswerErrno,
-    kAnswerContinue,  // unbound: nothing is attached (mode audit, or protect off and verify off)
+    kNothing,
+    kCollect,  // end a read that is late, or give it more time
+    kQueue,    // for its turn
     kFreeze,
     kReread,
-    kArm,  // seize the caller (TRACEEXEC, EXITKILL), answer "continue", start the grace
-    kInterrupt,
+    kBind,
+    kAnswerContinue,
+    kAnswerErrno,
+    kStartGrace,
+    kHurry,         // make the caller show what has become of its exec
+    kMarkExecuted,  // of a session's first process: it has its program
     kVerify,
     kKillCaller,
-    kReleaseCaller,  // detach with the signal it owes; one that is not stopped yet is released when
-                     // it stops
-    kThaw,
-    kGiveUpFreeze,  // thaw, and say in the event that the freeze ended early
-    kReport,        // write the audit event
+    kEndUnverified,  // a process that goes on where the end of its exec was missed
+    kReleaseCaller,  // one that is not stopped yet is let go when it stops
+    kThaw,           // nothing where this exec has not frozen
+    kGiveUpFreeze    // thaw, and say in the event that the freeze ended early
 };
 
 // What the policy's "protect" and the mode ask of this exec.
@@ -89,12 +94,26 @@ struct ExecTraits {
     OnFreezeFailure on_freeze_failure = OnFreezeFailure::kDeny;
 };
 
+inline constexpr std::size_t kMostActions = 3;
+
 struct ExecStep {
     ExecState next = ExecState::kDone;
-    std::vector<ExecAction> actions;
-    bool impossible =
-        false;  // no such transition: refused and reported as state + input, nothing stays held
+    // Where `next` is kDone: what the event says. nullopt: nothing was decided, so there is none.
+    std::optional<Outcome> outcome;
+    std::array<ExecAction, kMostActions> actions{};
+    // No such row: the exec is refused, or killed where it may have been answered; nothing stays
+    // held.
+    bool impossible = false;
 };
+
+// One row of the table; the first that fits counts.
+struct ExecRow {
+    std::uint16_t states;  // a bit each
+    ExecInput input;
+    bool (*condition)(const ExecTraits& traits);
+    ExecStep step;
+};
+std::span<const ExecRow> exec_rows();
 
 ExecStep exec_step(ExecState state, ExecInput input, const ExecTraits& traits);
 

@@ -1,11 +1,12 @@
-// ExecGate: performs the flows of exec_flow.h, from an exec's notification to its thaw and its
-// audit event: who is read, who waits, who has frozen the domain, who is awaited.
+// ExecGate: moves each exec through the states of exec_flow.h, from its notification to its event:
+// reads, judges, freezes, reads again, answers, verifies, thaws.
 //
-// Takes exec notifications (and fork notifications, which wait while somebody is frozen), gives
-// answers. Reads and judges at once, so that denials and targets that do not exist cost nobody a
-// pause. Under freeze one exec at a time is taken through the gate and the others wait their turn;
-// without it all go side by side. Never blocks but for the freeze itself, which has a budget.
-// Whatever it attaches, freezes or leaves unanswered is owned by a flow, whose end releases it.
+// Takes exec notifications and turns from Turns, stops of callers and time from the loop; gives
+// answers and events. Reads and judges at once, so that denials and targets that do not exist cost
+// nobody a pause. Under freeze one exec at a time is taken through the gate and the others wait
+// their turn; without it all go side by side. Never blocks but for the freeze itself, which has a
+// budget. Whatever it attaches, freezes or leaves unanswered is owned by an exec, whose end
+// releases it.
 #pragma once
 
 #include <array>
@@ -21,19 +22,16 @@
 #include "config/policy.h"
 #include "config/settings.h"
 #include "hook/exec/reader.h"
-#include "hook/gate/arrivals.h"
 #include "hook/gate/audit.h"
-#include "hook/gate/caller.h"
+#include "hook/gate/binding.h"
+#include "hook/gate/exec.h"
 #include "hook/gate/exec_flow.h"
-#include "hook/gate/session.h"
 #include "hook/gate/study_judge.h"
-#include "hook/gate/verify.h"
+#include "hook/gate/turns.h"
 #include "hook/os/event_loop.h"
-#include "hook/os/seccomp_notify.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
 #include "hook/tasks/process_lister.h"
-#include "hook/tasks/tracer.h"
 #include "hook/tasks/vfork_parents.h"
 
 namespace execseal {
@@ -45,10 +43,11 @@ struct GateContext {
     const Settings& settings;
     const Policy& policy;
     const Policy* floor;
-    Tracer& tracer;
-    Procfs& procfs;
+    ExecBinder& binder;
+    Freeze& freeze;
     TaskTable& tasks;
     ForkTracking& forks;
+    Turns& turns;
     AuditLog& audit;
 };
 
@@ -61,13 +60,14 @@ struct GateCounters {
     std::uint64_t freeze_failures = 0;
 };
 
-class ExecGate {
+class ExecGate final : private ExecServer {
   public:
     using Clock = EventLoop::Clock;
 
+    // From here on serves the context's turns.
     explicit ExecGate(const GateContext& context);
     // Lets go of all that is held.
-    ~ExecGate();
+    ~ExecGate() override;
     ExecGate(const ExecGate&) = delete;
     ExecGate& operator=(const ExecGate&) = delete;
     ExecGate(ExecGate&&) = delete;
@@ -86,88 +86,66 @@ class ExecGate {
     // What ids mean in the container; until it is known every exec is refused.
     void set_id_maps(IdMaps maps);
 
-    // Of any call; the other two are of those kinds.
-    void on_notification(Session& session, const Notification& notification);
-    void on_exec(Session& session, const Notification& notification);
-    void on_fork(Session& session, const Notification& notification);
     // Stops and ends of tracees are to be looked at.
     void on_sigchld();
     [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
     void on_deadline(Clock::time_point now);
-    // The session's last task is gone: nobody waits for its answers.
-    void forget(const Session& session);
 
     [[nodiscard]] const GateCounters& counters() const { return counters_; }
     // Execs that are not over, and calls that are still to be looked at.
-    [[nodiscard]] std::size_t pending() const {
-        return reading_.size() + active_.size() + waiting_.size() + arrivals_.unseen();
-    }
+    [[nodiscard]] std::size_t pending() const { return execs_.size() + context_.turns.unseen(); }
     // Of the container's policy and the floor, the tighter of each.
     [[nodiscard]] const Protection& protection() const { return protection_; }
 
   private:
-    struct Flow;
-    using Flows = std::list<std::unique_ptr<Flow>>;
+    void begin(Session& session, const Notification& notification) override;
+    [[nodiscard]] bool may_go(const Exec& exec) const override;
+    void take_turn(Exec& exec) override;
+    void look_at_executing() override;
+    void leave_earlier(const Notification& next) override;
+    void end_session(const Session& session) override;
 
-    // Feeds `input` and whatever follows from the actions' own results, until the flow waits or is
+    // Feeds `input` and whatever follows from the actions' own results, until the exec rests or is
     // done.
-    void drive(Flow& flow, ExecInput input);
-    std::optional<ExecInput> step(Flow& flow, ExecInput input);
-    std::optional<ExecInput> perform(Flow& flow, ExecAction action);
-    // The first read, which may be waiting for a page or a mount that does not answer.
-    void collect(Flow& flow, Clock::time_point until);
-    void take_study(Flow& flow, ExecStudy study);
-    // What was read; fills the flow's event.
-    ExecInput judge(Flow& flow);
-    // Whose turn it is, once nobody is frozen.
-    void advance();
-    // The first that waits and need not: an exec waits for that of another thread of its process,
-    // which would let nobody seize it. Null: there is none.
-    [[nodiscard]] Flow* next_turn() const;
-    // Ends the freeze of an exec that sleeps in the kernel: it may wait for one of the frozen.
-    void look_for_stall(Flow& flow, Clock::time_point now);
-    void activate(Flows& from, Flow& flow, ExecInput input);
-    static void move_flow(Flows& from, Flows& to, const Flow& flow);
-    std::optional<ExecInput> freeze(Flow& flow);
-    std::optional<ExecInput> reread(Flow& flow);
-    std::optional<ExecInput> arm(Flow& flow);
-    static void executed(Flow& flow);
-    ExecInput verify(Flow& flow);
-    static void kill_caller(Flow& flow);
-    void thaw(Flow& flow);
-    // What was held back meanwhile: stops of forks at once, those of armed callers by advance().
-    void look_after_thaw();
-    void report(Flow& flow);
-    std::optional<ExecInput> look_at(Flow& flow);
-    void look_at_active();
-    void end_unverified(const Flow& flow);
+    void drive(Exec& exec, ExecInput input);
+    std::optional<ExecInput> step(Exec& exec, ExecInput input);
+    // What came of it, where that is an input.
+    std::optional<ExecInput> perform(Exec& exec, ExecAction action);
+    // Its event, where there is one; it is dropped by drop_done().
+    void finish(Exec& exec, std::optional<Outcome> outcome);
     void drop_done();
-    // A task that notifies anew has left its earlier calls, whatever has become of their reading.
-    void supersede(const Notification& next);
+
+    // nullopt: the page or the mount does not answer yet.
+    std::optional<ExecInput> collect(Exec& exec, Clock::time_point until);
+    void take_study(Exec& exec, ExecStudy study);
+    void on_read(Exec& exec);
+    std::optional<ExecInput> freeze(Exec& exec);
     // Why it could not be done; nullopt when everybody stands still.
-    std::optional<std::string> try_freeze(Flow& flow);
+    std::optional<std::string> try_freeze(Exec& exec);
     // Who waits for the caller in vfork(2) and cannot run; 0: not known.
-    Tid take_sleeper(const Flow& flow);
+    Tid take_sleeper(const Exec& exec);
     // They wait for our answer and run nothing; to interrupt them would cancel their notification.
-    // A seized task keeps the options it was seized with, so these are already what its own flow
+    // A seized task keeps the options it was seized with, so these are already what its own exec
     // will need.
     [[nodiscard]] std::vector<QuietCaller> quiet_callers() const;
+    ExecInput reread(Exec& exec);
+    static ExecInput bind(Exec& exec);
+    static ExecInput answer(Exec& exec, const Answer& answer);
+    static std::optional<ExecInput> look_at(Exec& exec);
+    void end_unverified(const Exec& exec);
+    ExecInput verify(Exec& exec);
+    void thaw(Exec& exec);
+    // Ends the freeze of an exec that sleeps in the kernel: it may wait for one of the frozen.
+    void look_for_stall(Exec& exec, Clock::time_point now);
 
     GateContext context_;
-    ExecTraits traits_;
     Protection protection_;
+    ExecTraits traits_;
     StudyJudge judge_;
     ExecReader reader_;
-    ExecVerifier verifier_;
     TaskLister* lister_ = nullptr;
-    Flows reading_;  // the first read has not come back yet
-    Flows active_;   // armed, and at most one that has frozen the domain
-    Flows waiting_;  // allowed after the first read, waiting for their turn to freeze
-    Arrivals arrivals_;
-    Flow* freezer_ = nullptr;  // the one that has frozen the domain
-    bool look_again_ = false;
+    std::list<std::unique_ptr<Exec>> execs_;
     VforkParents vfork_parents_;
-    Freeze freeze_;
     GateCounters counters_;
 };
 

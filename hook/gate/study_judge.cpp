@@ -8,13 +8,25 @@
 
 namespace execseal {
 
-void refuse(ExecEvent& event, int error, const char* rule, std::string reason) {
-    event.judgement = Judgement{};
-    event.judgement.deny_errno = error;
-    event.judgement.rule = rule;
-    event.judgement.reason = std::move(reason);
-    event.error = error;
+Decision refusal(int error, const char* rule, std::string reason) {
+    Decision decision;
+    decision.error = error;
+    decision.judgement.deny_errno = error;
+    decision.judgement.rule = rule;
+    decision.judgement.reason = std::move(reason);
+    return decision;
 }
+
+namespace {
+
+// Of an exec of which no more is known than the path that it asks for.
+Decision refusal_of(const ExecSnapshot& snapshot, int error, const char* rule, std::string reason) {
+    Decision decision = refusal(error, rule, std::move(reason));
+    decision.requested = snapshot.path;
+    return decision;
+}
+
+}  // namespace
 
 void StudyJudge::learn_root(ExecStudy study) {
     if (study.program.outcome == ProgramOutcome::kFound) {
@@ -25,37 +37,33 @@ void StudyJudge::learn_root(ExecStudy study) {
     log_error("the container's root: " + *root_failure_);
 }
 
-ExecInput StudyJudge::judge(const ExecStudy& study, Via via, ExecEvent& event) {
+Decision StudyJudge::judge(const ExecStudy& study, Via via) {
     const ExecSnapshot& snapshot = study.snapshot;
     switch (snapshot.outcome) {
-        case SnapshotOutcome::kGone:
-            return ExecInput::kGone;
+        case SnapshotOutcome::kGone: {
+            Decision gone;
+            gone.ruling = Ruling::kGone;
+            return gone;
+        }
         case SnapshotOutcome::kUnreadable:
-            refuse(event, EACCES, built_in_rule::kUnreadable, snapshot.reason);
-            return ExecInput::kRefused;
+            return refusal(EACCES, built_in_rule::kUnreadable, snapshot.reason);
         case SnapshotOutcome::kBlocked:
-            refuse(event, EACCES, built_in_rule::kBlocked, snapshot.reason);
-            return ExecInput::kRefused;
+            return refusal(EACCES, built_in_rule::kBlocked, snapshot.reason);
         case SnapshotOutcome::kRefused:
-            event.requested = snapshot.path;
-            refuse(event, snapshot.error, built_in_rule::kKernel, snapshot.reason);
-            return ExecInput::kRefused;
+            return refusal_of(snapshot, snapshot.error, built_in_rule::kKernel, snapshot.reason);
         case SnapshotOutcome::kComplete:
             break;
     }
     const Program& program = study.program;
     if (program.outcome != ProgramOutcome::kFound) {
-        event.requested = snapshot.path;
         const bool kernel = program.outcome == ProgramOutcome::kRefused;
-        refuse(event, kernel ? program.error : EACCES,
-               kernel ? built_in_rule::kKernel : built_in_rule::kUnresolved, program.reason);
-        return ExecInput::kRefused;
+        return refusal_of(snapshot, kernel ? program.error : EACCES,
+                          kernel ? built_in_rule::kKernel : built_in_rule::kUnresolved,
+                          program.reason);
     }
     if (root_failure_) {
-        event.requested = snapshot.path;
-        refuse(event, EACCES, built_in_rule::kUnresolved,
-               "the container's root: " + *root_failure_);
-        return ExecInput::kRefused;
+        return refusal_of(snapshot, EACCES, built_in_rule::kUnresolved,
+                          "the container's root: " + *root_failure_);
     }
     if (!root_) {
         root_ = program.root;
@@ -63,28 +71,28 @@ ExecInput StudyJudge::judge(const ExecStudy& study, Via via, ExecEvent& event) {
     auto facts = id_maps_ ? build_facts(study, via, *id_maps_)
                           : make_error("the container's user namespace could not be looked at");
     if (!facts) {
-        event.requested = snapshot.path;
-        refuse(event, EACCES, built_in_rule::kUnresolved, facts.error().text());
-        return ExecInput::kRefused;
+        return refusal_of(snapshot, EACCES, built_in_rule::kUnresolved, facts.error().text());
     }
-    event.facts = std::move(*facts);
-    return judge_facts(event);
+    return judge_facts(std::move(*facts));
 }
 
-ExecInput StudyJudge::judge_facts(ExecEvent& event) const {
-    event.judgement = judge_with_floor(policy_, floor_, *event.facts, mode_);
-    event.error = 0;
-    switch (event.judgement.verdict) {
+Decision StudyJudge::judge_facts(ExecFacts facts) const {
+    Decision decision;
+    decision.judgement = judge_with_floor(policy_, floor_, facts, mode_);
+    decision.facts = std::move(facts);
+    switch (decision.judgement.verdict) {
         case Verdict::kDeny:
-            event.error = event.judgement.deny_errno;
-            return ExecInput::kRefused;
+            decision.error = decision.judgement.deny_errno;
+            break;
         case Verdict::kKill:
-            return ExecInput::kKillVerdict;
+            decision.ruling = Ruling::kKill;
+            break;
         case Verdict::kAudit:
         case Verdict::kAllow:
-            return ExecInput::kAllowed;
+            decision.ruling = Ruling::kAllow;
+            break;
     }
-    return ExecInput::kRefused;
+    return decision;
 }
 
 }  // namespace execseal

@@ -1,7 +1,7 @@
 // StudyJudge: the verdict on one exec, from what was read of it.
 //
-// Takes the reader's study, fills the facts and the judgement of the exec's event. What could not
-// be read whole, or means nothing in the container, never comes before the policy: it is refused
+// Takes the reader's study, gives a decision with the facts that it stands on. What could not be
+// read whole, or means nothing in the container, never comes before the policy: it is refused
 // here. Learns once what names and ids mean in the container. Never blocks.
 #pragma once
 
@@ -12,13 +12,23 @@
 #include "config/settings.h"
 #include "hook/exec/facts.h"
 #include "hook/exec/reader.h"
-#include "hook/gate/audit.h"
-#include "hook/gate/exec_flow.h"
+#include "hook/gate/judge.h"
 
 namespace execseal {
 
+// What is to be done with an exec. kGone: nobody waits for an answer.
+enum class Ruling { kRefuse, kKill, kAllow, kGone };
+
+struct Decision {
+    Ruling ruling = Ruling::kRefuse;
+    int error = 0;  // of kRefuse: the answer, positive
+    Judgement judgement;
+    std::optional<ExecFacts> facts;  // absent when not all of it could be read or resolved
+    std::string requested;  // the path asked for, where that much is known but `facts` is absent
+};
+
 // Without a rule of a policy: `rule` is a built-in one. `error`: positive errno.
-void refuse(ExecEvent& event, int error, const char* rule, std::string reason);
+Decision refusal(int error, const char* rule, std::string reason);
 
 class StudyJudge {
   public:
@@ -34,11 +44,10 @@ class StudyJudge {
     void learn_root(ExecStudy study);
     [[nodiscard]] const std::optional<RootIdentity>& root() const { return root_; }
 
-    // kAllowed, kRefused, kKillVerdict, or kGone.
-    [[nodiscard]] ExecInput judge(const ExecStudy& study, Via via, ExecEvent& event);
+    [[nodiscard]] Decision judge(const ExecStudy& study, Via via);
 
   private:
-    [[nodiscard]] ExecInput judge_facts(ExecEvent& event) const;
+    [[nodiscard]] Decision judge_facts(ExecFacts facts) const;
 
     const Policy& policy_;
     const Policy* floor_;

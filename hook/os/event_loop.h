@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "hook/os/result.h"
@@ -50,6 +51,35 @@ class EventLoop {
     std::unordered_map<int, Watch> watches_;
     std::vector<pollfd> polled_;
     std::vector<Ready> ready_;
+};
+
+// A descriptor in a loop, for as long as this lives. The loop outlives it, and the descriptor must.
+class LoopWatch {
+  public:
+    LoopWatch() = default;
+    LoopWatch(EventLoop& loop, int fd, short events, EventLoop::Callback callback)
+        : loop_(&loop), fd_(fd) {
+        loop.add(fd, events, std::move(callback));
+    }
+    LoopWatch(const LoopWatch&) = delete;
+    LoopWatch& operator=(const LoopWatch&) = delete;
+    LoopWatch(LoopWatch&& other) noexcept
+        : loop_(std::exchange(other.loop_, nullptr)), fd_(other.fd_) {}
+    LoopWatch& operator=(LoopWatch&& other) noexcept {
+        std::swap(loop_, other.loop_);
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~LoopWatch() {
+        if (loop_ != nullptr) {
+            loop_->remove(fd_);
+        }
+    }
+    [[nodiscard]] bool active() const { return loop_ != nullptr; }
+
+  private:
+    EventLoop* loop_ = nullptr;
+    int fd_ = -1;
 };
 
 // Has the other side gone (POLLHUP, POLLERR)? A seccomp listener's: no task has the filter any

@@ -8,6 +8,7 @@
 
 #include "config/built_in_rules.h"
 #include "hook/gate/json_line.h"
+#include "hook/gate/ptrace_binding.h"
 #include "hook/os/clock.h"
 #include "hook/os/deadline.h"
 #include "hook/os/executable.h"
@@ -69,9 +70,12 @@ Result<> Supervisor::open() {
     ForkTrackingLimits limits;
     limits.grace = launch_.settings.deadlines.fork_grace;
     forks_ = std::make_unique<ForkTracking>(*tracer_, *tasks_, *procfs_, limits);
-    gate_ = std::make_unique<ExecGate>(GateContext{loop_, plan, launch_.settings, launch_.policy,
-                                                   launch_.floor ? &*launch_.floor : nullptr,
-                                                   *tracer_, *procfs_, *tasks_, *forks_, *audit_});
+    binder_ = std::make_unique<PtraceBinder>(*tracer_, *procfs_);
+    freeze_ = std::make_unique<Freeze>(*tracer_, *procfs_, *tasks_);
+    turns_ = std::make_unique<Turns>(*forks_);
+    gate_ = std::make_unique<ExecGate>(GateContext{
+        loop_, plan, launch_.settings, launch_.policy, launch_.floor ? &*launch_.floor : nullptr,
+        *binder_, *freeze_, *tasks_, *forks_, *turns_, *audit_});
 
     auto sigchld = open_signal_fd(SIGCHLD);
     if (!sigchld) {
@@ -195,7 +199,7 @@ void Supervisor::on_notify_ready(int fd, short events) {
 
 void Supervisor::end_session(int fd) {
     loop_.remove(fd);
-    gate_->forget(sessions_.at(fd));
+    turns_->forget(sessions_.at(fd));
     sessions_.erase(fd);
 }
 
@@ -203,7 +207,7 @@ void Supervisor::on_notification(Session& session, const Notification& notificat
     if (!lister_ && notification.tid.value != 0) {
         learn_domain(notification.tid);
     }
-    gate_->on_notification(session, notification);
+    turns_->on_notification(session, notification);
 }
 
 void Supervisor::learn_domain(Tid first) {
@@ -247,13 +251,12 @@ void Supervisor::restart_calls_in_flight() {
     constexpr std::chrono::seconds kBound{1};
     FreezeRequest request;
     request.deadline = EventLoop::Clock::now() + kBound;
-    Freeze stop(*tracer_, *procfs_, *tasks_);
-    const FreezeReport report = stop.freeze(*lister_, request);
+    const FreezeReport report = freeze_->freeze(*lister_, request);
     if (report.failure != FreezeFailure::kNone) {
         log_warning("restarting the calls in flight: " + report.reason);
         return;
     }
-    stop.thaw();
+    freeze_->thaw();
     forks_->on_sigchld(EventLoop::Clock::now());
 }
 
@@ -268,14 +271,15 @@ std::optional<EventLoop::Clock::time_point> Supervisor::next_deadline() {
     // Once passed it is no deadline any more: what it waits for (a connection's end) is an event.
     const bool awaited =
         arrival_deadline_ && !had_session_ && *arrival_deadline_ > EventLoop::Clock::now();
-    return earliest({forks_->next_deadline(), gate_->next_deadline(), listener_->next_deadline(),
-                     control_->next_deadline(), tasks_->next_due(),
+    return earliest({forks_->next_deadline(), turns_->next_deadline(), gate_->next_deadline(),
+                     listener_->next_deadline(), control_->next_deadline(), tasks_->next_due(),
                      awaited ? arrival_deadline_ : std::nullopt});
 }
 
 void Supervisor::run_deadlines() {
     const auto now = EventLoop::Clock::now();
     forks_->on_deadline(now);
+    turns_->on_deadline();
     gate_->on_deadline(now);
     listener_->on_deadline(now);
     control_->on_deadline(now);

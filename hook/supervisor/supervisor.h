@@ -1,9 +1,9 @@
 // Supervisor: everything that serves one container, on one thread around one event loop.
 //
-// Takes listener fds from the Listener, reads every notification at once, and hands fork-class
-// calls to ForkTracking and execs to ExecGate; ends when the last listener has hung up. One bad
-// notification never ends it: each is answered or found gone. If this process dies, the kernel
-// answers ENOSYS to every later fork and exec of the container (its filter refuses another
+// Takes listener fds from the Listener, reads every notification at once and gives it to Turns,
+// which hands forks to ForkTracking and execs to ExecGate; ends when the last listener has hung up.
+// One bad notification never ends it: each is answered or found gone. If this process dies, the
+// kernel answers ENOSYS to every later fork and exec of the container (its filter refuses another
 // listener), tasks that were held go on, and an exec that was answered but not verified is killed
 // (EXITKILL).
 #pragma once
@@ -19,8 +19,10 @@
 #include "config/policy.h"
 #include "config/settings.h"
 #include "hook/gate/audit.h"
+#include "hook/gate/binding.h"
 #include "hook/gate/exec_gate.h"
 #include "hook/gate/session.h"
+#include "hook/gate/turns.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/exit_watch.h"
 #include "hook/os/unique_fd.h"
@@ -28,6 +30,7 @@
 #include "hook/supervisor/listener.h"
 #include "hook/tasks/domain.h"
 #include "hook/tasks/fork_tracking.h"
+#include "hook/tasks/freeze.h"
 #include "hook/tasks/task_table.h"
 #include "hook/tasks/tracer.h"
 
@@ -91,6 +94,9 @@ class Supervisor {
     std::unique_ptr<TaskTable> tasks_;
     std::unique_ptr<Domain> lister_;
     std::unique_ptr<ForkTracking> forks_;
+    std::unique_ptr<ExecBinder> binder_;
+    std::unique_ptr<Freeze> freeze_;
+    std::unique_ptr<Turns> turns_;
     std::unique_ptr<ExecGate> gate_;
     std::unique_ptr<Listener> listener_;
     std::unique_ptr<RequestServer> control_;

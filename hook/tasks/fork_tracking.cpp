@@ -432,6 +432,10 @@ void ForkTracking::forget_child(Tid child) {
     }
 }
 
+void ForkTracking::attach_waiting(const Notification& notification) {
+    (void)tracer_.seize(notification.tid, kForkCallerOptions);
+}
+
 void ForkTracking::on_sigchld(Clock::time_point now) {
     const bool swept = tracer_.may_have_strays() || in_flight() >= limits_.many;
     if (swept) {

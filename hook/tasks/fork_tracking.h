@@ -66,6 +66,10 @@ class ForkTracking {
     // that exec, as a signal would make it.
     void on_notification(SeccompNotify& listener, const Notification& notification,
                          Clock::time_point now);
+    // For one that is received and cannot be looked at yet: a signal that ends its wait meanwhile
+    // must not end its call, see Tracer::release(). What came of it is asked again when
+    // on_notification() is told of it.
+    void attach_waiting(const Notification& notification);
     // Also after each thaw: stops that happened while tasks were held are looked at then.
     void on_sigchld(Clock::time_point now);
     [[nodiscard]] std::optional<Clock::time_point> next_deadline();

@@ -31,6 +31,9 @@ namespace execseal {
 enum class FreezeFailure { kListing, kTracedByOther, kExecuting, kRefused, kDeadline, kNone };
 const char* freeze_failure_name(FreezeFailure failure);
 
+// What the caller of an exec is seized with, at the latest before its answer.
+inline constexpr PtraceOptions kExecCallerOptions{.births = true, .exec = true, .exit_kill = true};
+
 // A caller whose notification was received and is not answered.
 struct QuietCaller {
     Tid tid;

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "hook/exec/notified_call.h"
+#include "hook/gate/ptrace_binding.h"
 #include "hook/tasks/pidns_lister.h"
 #include "tests/kernel/fork_supervisor.h"
 
@@ -120,10 +121,12 @@ class ExecGateKernel : public ::testing::Test {
     void serve(ForkedContainer& container) { serve(container, policy); }
     void serve(ForkedContainer& container, const Policy& judged_by) {
         if (gate) {
-            gate->forget(session);
+            turns->forget(session);
+            gate.reset();
         }
+        turns = std::make_unique<Turns>(forks);
         gate = std::make_unique<ExecGate>(GateContext{loop, plan, settings, judged_by, nullptr,
-                                                      tracer, *procfs, table, forks, audit});
+                                                      binder, freeze, table, forks, *turns, audit});
         const int copy = ::fcntl(container.listener().fd(), F_DUPFD_CLOEXEC, 3);
         session.notify = SeccompListener::adopt(UniqueFd(copy)).value();
         session.kind = Via::kEntrypoint;
@@ -202,6 +205,9 @@ class ExecGateKernel : public ::testing::Test {
     ForkTracking forks{tracer, table, *procfs};
     AuditLog audit = AuditLog::open(settings.audit, plan).value();
     Session session;
+    PtraceBinder binder{tracer, *procfs};
+    Freeze freeze{tracer, *procfs, table};
+    std::unique_ptr<Turns> turns;
     std::unique_ptr<ExecGate> gate;
 };
 
@@ -230,9 +236,9 @@ TEST_F(ExecGateKernel, ACallThatWasBackedOutOfDoesNotReleaseTheNextOneUnverified
     serve(container);
     const HeldReader reader;
     const Tid caller = container.init();
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     (void)::kill(caller.value, SIGUSR1);
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     serve_until_exec_stop(caller);
     reader.let_go();
     collect_the_late_read(container, caller);
@@ -254,12 +260,12 @@ TEST_F(ExecGateKernel, AnEntrypointThatBacksOutOfItsCallIsStillTheEntrypoint) {
     ForkedContainer container(NotifiedCalls::kForksAndExecs, exec_in_spite_of_signals);
     serve(container, unbound);
     const HeldReader reader;
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     (void)::kill(container.init().value, SIGUSR1);
     ASSERT_EQ(session.notify->poll(10s).value(), ListenerState::kReadable);  // it calls again
     reader.let_go();
     ASSERT_TRUE(loop.run_once(Clock::now() + 10s).has_value());  // the answer to its first call
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     serve_until_word(container);
     EXPECT_EQ(container.wait_end(), 0);
     EXPECT_EQ(members("via"), std::vector<std::string>{"entrypoint"});
@@ -280,7 +286,7 @@ TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers)
         if (learnt) {
             gate->learn_root(Tid{::getpid()});
         }
-        gate->on_exec(session, next_call());
+        turns->on_notification(session, next_call());
         serve_until_word(container);
         EXPECT_EQ(container.wait_end(), 0);
     }
@@ -303,19 +309,19 @@ TEST_F(ExecGateKernel, AFailedExecThatIsFollowedByAnotherIsReportedAsFailed) {
         return 1;
     });
     serve(container);
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     // On a busy machine the read takes longer than the gate has patience.
     ASSERT_TRUE(eventually([&] {
         return session.notify->poll(1ms).value() == ListenerState::kReadable ||
                !loop.run_once(Clock::now()).has_value();
     }));
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     // The release of the first call has made the second one start again.
     ASSERT_TRUE(eventually([&] {
         on_sigchld();
         (void)loop.run_once(Clock::now());
         if (session.notify->poll(0ms).value() == ListenerState::kReadable) {
-            gate->on_exec(session, next_call());
+            turns->on_notification(session, next_call());
         }
         return container.has_word();
     }));
@@ -333,7 +339,7 @@ TEST_F(ExecGateKernel, WhatTheKernelWouldRefuseIsCountedApartFromDenials) {
         return 1;
     });
     serve(container);
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     ASSERT_TRUE(eventually([&] {
         (void)loop.run_once(Clock::now());
         return session.notify->poll(0ms).value() == ListenerState::kReadable;
@@ -342,7 +348,7 @@ TEST_F(ExecGateKernel, WhatTheKernelWouldRefuseIsCountedApartFromDenials) {
     for (const std::uint64_t decided : gate->counters().verdicts) {
         EXPECT_EQ(decided, 0U);
     }
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     serve_until_word(container);
     EXPECT_EQ(container.wait_end(), 0);
     EXPECT_EQ(members("rule"), (std::vector<std::string>{"kernel", "default"}));
@@ -387,6 +393,7 @@ class ExecGateUnderFreeze : public ExecGateKernel {
             on_sigchld();
             (void)loop.run_once(Clock::now());
             if (arrivals_too) {
+                turns->on_deadline();
                 gate->on_deadline(Clock::now());
             }
             return outcomes().size() == execs;
@@ -405,7 +412,7 @@ class ExecGateUnderFreeze : public ExecGateKernel {
 
 // Interrupted, it would have to call again.
 TEST_F(ExecGateUnderFreeze, WhoWaitsInTheNotifyQueueIsLeftThere) {
-    gate->on_exec(session, first_of_two());
+    turns->on_notification(session, first_of_two());
     serve_until_executed(1, false);
     ASSERT_EQ(session.notify->poll(0ms).value(), ListenerState::kIdle);
     EXPECT_EQ(gate->pending(), 1U);
@@ -425,10 +432,10 @@ TEST_F(ExecGateUnderFreeze, WhoCallsAgainIsNotForgotten) {
                    !tracer.is_attached(first.tid) && is_in_execve(first.tid);
         });
     };
-    gate->on_exec(session, first);
+    turns->on_notification(session, first);
     (void)::kill(first.tid.value, SIGUSR1);
     ASSERT_TRUE(calls_again(first.id));
-    gate->on_exec(session, next_call());
+    turns->on_notification(session, next_call());
     serve_until_executed(1, false);
     ASSERT_TRUE(calls_again(first.id));
     EXPECT_EQ(session.notify->poll(10s).value(), ListenerState::kReadable);
@@ -460,7 +467,7 @@ class ExecGateOfAVforkChild : public ExecGateKernel {
     void SetUp() override {
         serve(container_, judged_by());
         gate->set_lister(lister_.get());
-        gate->on_fork(session, next_call());
+        turns->on_notification(session, next_call());
         ASSERT_TRUE(eventually([&] {
             on_sigchld();
             return session.notify->poll(0ms).value() == ListenerState::kReadable;
@@ -476,7 +483,7 @@ class ExecGateOfAVforkChild : public ExecGateKernel {
     // By the child's exec, which is on its way then.
     bool freezes_the_parent() {
         const Notification exec = next_call();
-        gate->on_exec(session, exec);
+        turns->on_notification(session, exec);
         EXPECT_TRUE(eventually([&] {
             (void)loop.run_once(Clock::now());
             return tracer.is_attached(exec.tid);
@@ -539,13 +546,13 @@ TEST_F(ExecGateKernel, ALeaderThatItsThreadReplacesDoesNotReleaseTheThreadUnveri
         const Tid leader = container.init();
         const Notification first = next_call();
         ASSERT_EQ(first.tid, leader);
-        gate->on_exec(session, first);
+        turns->on_notification(session, first);
         reader.let_go();
         reader.wait_until_idle();
         container.say('g');
         const Notification second = next_call();
         ASSERT_NE(second.tid, leader);
-        gate->on_exec(session, second);
+        turns->on_notification(session, second);
         if (!tracer.is_attached(second.tid)) {
             continue;
         }
@@ -576,7 +583,7 @@ TEST_F(ExecGateKernel, AProcessWhoseExecCannotBeVerifiedDiesBeforeItsFirstInstru
     const Notification notification = next_call();
     const Tid leader = container.init();
     ASSERT_NE(notification.tid, leader);
-    gate->on_exec(session, notification);
+    turns->on_notification(session, notification);
     serve_until_exec_stop(leader);
 
     wait.forgotten = {notification.tid, leader};

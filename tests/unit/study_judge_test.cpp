@@ -29,33 +29,33 @@ class StudyJudgeTest : public ::testing::Test {
   protected:
     StudyJudgeTest() { judge.set_id_maps(host_ids()); }
 
-    ExecInput verdict_on(const ExecStudy& study) {
-        event = ExecEvent{};
-        return judge.judge(study, Via::kChild, event);
+    Ruling ruling_on(const ExecStudy& study) {
+        decision = judge.judge(study, Via::kChild);
+        return decision.ruling;
     }
-    // `rule` and `reason` of the event, the errno and nothing that a policy has said.
+    // `rule` and `reason` of the decision, the errno and nothing that a policy has said.
     void expect_refused(const ExecStudy& study, const char* rule, int error) {
-        EXPECT_EQ(verdict_on(study), ExecInput::kRefused);
-        EXPECT_EQ(event.judgement.verdict, Verdict::kDeny);
-        EXPECT_EQ(event.judgement.rule, rule);
-        EXPECT_FALSE(event.judgement.reason.empty());
-        EXPECT_EQ(event.error, error);
-        EXPECT_FALSE(event.facts.has_value());
+        EXPECT_EQ(ruling_on(study), Ruling::kRefuse);
+        EXPECT_EQ(decision.judgement.verdict, Verdict::kDeny);
+        EXPECT_EQ(decision.judgement.rule, rule);
+        EXPECT_FALSE(decision.judgement.reason.empty());
+        EXPECT_EQ(decision.error, error);
+        EXPECT_FALSE(decision.facts.has_value());
     }
 
     Policy policy =
         test::policy_of(R"([{"id": "other", "verdict": "deny", "exe": "/bin/other"}])", "allow")
             .value();
     StudyJudge judge{policy, nullptr, Mode::kEnforce};
-    ExecEvent event;
+    Decision decision;
 };
 
 TEST_F(StudyJudgeTest, AWholeStudyComesBeforeThePolicy) {
-    EXPECT_EQ(verdict_on(study_of_ls()), ExecInput::kAllowed);
-    ASSERT_TRUE(event.facts.has_value());
-    EXPECT_EQ(event.facts->views.at(0).exe, "/bin/ls");
-    EXPECT_EQ(event.judgement.verdict, Verdict::kAllow);
-    EXPECT_EQ(event.judgement.rule, "default");
+    EXPECT_EQ(ruling_on(study_of_ls()), Ruling::kAllow);
+    ASSERT_TRUE(decision.facts.has_value());
+    EXPECT_EQ(decision.facts->views.at(0).exe, "/bin/ls");
+    EXPECT_EQ(decision.judgement.verdict, Verdict::kAllow);
+    EXPECT_EQ(decision.judgement.rule, "default");
 }
 
 TEST_F(StudyJudgeTest, ThePolicysRefusalIsAnsweredWithItsErrno) {
@@ -65,11 +65,12 @@ TEST_F(StudyJudgeTest, ThePolicysRefusalIsAnsweredWithItsErrno) {
             .value();
     StudyJudge by_rule(strict, nullptr, Mode::kEnforce);
     by_rule.set_id_maps(host_ids());
-    EXPECT_EQ(by_rule.judge(study_of_ls(), Via::kChild, event), ExecInput::kRefused);
-    EXPECT_EQ(event.error, EPERM);
+    decision = by_rule.judge(study_of_ls(), Via::kChild);
+    EXPECT_EQ(decision.ruling, Ruling::kRefuse);
+    EXPECT_EQ(decision.error, EPERM);
     ExecStudy other = study_of_ls();
     other.program.views[0].exe = "/bin/sh";
-    EXPECT_EQ(by_rule.judge(other, Via::kChild, event), ExecInput::kKillVerdict);
+    EXPECT_EQ(by_rule.judge(other, Via::kChild).ruling, Ruling::kKill);
 }
 
 TEST_F(StudyJudgeTest, WhatCouldNotBeReadIsRefusedWhateverThePolicySays) {
@@ -80,7 +81,7 @@ TEST_F(StudyJudgeTest, WhatCouldNotBeReadIsRefusedWhateverThePolicySays) {
     study.snapshot.outcome = SnapshotOutcome::kBlocked;
     expect_refused(study, "blocked", EACCES);
     study.snapshot.outcome = SnapshotOutcome::kGone;
-    EXPECT_EQ(verdict_on(study), ExecInput::kGone);
+    EXPECT_EQ(ruling_on(study), Ruling::kGone);
 }
 
 TEST_F(StudyJudgeTest, TheKernelsOwnRefusalIsGivenOn) {
@@ -89,7 +90,7 @@ TEST_F(StudyJudgeTest, TheKernelsOwnRefusalIsGivenOn) {
     study.snapshot.error = ENOENT;
     study.snapshot.reason = "no such file";
     expect_refused(study, "kernel", ENOENT);
-    EXPECT_EQ(event.requested, "ls");
+    EXPECT_EQ(decision.requested, "ls");
     study = study_of_ls();
     study.program.outcome = ProgramOutcome::kRefused;
     study.program.error = ENOEXEC;
@@ -102,22 +103,23 @@ TEST_F(StudyJudgeTest, AProgramThatCannotBeNamedIsRefused) {
     study.program = Program{};
     study.program.reason = "no name";
     expect_refused(study, "unresolved", EACCES);
-    EXPECT_EQ(event.requested, "ls");
+    EXPECT_EQ(decision.requested, "ls");
 }
 
 TEST_F(StudyJudgeTest, WithoutIdMapsEverythingIsRefused) {
     StudyJudge early(policy, nullptr, Mode::kEnforce);
-    EXPECT_EQ(early.judge(study_of_ls(), Via::kChild, event), ExecInput::kRefused);
-    EXPECT_EQ(event.error, EACCES);
-    EXPECT_FALSE(event.facts.has_value());
+    decision = early.judge(study_of_ls(), Via::kChild);
+    EXPECT_EQ(decision.ruling, Ruling::kRefuse);
+    EXPECT_EQ(decision.error, EACCES);
+    EXPECT_FALSE(decision.facts.has_value());
 }
 
 TEST_F(StudyJudgeTest, TheFirstExecSaysWhatTheRootIs) {
     EXPECT_FALSE(judge.root().has_value());
-    (void)verdict_on(study_of_ls());
+    (void)ruling_on(study_of_ls());
     ExecStudy elsewhere = study_of_ls();
     elsewhere.program.root.directory.inode = 8;
-    (void)verdict_on(elsewhere);
+    (void)ruling_on(elsewhere);
     ASSERT_TRUE(judge.root().has_value());
     EXPECT_EQ(judge.root()->directory.inode, 7U);
 }

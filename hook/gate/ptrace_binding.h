@@ -1,0 +1,33 @@
+// PtraceBinder: binds an exec by ptrace(2): its caller is seized before the answer, so that the
+// exec ends in PTRACE_EVENT_EXEC, where the new image has not run and is compared.
+//
+// Knows that a thread which executes goes on under the number of its process's first one
+// (de_thread(), fs/exec.c). A caller dies with us (EXITKILL) from its seizure on.
+#pragma once
+
+#include <memory>
+
+#include "hook/gate/binding.h"
+#include "hook/gate/verify.h"
+#include "hook/os/procfs.h"
+#include "hook/tasks/tracer.h"
+
+namespace execseal {
+
+class PtraceBinder final : public ExecBinder {
+  public:
+    // Both outlive this.
+    PtraceBinder(Tracer& tracer, Procfs& procfs) : tracer_(tracer), procfs_(procfs) {}
+
+    std::unique_ptr<ExecBinding> binding_for(Tid caller) override;
+    [[nodiscard]] bool is_executing(Tgid process) const override {
+        return tracer_.expects_exec(process);
+    }
+
+  private:
+    Tracer& tracer_;
+    Procfs& procfs_;
+    ExecVerifier verifier_;
+};
+
+}  // namespace execseal
