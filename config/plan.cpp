@@ -17,9 +17,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Annotations = std::map<std::string, std::string>;
 
-constexpr std::string_view kPrefix = "io.execseal.";
-// The way of Kubernetes' own keys.
-constexpr std::string_view kMistakenPrefix = "io.execseal/";
+// In any case and anywhere in a key: whoever writes that means us.
+constexpr std::string_view kOurWord = "execseal";
 constexpr std::string_view kPolicyKey = "io.execseal.policy";
 constexpr std::string_view kPolicyOfKey = "io.execseal.policy.";
 constexpr std::string_view kModeKey = "io.execseal.mode";
@@ -48,12 +47,23 @@ Result<Annotations> read_annotations(const Json& spec, const std::string& origin
         return make_error(origin + ": /annotations: expected an object of strings");
     }
     for (const auto& [key, value] : found->get_ref<const Json::object_t&>()) {
+        if (value.is_null()) {
+            annotations[key];  // Go reads null as the empty string
+            continue;
+        }
         if (!value.is_string()) {
             return annotation_error(origin, key, "expected a string");
         }
         annotations[key] = value.get<std::string>();
     }
     return annotations;
+}
+
+bool has_our_word(std::string_view key) {
+    const auto same = [](char a, char b) {
+        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+    };
+    return std::search(key.begin(), key.end(), kOurWord.begin(), kOurWord.end(), same) != key.end();
 }
 
 // A pod's pause container gets the pod's annotations too; nobody execs in it. The type alone is not
@@ -106,7 +116,7 @@ std::string pod_of(const Annotations& annotations) {
            "/" + name;
 }
 
-// A key that only looks like ours must not leave a container without its policy.
+// A key that was meant for us must not leave a container without its policy.
 Result<> check_own_annotations(const Annotations& own, const std::string& name,
                                const std::string& origin) {
     for (const auto& [key, value] : own) {
@@ -308,7 +318,7 @@ Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& 
     plan.container_name = container_name(annotations.value());
     plan.pod = pod_of(annotations.value());
     for (const auto& [key, value] : annotations.value()) {
-        if (key.starts_with(kPrefix) || key.starts_with(kMistakenPrefix)) {
+        if (has_our_word(key)) {
             plan.annotations[key] = value;
         }
     }

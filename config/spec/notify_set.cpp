@@ -2,9 +2,9 @@
 
 namespace execseal {
 
-Treatment treatment_of(std::string_view call, std::uint64_t flags, ForkTracking tracking) {
+Treatment treatment_of(std::string_view call, std::uint64_t flags, ForkCalls forks) {
     const Treatment fork_class =
-        tracking == ForkTracking::kTracked ? Treatment::kNotify : Treatment::kKeep;
+        forks == ForkCalls::kNotified ? Treatment::kNotify : Treatment::kKeep;
     if (call == "execve" || call == "execveat") {
         return Treatment::kNotify;
     }

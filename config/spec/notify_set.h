@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "hook/os/kernel_constants.h"
+
 namespace execseal {
 
 // First enumerator is the strictest.
@@ -20,12 +22,10 @@ enum class Treatment {
     kKeep          // as the profile said
 };
 
-// kUntracked: nothing the policy decides depends on who descends from whom.
-enum class ForkTracking { kTracked, kUntracked };
+// kUntouched: nothing that the policy decides depends on who descends from whom.
+enum class ForkCalls { kNotified, kUntouched };
 
-// include/uapi/linux/sched.h, include/uapi/linux/seccomp.h
-inline constexpr std::uint64_t kCloneThread = 0x00010000;
-inline constexpr std::uint64_t kCloneUntraced = 0x00800000;
+// include/uapi/linux/seccomp.h
 inline constexpr std::uint64_t kFilterFlagNewListener = 1U << 3;
 
 struct TargetCall {
@@ -47,6 +47,6 @@ inline constexpr std::array<TargetCall, 7> kTargetCalls{{
 }};
 
 // `flags`: the flags register of clone and seccomp, ignored for the others.
-Treatment treatment_of(std::string_view call, std::uint64_t flags, ForkTracking tracking);
+Treatment treatment_of(std::string_view call, std::uint64_t flags, ForkCalls forks);
 
 }  // namespace execseal

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
+#include "config/spec/argument_cells.h"
 #include "config/spec/seccomp_rules.h"
 
 namespace execseal {
@@ -20,11 +22,22 @@ enum class Origin { kEngine, kEarlierEdit };
 // As config/plan.h lays it out below run_dir.
 constexpr std::string_view kListenerName = "/seccomp.sock";
 
-// What the profile says of one target call, whatever rules it takes to say so.
-struct CallState {
-    bool permitted = false;
-    SeccompAction action;         // of a permitted call
-    std::uint64_t forbidden = 0;  // of a permitted call: flag bits that must be 0
+// A filter may have 4096 instructions; a call of a real profile has less than 100 cells.
+constexpr std::size_t kMaxCells = 256;
+constexpr std::uint64_t kLowHalf = 0xffffffff;
+
+// How one profile is read and written.
+struct Terms {
+    Origin origin = Origin::kEngine;
+    SeccompAction default_action;
+    ArchitectureFacts architectures;
+    ForkCalls forks = ForkCalls::kNotified;
+};
+
+struct CellRule {
+    SeccompAction action;
+    ArgumentCell cell;
+    friend bool operator==(const CellRule&, const CellRule&) = default;
 };
 
 const SeccompAction kNotifyAction{ActionKind::kNotify, "SCMP_ACT_NOTIFY", 0};
@@ -32,16 +45,8 @@ const SeccompAction kAllowAction{ActionKind::kPermit, "SCMP_ACT_ALLOW", 0};
 const SeccompAction kNosysAction{ActionKind::kDeny, "SCMP_ACT_ERRNO", ENOSYS};
 const SeccompAction kPermAction{ActionKind::kDeny, "SCMP_ACT_ERRNO", EPERM};
 
-bool is_permit(const CallRule& rule) {
-    return rule.action.kind == ActionKind::kPermit;
-}
-bool is_deny(const CallRule& rule) {
-    return rule.action.kind == ActionKind::kDeny;
-}
-
-Error not_understood(const TargetCall& call, const CallRule& rule) {
-    return make_error(rule.pointer + ": rules for " + std::string(call.name) +
-                      " contradict or overlap, expected one that allows or one that denies it");
+bool permits(const SeccompAction& action) {
+    return action.kind == ActionKind::kPermit;
 }
 
 // All subsets of the deciding bits, in a fixed order.
@@ -69,30 +74,134 @@ SeccompAction action_for(Treatment treatment, const SeccompAction& kept) {
     return kPermAction;
 }
 
-// The rules of a permitted call after the edit. All tests of one call share one mask and differ in
-// value, so no two of them can match the same flags.
-std::vector<CallRule> edited_rules(const TargetCall& call, const CallState& state,
-                                   const SeccompAction& default_action, ForkTracking tracking) {
-    std::vector<CallRule> rules;
-    for (const std::uint64_t flags : flag_combinations(call.deciding_flags)) {
-        if ((flags & state.forbidden) != 0) {
-            continue;  // denied by the default before, and so again
+// What a runtime's filter says of all calls of one cell.
+class Decider {
+  public:
+    Decider(const std::vector<CallRule>& rules, const SeccompAction& default_action)
+        : rules_(rules), default_action_(default_action) {}
+
+    // Splits `cell` until each part has one answer, and appends the parts in the order of their
+    // bits. False: that would be too many.
+    bool split(const ArgumentCell& cell, std::vector<CellRule>& parts) const {
+        const CallRule* whole = nullptr;  // says something of every call of the cell
+        std::vector<const CallRule*> open;
+        for (const CallRule& rule : rules_) {
+            const Relation relation = relation_of(rule.comparisons, cell);
+            if (relation == Relation::kSome) {
+                open.push_back(&rule);
+            } else if (relation == Relation::kAll && (whole == nullptr || wins(rule, *whole))) {
+                whole = &rule;
+            }
         }
-        CallRule rule;
-        rule.action = action_for(treatment_of(call.name, flags, tracking), state.action);
-        if (call.deciding_flags != 0) {
-            rule.test = FlagsTest{state.forbidden | call.deciding_flags, flags};
+        std::erase_if(open, [&](const CallRule* rule) {
+            return whole != nullptr && (rule->action == whole->action || !wins(*rule, *whole));
+        });
+        const auto bit = first_split(open, cell);
+        if (!bit) {
+            parts.push_back({whole != nullptr ? whole->action : default_action_, cell});
+            return parts.size() <= kMaxCells;
         }
-        // Runtimes skip a rule that says what the default says; clone3's stays for the reader.
-        if (rule.action != default_action || call.name == "clone3") {
-            rules.push_back(std::move(rule));
+        ArgumentCell part = cell;
+        ArgumentBits& bits = part.arguments[bit->argument];
+        bits.mask |= bit->bit;
+        if (!split(part, parts)) {
+            return false;
         }
+        bits.value |= bit->bit;
+        return split(part, parts);
     }
-    return rules;
+
+  private:
+    // Where rules overlap and differ, which one libseccomp takes is its own affair: the one that
+    // denies, so that nothing becomes laxer.
+    static bool wins(const CallRule& rule, const CallRule& other) {
+        return !permits(rule.action) && permits(other.action);
+    }
+
+    static std::optional<SplitBit> first_split(const std::vector<const CallRule*>& rules,
+                                               const ArgumentCell& cell) {
+        std::optional<SplitBit> first;
+        for (const CallRule* const rule : rules) {
+            const auto split = next_split(rule->comparisons, cell);
+            if (!first || split->argument < first->argument ||
+                (split->argument == first->argument && split->bit > first->bit)) {
+                first = split;
+            }
+        }
+        return first;
+    }
+
+    const std::vector<CallRule>& rules_;
+    const SeccompAction& default_action_;
+};
+
+unsigned flags_argument(const TargetCall& call, const Terms& terms) {
+    return call.name == "clone" ? terms.architectures.clone_flags : 1;  // seccomp(op, flags, args)
 }
 
-Result<CallState> read_engine_state(const TargetCall& call, const std::vector<CallRule>& rules,
-                                    const SeccompAction& default_action) {
+Error too_many(const TargetCall& call) {
+    return make_error("/linux/seccomp/syscalls: the rules for " + std::string(call.name) +
+                      " tell too many cases apart, expected at most " + std::to_string(kMaxCells));
+}
+
+// A call after the edit; no two of the rules can match the same arguments.
+struct EditedCall {
+    std::vector<CellRule> rules;
+    bool ever_permitted = false;  // else the profile's own rules stay
+};
+Result<EditedCall> edited_rules(const TargetCall& call, const std::vector<CallRule>& rules,
+                                const Terms& terms, ForkCalls forks) {
+    const Decider decider(rules, terms.default_action);
+    EditedCall edited;
+    for (const std::uint64_t flags : flag_combinations(call.deciding_flags)) {
+        ArgumentCell start;
+        if (call.deciding_flags != 0) {
+            start.arguments[flags_argument(call, terms)] = {call.deciding_flags, flags};
+        }
+        std::vector<CellRule> parts;
+        if (!decider.split(start, parts)) {
+            return too_many(call);
+        }
+        for (CellRule& part : parts) {
+            if (permits(part.action)) {
+                edited.ever_permitted = true;
+                part.action = action_for(treatment_of(call.name, flags, forks), part.action);
+            }
+            // Runtimes skip a rule that says what the default says; clone3's stays for the reader.
+            if (part.action != terms.default_action ||
+                (call.name == "clone3" && part.cell == ArgumentCell{})) {
+                edited.rules.push_back(std::move(part));
+            }
+        }
+    }
+    return edited;
+}
+
+// Drops what adds nothing: a rule within another one of the same action.
+void drop_covered(std::vector<CallRule>& rules) {
+    const auto covers = [](const CallRule& wide, const CallRule& narrow) {
+        const auto cell = cell_of(narrow.comparisons);
+        return wide.action == narrow.action && cell &&
+               relation_of(wide.comparisons, *cell) == Relation::kAll;
+    };
+    for (std::size_t at = 0; at < rules.size();) {
+        bool covered = false;
+        for (std::size_t other = 0; other < rules.size() && !covered; ++other) {
+            // Of two that are alike the first stays.
+            covered = other != at && covers(rules[other], rules[at]) &&
+                      (other < at || !covers(rules[at], rules[other]));
+        }
+        if (covered) {
+            rules.erase(rules.begin() + static_cast<std::ptrdiff_t>(at));
+        } else {
+            ++at;
+        }
+    }
+}
+
+// What the runtime's libseccomp makes of the rules of an engine's profile.
+Result<> settle_engine_rules(const TargetCall& call, std::vector<CallRule>& rules,
+                             const Terms& terms) {
     for (const CallRule& rule : rules) {
         if (rule.action.kind == ActionKind::kNotify) {
             return make_error(rule.pointer + ": SCMP_ACT_NOTIFY for " + std::string(call.name) +
@@ -103,83 +212,103 @@ Result<CallState> read_engine_state(const TargetCall& call, const std::vector<Ca
                               " lets a tracer in the container decide, expected another action");
         }
     }
-    if (rules.empty()) {
-        return CallState{default_action.kind == ActionKind::kPermit, default_action, 0};
-    }
-    const auto plain = std::ranges::find_if(rules, [](const CallRule& r) { return !r.test; });
+    const auto plain =
+        std::ranges::find_if(rules, [](const CallRule& rule) { return rule.comparisons.empty(); });
     if (plain != rules.end()) {
-        // libseccomp lets an unconditional rule swallow the conditional ones, in either order.
-        const bool permitted = is_permit(*plain);
         for (const CallRule& rule : rules) {
-            if (is_permit(rule) != permitted) {
-                return not_understood(call, rule);
+            if (rule.comparisons.empty() && permits(rule.action) != permits(plain->action)) {
+                return make_error(rule.pointer + ": rules for " + std::string(call.name) +
+                                  " contradict, expected one that allows or one that denies it");
             }
         }
-        return CallState{permitted, plain->action, 0};
+        // libseccomp lets an unconditional rule swallow the conditional ones, in either order.
+        rules = {CallRule(*plain)};
+        return Ok{};
     }
-    // {ALLOW when no namespace flag is set}, all else to a denying default: moby, containerd,
-    // CRI-O.
-    const CallRule& first = rules.front();
-    for (const CallRule& rule : rules) {
-        if (call.name != "clone" || !is_permit(rule) || rule.test->value != 0 ||
-            rule.test != first.test || rule.action != first.action ||
-            default_action.kind != ActionKind::kDeny) {
-            return not_understood(call, rule);
+    if (terms.architectures.any_32_bit && permits(terms.default_action)) {
+        // What is left between such rules becomes rules of ours, which on 32 bits would match what
+        // the rule does. The kernel itself reads the lower half of the flags.
+        for (CallRule& rule : rules) {
+            for (Comparison& comparison : rule.comparisons) {
+                if (comparison.op == CompareOp::kEqual) {
+                    comparison = {comparison.argument, CompareOp::kMaskedEqual, kLowHalf,
+                                  comparison.value & kLowHalf};
+                } else if (comparison.op == CompareOp::kMaskedEqual) {
+                    comparison.value &= kLowHalf;
+                    comparison.value_two &= kLowHalf;
+                }
+            }
         }
     }
-    return CallState{true, first.action, first.test->mask};
+    drop_covered(rules);
+    return Ok{};
 }
 
-const CallRule* find_value(const std::vector<CallRule>& rules, std::uint64_t value) {
-    const auto found = std::ranges::find_if(
-        rules, [&](const CallRule& rule) { return rule.test && rule.test->value == value; });
-    return found == rules.end() ? nullptr : &*found;
+// Of an edit's own rules: what was notified was permitted, and is so again.
+void settle_earlier_rules(std::vector<CallRule>& rules, const SeccompAction& default_action) {
+    SeccompAction permitted = permits(default_action) ? default_action : kAllowAction;
+    for (const CallRule& rule : rules) {
+        if (permits(rule.action)) {
+            permitted = rule.action;
+        }
+    }
+    for (CallRule& rule : rules) {
+        if (rule.action.kind == ActionKind::kNotify) {
+            rule.action = permitted;
+        }
+    }
 }
 
-bool same_rules(const std::vector<CallRule>& left, const std::vector<CallRule>& right) {
-    return std::ranges::equal(left, right, [](const CallRule& a, const CallRule& b) {
-        return a.action == b.action && a.test == b.test;
+bool same_rules(const std::vector<CallRule>& found, const std::vector<CellRule>& written) {
+    return std::ranges::equal(found, written, [](const CallRule& a, const CellRule& b) {
+        return a.action == b.action && cell_of(a.comparisons) == b.cell;
     });
 }
 
-// The state from which an earlier edit made `rules`.
-CallState guess_earlier_state(const TargetCall& call, const std::vector<CallRule>& rules,
-                              const SeccompAction& default_action) {
-    const bool default_permits = default_action.kind == ActionKind::kPermit;
-    CallState state{true, default_permits ? default_action : kAllowAction, 0};
-    for (const CallRule& rule : rules) {
-        if (is_permit(rule)) {
-            state.action = rule.action;
+// Under a listener of ours: did an earlier edit write `found`, which settled to `rules`?
+Result<> check_earlier_rules(const TargetCall& call, const std::vector<CallRule>& found,
+                             const std::vector<CallRule>& rules, const Terms& terms) {
+    if (found.empty()) {
+        return Ok{};  // left to the default
+    }
+    for (const ForkCalls forks : {ForkCalls::kNotified, ForkCalls::kUntouched}) {
+        const auto written = edited_rules(call, rules, terms, forks);
+        if (!written) {
+            return written.error();
+        }
+        if (!written->ever_permitted || same_rules(found, written->rules)) {
+            return Ok{};
         }
     }
-    const CallRule& any = rules.front();
-    if (any.test && !default_permits) {
-        state.forbidden = any.test->mask & ~call.deciding_flags;
-        for (const std::uint64_t flag : {kCloneThread, kCloneUntraced, kFilterFlagNewListener}) {
-            if ((call.deciding_flags & flag) != 0 && find_value(rules, flag) == nullptr) {
-                state.forbidden |= flag;
-            }
-        }
-    }
-    return state;
+    return make_error(found.front().pointer + ": listenerPath is execseal's, but the rules for " +
+                      std::string(call.name) + " are not, expected those that execseal writes");
 }
 
-Result<CallState> read_earlier_state(const TargetCall& call, const std::vector<CallRule>& rules,
-                                     const SeccompAction& default_action) {
-    if (rules.empty()) {
-        return CallState{default_action.kind == ActionKind::kPermit, default_action, 0};
-    }
-    if (std::ranges::all_of(rules, [](const CallRule& r) { return is_deny(r) && !r.test; })) {
-        return CallState{};
-    }
-    const CallState state = guess_earlier_state(call, rules, default_action);
-    for (const ForkTracking tracking : {ForkTracking::kTracked, ForkTracking::kUntracked}) {
-        if (same_rules(rules, edited_rules(call, state, default_action, tracking))) {
-            return state;
+bool covers_low_half(const ArgumentCell& wide, const ArgumentCell& narrow) {
+    for (unsigned at = 0; at < kArgumentRegisters; ++at) {
+        const ArgumentBits& w = wide.arguments[at];
+        const ArgumentBits& n = narrow.arguments[at];
+        if ((w.mask & ~n.mask & kLowHalf) != 0 || ((w.value ^ n.value) & w.mask & kLowHalf) != 0) {
+            return false;
         }
     }
-    return make_error(rules.front().pointer + ": listenerPath is execseal's, but the rules for " +
-                      std::string(call.name) + " are not, expected those that execseal writes");
+    return true;
+}
+
+// libseccomp drops the upper halves of values on 32-bit architectures. A rule for arguments that
+// have upper bits would match there what it is not about, unless one without them says the same.
+bool differs_on_32_bit(const std::vector<CellRule>& rules) {
+    const auto has_upper_bits = [](const CellRule& rule) {
+        return std::ranges::any_of(rule.cell.arguments, [](const ArgumentBits& bits) {
+            return (bits.value & ~kLowHalf) != 0;
+        });
+    };
+    return std::ranges::any_of(rules, [&](const CellRule& rule) {
+        return has_upper_bits(rule) && std::ranges::none_of(rules, [&](const CellRule& other) {
+                   return !has_upper_bits(other) && other.action == rule.action &&
+                          covers_low_half(other.cell, rule.cell);
+               });
+    });
 }
 
 // Takes `call` out of every rule that names it; rules left without names go.
@@ -194,36 +323,38 @@ void remove_call(Json& syscalls, std::string_view call) {
     }
 }
 
-// Calls with 0 rules in an own profile were left to a default that permits.
-Result<CallState> read_state(Origin origin, const TargetCall& call,
-                             const std::vector<CallRule>& rules,
-                             const SeccompAction& default_action) {
-    return origin == Origin::kEngine ? read_engine_state(call, rules, default_action)
-                                     : read_earlier_state(call, rules, default_action);
-}
-
-Result<> rewrite_call(Json& seccomp, const TargetCall& call, Origin origin,
-                      const SeccompAction& default_action,
-                      const std::vector<std::string>& architectures, ForkTracking tracking) {
-    const auto reg = flags_register(call.name, architectures);
-    if (!reg) {
-        return reg.error();
-    }
-    const auto rules = rules_of(seccomp, call.name, default_action, *reg);
+Result<> rewrite_call(Json& seccomp, const TargetCall& call, const Terms& terms) {
+    auto rules = rules_of(seccomp, call.name, terms.default_action);
     if (!rules) {
         return rules.error();
     }
-    const auto state = read_state(origin, call, *rules, default_action);
-    if (!state) {
-        return state.error();
+    if (terms.origin == Origin::kEngine) {
+        if (auto settled = settle_engine_rules(call, *rules, terms); !settled) {
+            return settled;
+        }
+    } else {
+        const std::vector<CallRule> found = *rules;
+        settle_earlier_rules(*rules, terms.default_action);
+        if (auto checked = check_earlier_rules(call, found, *rules, terms); !checked) {
+            return checked;
+        }
     }
-    if (!state->permitted) {
+    const auto edited = edited_rules(call, *rules, terms, terms.forks);
+    if (!edited) {
+        return edited.error();
+    }
+    if (!edited->ever_permitted) {
         return Ok{};
+    }
+    if (terms.architectures.any_32_bit && differs_on_32_bit(edited->rules)) {
+        return make_error("/linux/seccomp/syscalls: the rules for " + std::string(call.name) +
+                          " differ in the upper halves of arguments, which 32-bit architectures "
+                          "do not have, expected values below 2^32");
     }
     Json& syscalls = seccomp["syscalls"];
     remove_call(syscalls, call.name);
-    for (const CallRule& rule : edited_rules(call, *state, default_action, tracking)) {
-        syscalls.push_back(make_rule(call.name, rule.action, rule.test, *reg));
+    for (const CellRule& rule : edited->rules) {
+        syscalls.push_back(make_rule(call.name, rule.action, rule.cell));
     }
     return Ok{};
 }
@@ -251,9 +382,6 @@ Result<> check_syscalls(const Json& syscalls) {
         const auto names = read_strings(rule, "names", pointer);
         if (!names) {
             return names.error();
-        }
-        if (names->empty()) {
-            return make_error(pointer + "/names: expected at least one name");
         }
         const auto action = read_action(rule, "action", "errnoRet", pointer);
         if (!action) {
@@ -387,16 +515,19 @@ Result<> edit_seccomp(Json& linux, const SeccompEdit& edit) {
     if (architectures->empty()) {
         architectures->push_back(edit.native_architecture);
     }
+    const auto facts = read_architectures(*architectures);
+    if (!facts) {
+        return facts.error();
+    }
     if (seccomp["syscalls"].is_null()) {
         seccomp["syscalls"] = Json::array();
     }
     if (auto checked = check_syscalls(seccomp["syscalls"]); !checked) {
         return checked;
     }
+    const Terms terms{*origin, *default_action, *facts, edit.forks};
     for (const TargetCall& call : kTargetCalls) {
-        if (auto done = rewrite_call(seccomp, call, *origin, *default_action, *architectures,
-                                     edit.tracking);
-            !done) {
+        if (auto done = rewrite_call(seccomp, call, terms); !done) {
             return done;
         }
     }

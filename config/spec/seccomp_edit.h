@@ -18,7 +18,7 @@ struct SeccompEdit {
     std::string listener_path;
     std::string listener_metadata;
     std::string run_dir;  // RUN_DIR/X/seccomp.sock is the mark of an earlier edit of ours
-    ForkTracking tracking = ForkTracking::kTracked;
+    ForkCalls forks = ForkCalls::kNotified;
     std::string native_architecture;  // SCMP_ARCH_...; for containers without a profile
 };
 

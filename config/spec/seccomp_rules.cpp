@@ -28,13 +28,41 @@ constexpr std::array kActions{
     KnownAction{"SCMP_ACT_NOTIFY", ActionKind::kNotify},
 };
 
-constexpr std::array<std::string_view, 21> kFlagsFirst{
-    "SCMP_ARCH_X86",     "SCMP_ARCH_X86_64",      "SCMP_ARCH_X32",         "SCMP_ARCH_ARM",
-    "SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS",        "SCMP_ARCH_MIPS64",      "SCMP_ARCH_MIPS64N32",
-    "SCMP_ARCH_MIPSEL",  "SCMP_ARCH_MIPSEL64",    "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",
-    "SCMP_ARCH_PPC64",   "SCMP_ARCH_PPC64LE",     "SCMP_ARCH_PARISC",      "SCMP_ARCH_PARISC64",
-    "SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K",        "SCMP_ARCH_SH",
-    "SCMP_ARCH_SHEB"};
+struct KnownArchitecture {
+    std::string_view name;
+    bool is_32_bit;  // seccomp_arch_... of libseccomp; x32 counts as such there
+};
+
+// clang-format off
+constexpr std::array kArchitectures{
+    KnownArchitecture{"SCMP_ARCH_X86", true},         KnownArchitecture{"SCMP_ARCH_X86_64", false},
+    KnownArchitecture{"SCMP_ARCH_X32", true},         KnownArchitecture{"SCMP_ARCH_ARM", true},
+    KnownArchitecture{"SCMP_ARCH_AARCH64", false},    KnownArchitecture{"SCMP_ARCH_MIPS", true},
+    KnownArchitecture{"SCMP_ARCH_MIPS64", false},     KnownArchitecture{"SCMP_ARCH_MIPS64N32", true},
+    KnownArchitecture{"SCMP_ARCH_MIPSEL", true},      KnownArchitecture{"SCMP_ARCH_MIPSEL64", false},
+    KnownArchitecture{"SCMP_ARCH_MIPSEL64N32", true}, KnownArchitecture{"SCMP_ARCH_PPC", true},
+    KnownArchitecture{"SCMP_ARCH_PPC64", false},      KnownArchitecture{"SCMP_ARCH_PPC64LE", false},
+    KnownArchitecture{"SCMP_ARCH_PARISC", true},      KnownArchitecture{"SCMP_ARCH_PARISC64", false},
+    KnownArchitecture{"SCMP_ARCH_RISCV64", false},    KnownArchitecture{"SCMP_ARCH_LOONGARCH64", false},
+    KnownArchitecture{"SCMP_ARCH_M68K", true},        KnownArchitecture{"SCMP_ARCH_SH", true},
+    KnownArchitecture{"SCMP_ARCH_SHEB", true},        KnownArchitecture{"SCMP_ARCH_S390", true},
+    KnownArchitecture{"SCMP_ARCH_S390X", false},
+};
+
+struct KnownOperator {
+    std::string_view name;
+    CompareOp op;
+};
+constexpr std::array kOperators{
+    KnownOperator{"SCMP_CMP_NE", CompareOp::kNotEqual},
+    KnownOperator{"SCMP_CMP_LT", CompareOp::kLess},
+    KnownOperator{"SCMP_CMP_LE", CompareOp::kLessOrEqual},
+    KnownOperator{"SCMP_CMP_EQ", CompareOp::kEqual},
+    KnownOperator{"SCMP_CMP_GE", CompareOp::kGreaterOrEqual},
+    KnownOperator{"SCMP_CMP_GT", CompareOp::kGreater},
+    KnownOperator{"SCMP_CMP_MASKED_EQ", CompareOp::kMaskedEqual},
+};
+// clang-format on
 
 bool is_s390(std::string_view architecture) {
     return architecture == "SCMP_ARCH_S390" || architecture == "SCMP_ARCH_S390X";
@@ -78,64 +106,66 @@ std::string folded(std::string_view key) {
     return result;
 }
 
-// The one comparison of a rule that has arguments.
-Result<FlagsTest> read_test(const Json& arguments, std::string_view call,
-                            std::optional<unsigned> flags_register, const std::string& pointer) {
-    const Error not_understood =
-        make_error(pointer + "/args: expected " +
-                   (flags_register ? "one SCMP_CMP_MASKED_EQ on argument " +
-                                         std::to_string(*flags_register) + " for "
-                                   : std::string("no arguments for ")) +
-                   std::string(call));
-    if (!flags_register || arguments.size() != 1 || !arguments[0].is_object()) {
-        return not_understood;
+Result<Comparison> read_comparison(const Json& argument, const std::string& pointer) {
+    if (!argument.is_object()) {
+        return make_error(pointer + ": expected an object");
     }
-    const Json& argument = arguments[0];
-    const std::string at = pointer + "/args/0";
-    if (auto checked = refuse_key_doubles(argument, {"index", "value", "valueTwo", "op"}, at);
+    if (auto checked = refuse_key_doubles(argument, {"index", "value", "valueTwo", "op"}, pointer);
         !checked) {
         return checked.error();
     }
-    const auto index = read_unsigned(argument, "index", at);
-    const auto mask = read_unsigned(argument, "value", at);
-    const auto value = read_unsigned(argument, "valueTwo", at);
-    for (const auto* number : {&index, &mask, &value}) {
+    const auto index = read_unsigned(argument, "index", pointer);
+    const auto value = read_unsigned(argument, "value", pointer);
+    const auto value_two = read_unsigned(argument, "valueTwo", pointer);
+    for (const auto* number : {&index, &value, &value_two}) {
         if (!*number) {
             return number->error();
         }
     }
-    const Json* op = find_member(argument, "op");
-    if (op == nullptr || !op->is_string() ||
-        op->get_ref<const std::string&>() != "SCMP_CMP_MASKED_EQ" || *index != *flags_register) {
-        return not_understood;
+    if (*index >= kArgumentRegisters) {
+        return make_error(pointer + "/index: expected 0 to 5");
     }
-    return FlagsTest{*mask, *value};
+    const Json* op = find_member(argument, "op");
+    const auto known = std::ranges::find_if(kOperators, [&](const KnownOperator& row) {
+        return op != nullptr && op->is_string() && op->get_ref<const std::string&>() == row.name;
+    });
+    if (known == kOperators.end()) {
+        return make_error(pointer + "/op: expected an operator such as SCMP_CMP_EQ");
+    }
+    // libseccomp compares no more of a masked datum than the mask has.
+    const std::uint64_t datum =
+        known->op == CompareOp::kMaskedEqual ? *value_two & *value : *value_two;
+    return Comparison{static_cast<unsigned>(*index), known->op, *value, datum};
 }
 
-Result<CallRule> read_rule(const Json& rule, std::string_view call,
-                           std::optional<unsigned> flags_register, const std::string& pointer) {
-    CallRule view;
-    view.pointer = pointer;
-    auto action = read_action(rule, "action", "errnoRet", pointer);
-    if (!action) {
-        return action.error();
-    }
-    view.action = std::move(*action);
+// The comparisons of each rule that a runtime makes of this one.
+Result<std::vector<std::vector<Comparison>>> read_comparisons(const Json& rule,
+                                                              const std::string& pointer) {
+    std::vector<Comparison> all;
     const Json* arguments = find_member(rule, "args");
-    if (arguments == nullptr) {
-        return view;
-    }
-    if (!arguments->is_array()) {
+    if (arguments != nullptr && !arguments->is_array()) {
         return make_error(pointer + "/args: expected an array");
     }
-    if (!arguments->empty()) {
-        auto test = read_test(*arguments, call, flags_register, pointer);
-        if (!test) {
-            return test.error();
+    bool doubled = false;
+    for (std::size_t at = 0; arguments != nullptr && at < arguments->size(); ++at) {
+        auto comparison =
+            read_comparison((*arguments)[at], pointer + "/args/" + std::to_string(at));
+        if (!comparison) {
+            return comparison.error();
         }
-        view.test = *test;
+        doubled = doubled ||
+                  std::ranges::find(all, comparison->argument, &Comparison::argument) != all.end();
+        all.push_back(*comparison);
     }
-    return view;
+    std::vector<std::vector<Comparison>> rules;
+    if (!doubled) {
+        rules.push_back(std::move(all));
+        return rules;
+    }
+    for (const Comparison& comparison : all) {
+        rules.push_back({comparison});
+    }
+    return rules;
 }
 
 }  // namespace
@@ -172,11 +202,13 @@ Result<SeccompAction> read_action(const Json& object, const char* name_key, cons
     return action;
 }
 
-Result<std::optional<unsigned>> flags_register(std::string_view call,
-                                               const std::vector<std::string>& architectures) {
-    const bool any_s390 = std::ranges::any_of(architectures, is_s390);
-    for (const std::string& name : architectures) {
-        if (!is_s390(name) && std::ranges::find(kFlagsFirst, name) == kFlagsFirst.end()) {
+Result<ArchitectureFacts> read_architectures(const std::vector<std::string>& names) {
+    const bool any_s390 = std::ranges::any_of(names, is_s390);
+    ArchitectureFacts facts;
+    facts.clone_flags = any_s390 ? 1 : 0;
+    for (const std::string& name : names) {
+        const auto known = std::ranges::find(kArchitectures, name, &KnownArchitecture::name);
+        if (known == kArchitectures.end()) {
             return make_error("/linux/seccomp/architectures: \"" + name +
                               "\": expected a known SCMP_ARCH_ name");
         }
@@ -184,19 +216,13 @@ Result<std::optional<unsigned>> flags_register(std::string_view call,
             return make_error("/linux/seccomp/architectures: \"" + name +
                               "\": expected either s390 architectures only or none of them");
         }
+        facts.any_32_bit = facts.any_32_bit || known->is_32_bit;
     }
-    if (call == "clone") {
-        return std::optional<unsigned>(any_s390 ? 1U : 0U);
-    }
-    if (call == "seccomp") {
-        return std::optional<unsigned>(1U);  // seccomp(operation, flags, args)
-    }
-    return std::optional<unsigned>();
+    return facts;
 }
 
 Result<std::vector<CallRule>> rules_of(const Json& seccomp, std::string_view call,
-                                       const SeccompAction& default_action,
-                                       std::optional<unsigned> flags_register) {
+                                       const SeccompAction& default_action) {
     std::vector<CallRule> rules;
     const Json* syscalls = find_member(seccomp, "syscalls");
     if (syscalls == nullptr) {
@@ -213,36 +239,48 @@ Result<std::vector<CallRule>> rules_of(const Json& seccomp, std::string_view cal
         if (!named) {
             continue;
         }
-        auto view = read_rule(rule, call, flags_register, pointer);
-        if (!view) {
-            return view.error();
+        const auto action = read_action(rule, "action", "errnoRet", pointer);
+        if (!action) {
+            return action.error();
         }
-        if (view->action != default_action) {
-            rules.push_back(std::move(*view));
+        auto alternatives = read_comparisons(rule, pointer);
+        if (!alternatives) {
+            return alternatives.error();
+        }
+        if (*action == default_action) {
+            continue;
+        }
+        for (std::vector<Comparison>& comparisons : *alternatives) {
+            rules.push_back({*action, std::move(comparisons), pointer});
         }
     }
     return rules;
 }
 
-Json make_rule(std::string_view call, const SeccompAction& action, std::optional<FlagsTest> test,
-               std::optional<unsigned> flags_register) {
+Json make_rule(std::string_view call, const SeccompAction& action, const ArgumentCell& cell) {
     Json rule = Json::object();
     rule["names"] = Json::array({std::string(call)});
     rule["action"] = action.name;
     if (action.name == "SCMP_ACT_ERRNO") {
         rule["errnoRet"] = action.errno_ret;
     }
-    if (test) {
+    for (unsigned index = 0; index < kArgumentRegisters; ++index) {
+        const ArgumentBits& bits = cell.arguments[index];
+        if (bits.mask == 0) {
+            continue;
+        }
         Json argument = Json::object();
-        argument["index"] = flags_register.value_or(0);
-        argument["value"] = test->mask;  // MASKED_EQ: value is the mask, valueTwo the datum
-        if (test->value != 0) {
+        argument["index"] = index;
+        const bool whole = bits.mask == ~std::uint64_t{0};
+        // MASKED_EQ: value is the mask, valueTwo the datum.
+        argument["value"] = whole ? bits.value : bits.mask;
+        if (!whole && bits.value != 0) {
             // Absent means 0, and podman's precreate stage would write it so (runtime-spec's Go
             // type has omitempty): a check finds the rule unchanged either way.
-            argument["valueTwo"] = test->value;
+            argument["valueTwo"] = bits.value;
         }
-        argument["op"] = "SCMP_CMP_MASKED_EQ";
-        rule["args"] = Json::array({std::move(argument)});
+        argument["op"] = whole ? "SCMP_CMP_EQ" : "SCMP_CMP_MASKED_EQ";
+        rule["args"].push_back(std::move(argument));
     }
     return rule;
 }

@@ -1,18 +1,16 @@
 // seccomp_rules: the rules of an OCI seccomp profile, as far as an edit must understand them.
 //
-// Takes linux.seccomp as JSON, gives typed views of the rules that name one call. Understands the
-// shapes of the containers/common, moby and containerd profiles: an unconditional rule, or one
-// SCMP_CMP_MASKED_EQ on the register that holds the flags. Anything else on a target call is an
-// Error, never a guess.
+// Takes linux.seccomp as JSON, gives typed views of the rules that name one call, with any
+// comparisons. What libseccomp would not take is an Error, never a guess.
 #pragma once
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/spec/argument_cells.h"
 #include "hook/os/result.h"
 
 namespace execseal {
@@ -33,35 +31,32 @@ struct SeccompAction {
 Result<SeccompAction> read_action(const nlohmann::ordered_json& object, const char* name_key,
                                   const char* errno_key, const std::string& pointer);
 
-// (flags & mask) == value
-struct FlagsTest {
-    std::uint64_t mask = 0;
-    std::uint64_t value = 0;
-    friend bool operator==(const FlagsTest&, const FlagsTest&) = default;
-};
-
 struct CallRule {
     SeccompAction action;
-    std::optional<FlagsTest> test;  // nullopt: unconditional
-    std::string pointer;            // JSON pointer of the rule, for errors
+    std::vector<Comparison> comparisons;  // all of them must hold; none: unconditional
+    std::string pointer;                  // JSON pointer of the rule, for errors
 };
 
-// Which register holds the flags of `call`; nullopt: rules on it may have no arguments. The
-// profile's architectures decide for clone: s390 has the stack first (clone(2), "C
-// library/kernel differences"). An architecture that is not known is an Error.
-Result<std::optional<unsigned>> flags_register(std::string_view call,
-                                               const std::vector<std::string>& architectures);
+// What the profile's architectures (SCMP_ARCH_...) mean for an edit. One that is not known is an
+// Error.
+struct ArchitectureFacts {
+    // Which argument of clone holds its flags: s390 has the stack first (clone(2), "C
+    // library/kernel differences").
+    unsigned clone_flags = 0;
+    // libseccomp drops the upper halves of values there.
+    bool any_32_bit = false;
+};
+Result<ArchitectureFacts> read_architectures(const std::vector<std::string>& names);
 
 // The rules that name `call`, in order. Rules that say what the default says anyway are left out,
 // since runc and crun leave them out, too (libcontainer/seccomp matchCall(), crun
-// libcrun_generate_seccomp()).
+// libcrun_generate_seccomp()). A rule with several comparisons on one argument comes as one rule
+// for each comparison of it, which is what both runtimes make of it.
 Result<std::vector<CallRule>> rules_of(const nlohmann::ordered_json& seccomp, std::string_view call,
-                                       const SeccompAction& default_action,
-                                       std::optional<unsigned> flags_register);
+                                       const SeccompAction& default_action);
 
 nlohmann::ordered_json make_rule(std::string_view call, const SeccompAction& action,
-                                 std::optional<FlagsTest> test,
-                                 std::optional<unsigned> flags_register);
+                                 const ArgumentCell& cell);
 
 // Strings of an array member; an absent or null member is empty.
 Result<std::vector<std::string>> read_strings(const nlohmann::ordered_json& object, const char* key,

@@ -179,7 +179,7 @@ Result<Json> edit_spec(Json spec, const Plan& plan, const EditInputs& inputs) {
     edit.listener_path = plan.listener_path;
     edit.listener_metadata = std::move(*metadata);
     edit.run_dir = inputs.run_dir;
-    edit.tracking = plan.track_forks ? ForkTracking::kTracked : ForkTracking::kUntracked;
+    edit.forks = plan.track_forks ? ForkCalls::kNotified : ForkCalls::kUntouched;
     edit.native_architecture = inputs.native_architecture;
     if (auto edited = edit_seccomp(linux, edit); !edited) {
         return edited.error();
@@ -195,10 +195,13 @@ Result<> check_edited_spec(const Json& spec, const Plan& plan, const EditInputs&
     if (!edited) {
         return edited.error();
     }
-    if (*edited == spec) {
+    // By what it means: another tool may have written the keys again in an order of its own.
+    const nlohmann::json found(spec);
+    const nlohmann::json wanted(*edited);
+    if (found == wanted) {
         return Ok{};
     }
-    const Json difference = Json::diff(spec, *edited);
+    const nlohmann::json difference = nlohmann::json::diff(found, wanted);
     const std::string where =
         difference.empty() ? std::string("/") : difference[0].value("path", std::string("/"));
     return make_error(where +

@@ -99,7 +99,7 @@ Result<Json> make_profile(const Json& base, const std::string& policy, const Set
     edit.listener_path = settings.agent.socket;
     edit.listener_metadata = policy;
     edit.run_dir = settings.run_dir;
-    edit.tracking = ForkTracking::kTracked;
+    edit.forks = ForkCalls::kNotified;
     edit.native_architecture = target.native_architecture;
     if (auto edited = edit_seccomp(linux, edit); !edited) {
         return edited.error();

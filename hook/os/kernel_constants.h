@@ -42,6 +42,7 @@ constexpr int kErestartRestartblock = 516;  // the last of those that say that a
 // clone(2) flags as they stand in the register, for code that must not include <sched.h>'s.
 constexpr std::uint64_t kCloneParent = 0x00008000;
 constexpr std::uint64_t kCloneThread = 0x00010000;
+constexpr std::uint64_t kCloneUntraced = 0x00800000;
 
 // include/uapi/linux/pidfd.h, Linux 6.9: of a thread, not only of a thread group's leader.
 constexpr unsigned kPidfdThread = 0200;  // O_EXCL

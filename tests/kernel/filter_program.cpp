@@ -59,6 +59,12 @@ scmp_arg_cmp comparison_of(const Json& argument) {
         comparison.op = SCMP_CMP_NE;
     } else if (op == "SCMP_CMP_LT") {
         comparison.op = SCMP_CMP_LT;
+    } else if (op == "SCMP_CMP_LE") {
+        comparison.op = SCMP_CMP_LE;
+    } else if (op == "SCMP_CMP_GE") {
+        comparison.op = SCMP_CMP_GE;
+    } else if (op == "SCMP_CMP_GT") {
+        comparison.op = SCMP_CMP_GT;
     } else {
         CHECK(op == "SCMP_CMP_MASKED_EQ");
         comparison.op = SCMP_CMP_MASKED_EQ;

@@ -40,9 +40,9 @@ constexpr Row kTable[] = {
 
 TEST(NotifySet, TreatsEachCallAsTheTableSays) {
     for (const Row& row : kTable) {
-        EXPECT_EQ(treatment_of(row.call, row.flags, ForkTracking::kTracked), row.tracked)
+        EXPECT_EQ(treatment_of(row.call, row.flags, ForkCalls::kNotified), row.tracked)
             << row.call << " " << row.flags;
-        EXPECT_EQ(treatment_of(row.call, row.flags, ForkTracking::kUntracked), row.untracked)
+        EXPECT_EQ(treatment_of(row.call, row.flags, ForkCalls::kUntouched), row.untracked)
             << row.call << " " << row.flags;
     }
 }
@@ -59,8 +59,8 @@ TEST(NotifySet, OnlyTheDecidingFlagsDecide) {
         for (unsigned bit = 0; bit < 64; ++bit) {
             const std::uint64_t flag = std::uint64_t{1} << bit;
             if ((flag & call.deciding_flags) == 0) {
-                EXPECT_EQ(treatment_of(call.name, flag, ForkTracking::kTracked),
-                          treatment_of(call.name, 0, ForkTracking::kTracked))
+                EXPECT_EQ(treatment_of(call.name, flag, ForkCalls::kNotified),
+                          treatment_of(call.name, 0, ForkCalls::kNotified))
                     << call.name << " bit " << bit;
             }
         }

@@ -143,6 +143,25 @@ TEST_F(PlanContainer, PassesASandboxOnlyIfItIsItsOwnSandbox) {
               "strict");
 }
 
+TEST_F(PlanContainer, AnyKeyWithOurNameInItIsOursOrAnError) {
+    for (const char* key : {"execseal.io/policy", "IO.execseal.policy", "execseal.policy",
+                            "EXECSEAL", "container.io.execseal.policy", "io.ExecSeal.policy",
+                            "io.execseal.Policy", "io.execseal.policy.", "x/execseal"}) {
+        EXPECT_EQ(outcome({{key, "web"}}),
+                  "/b/c1/config.json: annotation " + std::string(key) +
+                      ": unknown, expected io.execseal.policy, io.execseal.policy.CONTAINER or "
+                      "io.execseal.mode")
+            << key;
+    }
+}
+
+TEST_F(PlanContainer, AForeignAnnotationOfNullIsNobodysBusiness) {
+    EXPECT_EQ(outcome({{"org.example", nullptr}, {"io.execseal.policy", "web"}}),
+              outcome({{"io.execseal.policy", "web"}}));
+    EXPECT_NE(outcome({{"io.execseal.policy", nullptr}}).find("expected a non-empty value"),
+              std::string::npos);
+}
+
 TEST_F(PlanContainer, ATypoInAnAnnotationIsAnError) {
     EXPECT_EQ(outcome({{"io.execseal.polcy", "web"}}),
               "/b/c1/config.json: annotation io.execseal.polcy: unknown, expected "
