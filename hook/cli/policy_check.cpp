@@ -11,19 +11,19 @@
 namespace execseal {
 namespace {
 
-Result<std::vector<std::string>> files_of(const Settings& settings) {
+Result<std::vector<std::string>> files_in(const std::string& directory) {
     std::error_code code;
     std::vector<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(settings.policies_dir, code)) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory, code)) {
         if (entry.path().extension() == ".json") {
             files.push_back(entry.path());
         }
     }
     if (code) {
-        return Error{code.value(), settings.policies_dir};
+        return Error{code.value(), directory};
     }
     if (files.empty()) {
-        return make_error(settings.policies_dir + ": no policies (*.json) in it");
+        return make_error(directory + ": no policies (*.json) in it");
     }
     std::sort(files.begin(), files.end());
     return files;
@@ -53,15 +53,21 @@ Result<int> run_policy_check(const CheckOptions& options) {
         return settings.error();
     }
     std::vector<std::string> files;
-    if (options.files.empty()) {
-        auto all = files_of(*settings);
-        if (!all) {
-            return all.error();
-        }
-        files = std::move(*all);
+    std::vector<std::string> words = options.files;
+    if (words.empty()) {
+        words.push_back(settings->policies_dir);
     }
-    for (const std::string& word : options.files) {
-        files.push_back(policy_path(word, *settings));
+    for (const std::string& word : words) {
+        std::error_code code;
+        if (!options.files.empty() && !std::filesystem::is_directory(word, code)) {
+            files.push_back(policy_path(word, *settings));
+            continue;
+        }
+        auto inside = files_in(word);
+        if (!inside) {
+            return inside.error();
+        }
+        files.insert(files.end(), inside->begin(), inside->end());
     }
     int code = 0;
     for (const std::string& file : files) {

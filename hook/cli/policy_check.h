@@ -12,7 +12,7 @@ namespace execseal {
 
 struct CheckOptions {
     std::string settings;            // path of the settings file
-    std::vector<std::string> files;  // empty: all of policies_dir
+    std::vector<std::string> files;  // a folder: the policies in it; empty: all of policies_dir
 };
 
 // As the start of a container loads it: a file of policies_dir must bear the policy's name.

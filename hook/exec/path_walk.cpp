@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hook/os/procfs.h"
+#include "hook/os/task_rights.h"
 
 namespace execseal {
 namespace {
@@ -41,6 +42,12 @@ class Walker {
         : view_(view), last_(last), trace_(trace) {}
 
     Result<WalkedPath> walk(int base, const std::string& path) {
+        auto found = find(base, path);
+        return found ? std::move(found) : as_the_caller_sees(found.error());
+    }
+
+  private:
+    Result<WalkedPath> find(int base, const std::string& path) {
         if (auto start = go_to(path.starts_with('/') ? view_.root.get() : base); !start) {
             return start.error();
         }
@@ -60,7 +67,6 @@ class Walker {
         return WalkedPath{std::move(here_), jump_, std::move(met_)};
     }
 
-  private:
     Result<> go_to(int fd) {
         auto same = open_component(fd, ".");
         if (!same) {
@@ -84,8 +90,17 @@ class Walker {
         if (!S_ISDIR(status_.mode)) {
             return Error{ENOTDIR, name};
         }
-        if (!may_search()) {
-            return Error{EACCES, name};
+        constexpr mode_t kSearch = S_IXUSR | S_IXGRP | S_IXOTH;
+        if ((status_.mode & kSearch) != kSearch) {
+            // Procfs goes by who asks: a process may always search its own fd folder
+            // (proc_fd_permission(), fs/proc/fd.c).
+            const auto procfs = is_procfs(here_.get());
+            if (!procfs) {
+                return procfs.error();
+            }
+            if (!*procfs) {
+                doubtful_.push_back(status_);
+            }
         }
         in_own_process_ = in_own_process_ && name != "..";
         if (name == "." || (name == ".." && is_root())) {
@@ -304,21 +319,40 @@ class Walker {
         return root_ && root_->id == status_.id && root_->mount == status_.mount;
     }
 
-    // We are root and see into directories that the caller may not search; without this a missing
-    // file there would be ENOENT where the kernel says EACCES. Supplementary groups and access
-    // lists are not looked at: a doubtful case passes, and the kernel decides.
-    [[nodiscard]] bool may_search() const {
-        const uid_t uid = view_.ids.fsuid;
-        if (uid == 0 || (status_.mode & 0111U) == 0111U) {
+    // We are root and see into directories that the caller may not search. What is found there is
+    // judged, and the kernel's own look decides; but to fail with anything else than the kernel's
+    // EACCES would tell the caller what is in there.
+    Error as_the_caller_sees(const Error& error) {
+        if (doubtful_.empty()) {
+            return error;
+        }
+        const auto rights = read_task_rights(view_.ids.tid);
+        if (!rights) {
+            return rights.error();
+        }
+        for (const FileStatus& directory : doubtful_) {
+            if (!may_search(directory, *rights)) {
+                return Error{EACCES, error.context};
+            }
+        }
+        return error;
+    }
+
+    // inode_permission() for MAY_EXEC of a directory, fs/namei.c; access lists are not looked at.
+    [[nodiscard]] bool may_search(const FileStatus& directory, const TaskRights& rights) const {
+        // privileged_wrt_inode_uidgid(): the capability counts for files of the namespace's ids.
+        if (rights.may_search_all && is_in(rights.uids, directory.uid) &&
+            is_in(rights.gids, directory.gid)) {
             return true;
         }
-        if (status_.uid == uid) {
-            return (status_.mode & S_IXUSR) != 0;
+        if (directory.uid == view_.ids.fsuid) {
+            return (directory.mode & S_IXUSR) != 0;
         }
-        if (status_.gid == view_.ids.fsgid) {
-            return (status_.mode & S_IXGRP) != 0;
+        if (directory.gid == view_.ids.fsgid ||
+            std::ranges::find(rights.groups, directory.gid) != rights.groups.end()) {
+            return (directory.mode & S_IXGRP) != 0;
         }
-        return (status_.mode & (S_IXGRP | S_IXOTH)) != 0;
+        return (directory.mode & S_IXOTH) != 0;
     }
 
     const CallerView& view_;
@@ -333,14 +367,8 @@ class Walker {
     int links_ = 0;
     Jump jump_ = Jump::kNo;
     std::optional<FileStatus> root_;
+    std::vector<FileStatus> doubtful_;  // searched on the way, and not open to everybody
 };
-
-// Whether what is missing to us on the mount of `start` is missing to the caller, too: it may
-// search all directories, and what /proc/self means plays no part.
-bool is_missing_to(const CallerView& view, int start) {
-    const auto procfs = is_procfs(start);
-    return view.ids.fsuid == 0 && procfs && !*procfs;
-}
 
 }  // namespace
 
@@ -371,9 +399,6 @@ Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string
         const int start = absolute ? view.root.get() : base;
         const Scope scope = absolute ? Scope::kInRoot : Scope::kBeneath;
         auto found = open_scoped(start, path, scope, Mounts::kOne);
-        if (!found && found.error().code == ENOENT && is_missing_to(view, start)) {
-            return found.error();
-        }
         if (!found && found.error().code == EXDEV) {
             found = open_scoped(start, path, scope);
         }
@@ -381,7 +406,8 @@ Result<WalkedPath> walk_path(const CallerView& view, int base, const std::string
             return WalkedPath{std::move(*found), Jump::kNo, {}};
         }
         // Any other failure is looked at again by hand: a link to /proc/self deep in the path fails
-        // with ENOENT here, because the container's procfs does not show us.
+        // with ENOENT here, because the container's procfs does not show us, and the caller may not
+        // be allowed to search a directory on the way.
     }
     return Walker(view, last, trace).walk(base, path);
 }

@@ -3,8 +3,8 @@
 // Takes the caller's root, working directory and ids, gives an O_PATH descriptor or the errno
 // that the kernel would give. openat2(2) does the ordinary paths in one call; what it refuses is
 // walked here by hand: magic links of procfs, /proc/self (which would be us), relative paths that
-// leave the working directory. May block on a hung mount: runs in an expendable process. Does not
-// judge permissions beyond what makes an answer of ours differ from the kernel's.
+// leave the working directory. May block on a hung mount: runs in an expendable process. Permission
+// is never a reason to refuse what is there: it only decides between two errors.
 #pragma once
 
 #include <string>

@@ -30,7 +30,9 @@ Tracer::Tracer(Ptrace& ptrace, TraceeWait& wait, Procfs& procfs)
 
 Tracer::~Tracer() {
     if (!attachments_.empty()) {
-        log_warning("tracer: ends with " + std::to_string(attachments_.size()) + " tasks attached");
+        // Ordinary: a container that is killed hangs up before its last tasks are reaped. The
+        // kernel releases them with this thread.
+        log_debug("tracer: ends with " + std::to_string(attachments_.size()) + " tasks attached");
     }
 }
 
