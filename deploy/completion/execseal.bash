@@ -44,7 +44,7 @@ _execseal() {
             events) words="--follow --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
             policy) words="check explain --config --help" ;;
             "policy explain") words="--via --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
-            "policy check") words="--config --help" ;;
+            "policy check") words="--rootfs --config --help" ;;
             doctor) words="--root --share --format --config --help" ;;
             install | uninstall) words="--containerd --crio --podman --docker --systemd --dry-run --root --share --config --help" ;;
             version) words="--config --help" ;;

@@ -29,7 +29,7 @@ complete -c execseal -n '__fish_seen_subcommand_from explain' -l uid -x
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l gid -x
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l env -x
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l cwd -r
-complete -c execseal -n '__fish_seen_subcommand_from explain' -l rootfs -r
+complete -c execseal -n '__fish_seen_subcommand_from check explain' -l rootfs -r
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l mode -x -a 'enforce audit learn'
 
 complete -c execseal -n '__fish_seen_subcommand_from install uninstall doctor' -l root -r

@@ -63,8 +63,12 @@ Exit codes: 0 ok; 1 a policy is wrong, or the exec would be refused; 2 wrong usa
 constexpr const char* kCheckFooter = R"(Examples:
   execseal policy check /etc/execseal/policies.d/*.json
   execseal policy check                    all policies of the node
+  execseal policy check --rootfs /srv/rootfs web.json
 
-One line a file: ok on stdout; or, on stderr, FILE: /place/in/it: what was expected.
+One line a file: ok on stdout; or, on stderr, FILE: /place/in/it: what was expected. Also on stderr,
+FILE: warning: /place/in/it: rules that are never asked, names that never match (with --rootfs links
+of that root file system, too), lists of refused names that a copy gets around, regexes that let
+pass and have no anchors. Warnings change no exit code.
 Exit codes: 0 all are right; 1 one is not; 2 wrong usage.)";
 
 constexpr const char* kExplainFooter =
@@ -245,6 +249,7 @@ void add_policy(CLI::App& app, Typed& typed) {
     CLI::App& check = *policy.add_subcommand("check", "Load policies as a container's start would");
     check.footer(kCheckFooter);
     check.add_option("FILE", typed.check.files, "policies; all of policies_dir if none is given");
+    check.add_option("--rootfs", typed.check.rootfs, "look names up in this root file system");
     check.callback(
         [&typed] { typed.run = [](const Typed& all) { return run_policy_check(all.check); }; });
 

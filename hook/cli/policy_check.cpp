@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "config/policy_rules.h"
 #include "config/settings.h"
 #include "hook/cli/policy_explain.h"
+#include "hook/cli/policy_warnings.h"
+#include "hook/os/file_read.h"
 
 namespace execseal {
 namespace {
@@ -27,6 +30,19 @@ Result<std::vector<std::string>> files_in(const std::string& directory) {
     }
     std::sort(files.begin(), files.end());
     return files;
+}
+
+void print_warnings(const std::string& file, const std::string& rootfs) {
+    const auto text = read_file(file, kPolicyBytes);
+    const auto policy = nlohmann::json::parse(text ? *text : "", nullptr, false);
+    if (policy.is_discarded()) {
+        (void)std::fprintf(stderr, "%s: warning: it has just changed, and was not looked at\n",
+                           file.c_str());
+        return;
+    }
+    for (const std::string& warning : policy_warnings(policy, rootfs)) {
+        (void)std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());
+    }
 }
 
 }  // namespace
@@ -81,6 +97,7 @@ Result<int> run_policy_check(const CheckOptions& options) {
         (void)std::printf("%s: ok, policy %s, %zu rule%s, default %s\n", file.c_str(),
                           policy->name().c_str(), rules, rules == 1 ? "" : "s",
                           verdict_name(policy->compiled().default_verdict));
+        print_warnings(file, options.rootfs);
     }
     return code;
 }
