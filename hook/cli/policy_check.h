@@ -13,7 +13,7 @@ namespace execseal {
 struct CheckOptions {
     std::string settings;            // path of the settings file
     std::vector<std::string> files;  // a folder: the policies in it; empty: all of policies_dir
-    std::string rootfs;              // where names are looked up for warnings; empty: nowhere
+    std::string rootfs{};            // where names are looked up for warnings; empty: nowhere
 };
 
 // As the start of a container loads it: a file of policies_dir must bear the policy's name.
