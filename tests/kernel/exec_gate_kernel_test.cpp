@@ -558,7 +558,7 @@ TEST_F(ExecGateKernel, ALeaderThatItsThreadReplacesDoesNotReleaseTheThreadUnveri
         }
         ASSERT_TRUE(eventually([&] { return state_of(leader.value) == 't'; }));
         collect_the_late_read(container, leader);
-        on_sigchld();
+        serve_until_word(container);
         ASSERT_EQ(container.hear(), 'g');
         EXPECT_EQ(container.wait_end(), 0);
         EXPECT_EQ(outcomes(), std::vector<std::string>{"executed"});
