@@ -191,8 +191,11 @@ TEST_P(AgentPodman, ItsRestartLeavesContainersJudgedAndRunning) {
             return read_file(scratch_.path() / name / "code");
         };
         EXPECT_EQ(order("/bin/wget"), "126\n");
-        const std::vector<pid_t> supervisors = supervisors_of(node_);
-        ASSERT_EQ(supervisors.size(), 1U);
+        std::vector<pid_t> supervisors;
+        ASSERT_TRUE(eventually([&] {
+            supervisors = supervisors_of(node_);
+            return supervisors.size() == 1;
+        }));
         agent->signal(number);
         EXPECT_EQ(agent->wait().exit_code, number == SIGTERM ? 0 : 128 + SIGKILL);
         EXPECT_EQ(order("/bin/echo x"), "0\n") << "without an agent";
