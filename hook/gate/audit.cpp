@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/condition_facts.h"
 #include "hook/gate/json_line.h"
 #include "hook/os/clock.h"
 #include "hook/os/log.h"
@@ -12,18 +13,6 @@ namespace execseal {
 namespace {
 
 using nlohmann::ordered_json;
-
-const char* via_name(Via via) {
-    switch (via) {
-        case Via::kChild:
-            return "child";
-        case Via::kEntrypoint:
-            return "entrypoint";
-        case Via::kExec:
-            return "exec";
-    }
-    return "child";
-}
 
 // JSON text of an object without its braces, to be put into a longer line.
 std::string members_of(const ordered_json& object) {

@@ -145,11 +145,7 @@ std::optional<Stop> Tracer::poll(Tid tid) {
     if (!news) {
         return std::nullopt;
     }
-    Stop taken = take_news(tid, *news);
-    if (Attachment* stopped = find(tid)) {
-        stopped->seen = true;
-    }
-    return taken;
+    return give_news(tid, *news);
 }
 
 std::optional<Stop> Tracer::poll_exec(Tid caller, Tgid process) {
@@ -173,13 +169,17 @@ std::optional<Stop> Tracer::poll_exec(Tid caller, Tgid process) {
         if (!renamed) {
             return std::nullopt;
         }
-        Stop taken = take_news(leader, *renamed);
-        if (Attachment* stopped = find(leader)) {
-            stopped->seen = true;
-        }
-        return taken;
+        return give_news(leader, *renamed);
     }
     return poll(leader);
+}
+
+Stop Tracer::give_news(Tid tid, Stop stop) {
+    Stop taken = take_news(tid, stop);
+    if (Attachment* stopped = find(tid)) {
+        stopped->seen = true;
+    }
+    return taken;
 }
 
 Stop Tracer::take_news(Tid tid, Stop stop) {

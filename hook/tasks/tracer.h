@@ -157,6 +157,8 @@ class Tracer {
     Attachment& attach(Tid tid, const PtraceOptions& options);
     // Takes what a wait gave; returns the stop with its message.
     Stop take_news(Tid tid, Stop stop);
+    // The same for the owner that asks now: it is not told again.
+    Stop give_news(Tid tid, Stop stop);
     void end(Tid tid);
     void adopt_child(const PtraceOptions& options, Tid child);
     void rename(Tid former, Tid leader);

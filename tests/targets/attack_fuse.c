@@ -2,10 +2,9 @@
 // then the page is invalidated and the next read is told "evil". With "never" as the second
 // argument reads are not answered at all. Speaks the FUSE protocol by hand: the file system is one
 // file, its root. Needs /dev/fuse and CAP_SYS_ADMIN.
-#include <linux/fuse.h>
 #include <sys/mount.h>
-#include <sys/uio.h>
 
+#include "fuse_file.h"
 #include "race.h"
 
 #define FILE_SYSTEM "/srv/fuse"
@@ -14,60 +13,26 @@ static char* word;
 static int device;
 static bool never;
 
-static void reply(uint64_t unique, int error, const void* data, size_t size) {
-    struct fuse_out_header header = {
-        .len = (uint32_t)(sizeof header + size), .error = error, .unique = unique};
-    struct iovec parts[2] = {{&header, sizeof header}, {(void*)data, size}};
-    (void)!writev(device, parts, size ? 2 : 1);
-}
-
-static void reply_page(uint64_t unique) {
+static void reply_page(const struct fuse_file* file, const struct fuse_in_header* in) {
     static char page[4096];
     if (!never) {
         memcpy(page, board->phase == 1 ? "evil" : "good", 5);
-        reply(unique, 0, page, sizeof page);
+        fuse_reply(file, in->unique, 0, page, sizeof page);
         ++board->reads;
     }
 }
 
-static void serve_one(const struct fuse_in_header* in) {
-    static const struct fuse_attr_out attr = {
-        .attr_valid = 1u << 30,
-        .attr = {.ino = 1, .size = 4096, .mode = S_IFREG | 0644, .nlink = 1}};
-    static const struct fuse_open_out opened = {.fh = 1, .open_flags = FOPEN_KEEP_CACHE};
-    static const struct fuse_init_out init = {
-        .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096};
-    switch (in->opcode) {
-        case FUSE_INIT:
-            reply(in->unique, 0, &init, sizeof init);
-            break;
-        case FUSE_GETATTR:
-            reply(in->unique, 0, &attr, sizeof attr);
-            break;
-        case FUSE_OPEN:
-            reply(in->unique, 0, &opened, sizeof opened);
-            break;
-        case FUSE_READ:
-            reply_page(in->unique);
-            break;
-        case FUSE_FLUSH:
-        case FUSE_RELEASE:
-            reply(in->unique, 0, NULL, 0);
-            break;
-        case FUSE_FORGET:
-        case FUSE_BATCH_FORGET:
-        case FUSE_INTERRUPT:
-            break;  // want no answer
-        default:
-            reply(in->unique, -ENOSYS, NULL, 0);
-    }
-}
-
 static void serve(void) {
+    const struct fuse_file file = {.device = device,
+                                   .size = 4096,
+                                   .permissions = 0644,
+                                   .attr_valid_s = 1u << 30,
+                                   .open_flags = FOPEN_KEEP_CACHE,
+                                   .read = reply_page};
     static char buffer[FUSE_MIN_READ_BUFFER * 2] __attribute__((aligned(8)));
     for (;;) {
         if (read(device, buffer, sizeof buffer) > 0) {
-            serve_one((struct fuse_in_header*)buffer);
+            fuse_answer(&file, (struct fuse_in_header*)buffer);
         }
     }
 }

@@ -68,6 +68,20 @@ static inline void live_thread(void* (*body)(void*), void* argument) {
     pthread_detach(thread);
 }
 
+// A thread that never ends.
+static inline void* live_fork_all_the_time(void* unused) {
+    for (;;) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            _exit(0);
+        }
+        if (pid > 0) {
+            live_wait(pid);
+        }
+    }
+    return unused;
+}
+
 static inline void live_sleep_us(long us) {
     const struct timespec time = {us / 1000000, us % 1000000 * 1000};
     nanosleep(&time, NULL);

@@ -15,19 +15,6 @@ static void* wait_for_end(void* unused) {
     return unused;
 }
 
-static void* fork_all_the_time(void* unused) {
-    for (;;) {
-        const pid_t pid = fork();
-        if (pid == 0) {
-            _exit(0);
-        }
-        if (pid > 0) {
-            live_wait(pid);
-        }
-    }
-    return unused;
-}
-
 int main(int argc, char** argv) {
     const bool forking = argc == 2 && strcmp(argv[1], "forking") == 0;
     const pid_t server = live_serve_exit();
@@ -36,7 +23,7 @@ int main(int argc, char** argv) {
         const pid_t threaded = live_fork();
         if (threaded == 0) {
             for (int i = 0; i < (forking ? kThreads : 1); ++i) {
-                live_thread(forking ? fork_all_the_time : wait_for_end, NULL);
+                live_thread(forking ? live_fork_all_the_time : wait_for_end, NULL);
             }
             execve(LIVE_SERVED, argv42, no_env);
             _exit(errno);

@@ -24,19 +24,6 @@ static void* wait_for_end(void* shared) {
     return NULL;
 }
 
-static void* fork_all_the_time(void* unused) {
-    for (;;) {
-        const pid_t pid = fork();
-        if (pid == 0) {
-            _exit(0);
-        }
-        if (pid > 0) {
-            live_wait(pid);
-        }
-    }
-    return unused;
-}
-
 static void await(const volatile int* flag) {
     while (*flag == 0) {
         live_sleep_us(200);
@@ -47,7 +34,7 @@ static void execute(struct page* page, bool forking) {
     live_thread(wait_for_end, page);
     await(&page->traced);
     for (int i = 0; forking && i < kThreads; ++i) {
-        live_thread(fork_all_the_time, NULL);
+        live_thread(live_fork_all_the_time, NULL);
     }
     execve("/bin/live_exit", argv42, no_env);
     _exit(errno);
