@@ -318,7 +318,7 @@ class ProgramResolver::Pass {
         const auto elf = resolver_.elf_facts(file, found_[index].status);
         if (elf && elf->multi_call != MultiCall::kNo &&
             expand_multi_call(index, elf->multi_call, argv, role)) {
-            return true;
+            return has_no_interpreter(*elf) || add_elf_interpreter(*elf, argv);
         }
         if (elf && elf->may_be_loader) {
             return expand_loader(index, argv, role, nesting);
@@ -330,7 +330,11 @@ class ProgramResolver::Pass {
     bool add_plain(std::size_t index, const ElfFacts& elf, const std::vector<std::string>& argv,
                    ViewRole role) {
         add_view(role, program_.files[index].path, argv, index);
-        return elf.interpreter.empty() || !elf.native || add_elf_interpreter(elf, argv);
+        return has_no_interpreter(elf) || add_elf_interpreter(elf, argv);
+    }
+
+    static bool has_no_interpreter(const ElfFacts& elf) {
+        return elf.interpreter.empty() || !elf.native;
     }
 
     bool add_elf_interpreter(const ElfFacts& elf, const std::vector<std::string>& argv) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <memory>
 
 #include "hook/exec/script.h"
@@ -97,6 +98,8 @@ void populate(const std::string& root) {
     (void)!::chown((root + "/home").c_str(), 1000, 1000);
     (void)::chmod((root + "/tmp").c_str(), 01777);
     write_elf_with_interpreter(root + "/tmp/calls-busybox", "/bin/busybox");
+    write_elf_with_interpreter(root + "/tmp/marked", "/bin/busybox");
+    std::ofstream(root + "/tmp/marked", std::ios::app) << "BusyBox v1.0";
     write_file(root + "/closed/tool", "x");
     (void)::chmod((root + "/closed").c_str(), 0700);
 }
@@ -406,6 +409,16 @@ TEST_F(ProgramInRoot, AnElfInterpreterThatIsNoLoaderIsAProgram) {
     EXPECT_EQ(program.views[2].exe, "/bin/sh");
     // A real loader is none.
     EXPECT_EQ(resolve("/usr/bin/dynamic").views.size(), 1U);
+}
+
+TEST_F(ProgramInRoot, AMultiCallBinaryHasAnElfInterpreterToo) {
+    const Program program = resolve("/tmp/marked", {"cat", "-c", "id"});
+    ASSERT_EQ(program.outcome, ProgramOutcome::kFound) << program.reason;
+    const auto interpreter = std::find_if(
+        program.views.begin(), program.views.end(),
+        [](const ProgramView& view) { return view.role == ViewRole::kElfInterpreter; });
+    ASSERT_NE(interpreter, program.views.end());
+    EXPECT_EQ(interpreter->exe, "/bin/busybox");
 }
 
 // Runs `inside` in a second process of the container, then resolves for it.
