@@ -26,6 +26,9 @@ Result<> verify_supervisor(const Plan& plan, const Settings& settings) {
     if (!theirs) {
         return theirs.error();
     }
+    if (plan.container_name.empty()) {
+        theirs->container_name.clear();  // the launcher asked the engine, which may rename it
+    }
     if (*theirs != plan) {
         return make_error("container " + plan.container_id + ": its supervisor was started for " +
                           plan_to_json(*theirs).dump() + ", config.json and the policies now say " +

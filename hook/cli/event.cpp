@@ -115,11 +115,13 @@ Cells event_titles() {
     return {"TIME", "CONTAINER", "VIA", "VERDICT", "OUTCOME", "RULE", "COMMAND AND REASON"};
 }
 
+ContainerNames names_of(const Event& event) {
+    return {event.container_id, event.container_name, event.pod};
+}
+
 std::string container_text(const Event& event) {
-    if (event.container_name.empty()) {
-        return short_id(event.container_id);
-    }
-    return shell_word((event.pod.empty() ? "" : event.pod + "/") + event.container_name);
+    const std::string name = shown_name(names_of(event));
+    return name.empty() ? short_id(event.container_id) : name;
 }
 
 Cells event_cells(const Event& event) {

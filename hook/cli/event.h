@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hook/cli/container_names.h"
 #include "hook/cli/table.h"
 
 namespace execseal {
@@ -42,7 +43,8 @@ std::string bytes_from_json(const nlohmann::ordered_json& value);
 
 // An event in the table of `execseal events`: as many cells as there are titles.
 Cells event_titles();
-// [NAMESPACE/POD/]NAME, else the beginning of the id: what EventFilter takes for a container.
+ContainerNames names_of(const Event& event);
+// Its shown_name(), else the beginning of its id: what EventFilter takes for a container.
 std::string container_text(const Event& event);
 Cells event_cells(const Event& event);
 

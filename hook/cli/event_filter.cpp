@@ -49,15 +49,6 @@ bool any_of(const std::vector<std::string>& wanted, std::string_view value) {
     return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
 }
 
-bool is_container(const std::string& wanted, const Event& event) {
-    if (wanted.empty()) {
-        return false;
-    }
-    const bool in_pod = !event.pod.empty() && wanted == event.pod + "/" + event.container_name;
-    return wanted == event.container_name || wanted == event.pod || in_pod ||
-           event.container_id.starts_with(wanted) || wanted == container_text(event);
-}
-
 }  // namespace
 
 Result<EventFilter> EventFilter::compile(const EventQuery& query,
@@ -87,10 +78,13 @@ Result<EventFilter> EventFilter::compile(const EventQuery& query,
 }
 
 bool EventFilter::shows(const Event& event) const {
+    const ContainerNames names = query_.containers.empty() ? ContainerNames{} : names_of(event);
     const bool container =
         query_.containers.empty() ||
         std::any_of(query_.containers.begin(), query_.containers.end(),
-                    [&](const std::string& wanted) { return is_container(wanted, event); });
+                    [&](const std::string& wanted) {
+                        return match_container(names, wanted) != NameMatch::kNone;
+                    });
     const bool policy = any_of(query_.policies, event.policy) ||
                         (!event.decided_by.empty() && any_of(query_.policies, event.decided_by));
     const bool exe = exes_.empty() || std::any_of(exes_.begin(), exes_.end(), [&](const Glob& g) {

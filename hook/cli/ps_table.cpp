@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hook/cli/container_names.h"
 #include "hook/cli/event.h"
 #include "hook/cli/table.h"
 
@@ -26,6 +27,11 @@ std::string field(const ordered_json& object, const char* key) {
     }
     const std::string text = bytes_from_json(*found);
     return text.empty() ? "-" : shell_word(text);
+}
+
+ContainerNames names_of(const ordered_json& status) {
+    return {raw_field(status, "container_id"), raw_field(status, "container_name"),
+            raw_field(status, "pod")};
 }
 
 std::uint64_t number(const ordered_json& object, const char* key) {
@@ -59,7 +65,8 @@ std::string containers_text(const std::vector<ordered_json>& statuses) {
                 : ordered_json::object();
         const std::uint64_t refused = number(decisions, "deny") + number(decisions, "kill");
         const std::uint64_t run = number(decisions, "allow") + number(decisions, "audit");
-        rows.push_back({short_id(field(status, "container_id")), field(status, "container_name"),
+        const std::string name = shown_name(names_of(status));
+        rows.push_back({short_id(field(status, "container_id")), name.empty() ? "-" : name,
                         policy_text(status), field(status, "mode"), protect_text(status),
                         field(status, "tasks"), field(status, "supervisor_pid"),
                         short_time(field(status, "since")), std::to_string(run),
@@ -85,27 +92,11 @@ std::string tasks_text(const ordered_json& tasks) {
 
 Result<std::size_t> find_container(const std::vector<ordered_json>& statuses,
                                    const std::string& wanted) {
-    if (wanted.empty()) {
-        return make_error("container: expected an id or a name");
+    std::vector<ContainerNames> containers;
+    for (const ordered_json& status : statuses) {
+        containers.push_back(names_of(status));
     }
-    std::vector<std::size_t> begin_so;
-    for (std::size_t i = 0; i < statuses.size(); ++i) {
-        const std::string id = raw_field(statuses[i], "container_id");
-        if (id == wanted || raw_field(statuses[i], "container_name") == wanted) {
-            return i;
-        }
-        if (id.starts_with(wanted)) {
-            begin_so.push_back(i);
-        }
-    }
-    if (begin_so.size() == 1) {
-        return begin_so.front();
-    }
-    return make_error("container " + wanted +
-                      (begin_so.empty() ? ": no supervised container of this id or name "
-                                          "(execseal ps lists them)"
-                                        : ": " + std::to_string(begin_so.size()) +
-                                              " supervised containers begin so"));
+    return choose_container(containers, wanted);
 }
 
 }  // namespace execseal

@@ -14,8 +14,7 @@ std::string containers_text(const std::vector<nlohmann::ordered_json>& statuses)
 // Of an answer to "tasks".
 std::string tasks_text(const nlohmann::ordered_json& tasks);
 
-// The place in `statuses` of the container that a person means: its id, its name, or the beginning
-// of its id where no other begins so.
+// The place in `statuses` of the container that a person means: choose_container().
 Result<std::size_t> find_container(const std::vector<nlohmann::ordered_json>& statuses,
                                    const std::string& wanted);
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "hook/launch/control_client.h"
+#include "hook/launch/engine_name.h"
 #include "hook/os/byte_io.h"
 #include "hook/os/pidfd.h"
 #include "hook/os/spawn.h"
@@ -26,7 +27,11 @@ Result<> launch_supervisor(const Plan& plan, const Settings& settings, const Lau
     if (auto retired = retire_supervisor(plan, settings); !retired) {
         return retired.error();
     }
-    nlohmann::ordered_json document{{"plan", plan_to_json(plan)}, {"settings", settings.path}};
+    Plan told = plan;
+    if (told.container_name.empty()) {
+        told.container_name = name_by_engine(plan.bundle, plan.container_id);
+    }
+    nlohmann::ordered_json document{{"plan", plan_to_json(told)}, {"settings", settings.path}};
     if (terms.arrival) {
         document["arrival_ms"] = terms.arrival->count();
     }

@@ -50,6 +50,7 @@ TEST_P(DockerRun, AnExecIsJudgedAsOne) {
     EXPECT_EQ(docker_.call({"rm", "--force", "long"}).exit_code, 0);
     EXPECT_TRUE(node_.nothing_left());
     EXPECT_EQ(node_.events().back()["event"], "end");
+    EXPECT_EQ(node_.events().back()["container"]["name"], "long");
 }
 
 TEST_P(DockerRun, AContainerOfTheOrdinaryRuntimePassesUntouched) {

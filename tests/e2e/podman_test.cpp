@@ -57,6 +57,7 @@ TEST_P(PodmanRun, AnExecIsJudgedAsOne) {
     EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "long"}).exit_code, 0);
     EXPECT_TRUE(node_.nothing_left());
     EXPECT_EQ(node_.events().back()["event"], "end");
+    EXPECT_EQ(node_.events().back()["container"]["name"], "long");
 }
 
 TEST_P(PodmanRun, EachStartOfAContainerIsSupervisedAnew) {

@@ -60,7 +60,8 @@ TEST(FindContainer, TakesIdNameAndUnambiguousBeginnings) {
     EXPECT_EQ(find_container(all, "abc").value(), 2U);  // an id of its own
     const auto two = find_container(all, "ab");
     ASSERT_FALSE(two.has_value());
-    EXPECT_EQ(two.error().text(), "container ab: 3 supervised containers begin so");
+    EXPECT_EQ(two.error().text(),
+              "container ab: 3 supervised containers are called so: abc1 web, abc2 db, abc");
     EXPECT_FALSE(find_container(all, "").has_value());
     EXPECT_FALSE(find_container(all, "-").has_value());  // how a missing name is shown
     EXPECT_FALSE(find_container({}, "abc").has_value());
