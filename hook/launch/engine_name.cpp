@@ -53,7 +53,8 @@ std::string name_by_podman(const fs::path& bundle, const std::string& id) {
 }
 
 std::string name_by_docker(const fs::path& bundle, const std::string& id) {
-    if (bundle.filename() != id) {
+    // containerd's namespace of Docker's; elsewhere config.json is not read again for nothing.
+    if (bundle.filename() != id || bundle.parent_path().filename() != "moby") {
         return {};
     }
     const auto spec = load_json(bundle / "config.json", kLimits);
