@@ -1,7 +1,5 @@
 #include "hook/exec/arguments.h"
 
-#include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/limits.h>
 
 #include <algorithm>
@@ -12,35 +10,6 @@
 
 namespace execseal {
 namespace {
-
-// Numbers of the entry points, from the kernel's system call tables. __NR_* of the header is only
-// this program's own architecture.
-struct EntryPoint {
-    std::uint32_t arch;
-    int nr;
-    bool at;
-    PointerWidth width;
-};
-
-constexpr int kX32Bit = 0x40000000;
-
-constexpr std::array<EntryPoint, 10> kEntryPoints{{
-    {AUDIT_ARCH_X86_64, 59, false, PointerWidth::k64},
-    {AUDIT_ARCH_X86_64, 322, true, PointerWidth::k64},
-    {AUDIT_ARCH_X86_64, kX32Bit | 520, false, PointerWidth::k32},
-    {AUDIT_ARCH_X86_64, kX32Bit | 545, true, PointerWidth::k32},
-    {AUDIT_ARCH_I386, 11, false, PointerWidth::k32},
-    {AUDIT_ARCH_I386, 358, true, PointerWidth::k32},
-    {AUDIT_ARCH_AARCH64, 221, false, PointerWidth::k64},
-    {AUDIT_ARCH_AARCH64, 281, true, PointerWidth::k64},
-    {AUDIT_ARCH_ARM, 11, false, PointerWidth::k32},
-    {AUDIT_ARCH_ARM, 387, true, PointerWidth::k32},
-}};
-
-// Compat and x32 entry points drop the upper halves: kernel: compat_ptr(), include/linux/compat.h.
-RemoteAddr pointer_argument(std::uint64_t value, PointerWidth width) {
-    return RemoteAddr{width == PointerWidth::k32 ? value & 0xffffffffU : value};
-}
 
 // The kernel counts a whole pointer for each string, also for compat callers: bprm_stack_limits().
 constexpr std::size_t kPointerCost = 8;
@@ -63,26 +32,6 @@ SnapshotOutcome from_read(ReadOutcome outcome) {
 }
 
 }  // namespace
-
-std::optional<ExecCall> decode_exec_call(const Notification& notification) {
-    const auto& args = notification.args;
-    for (const EntryPoint& entry : kEntryPoints) {
-        if (entry.arch != notification.arch || entry.nr != notification.nr) {
-            continue;
-        }
-        const std::size_t first = entry.at ? 1 : 0;
-        ExecCall call;
-        call.tid = notification.tid;
-        call.width = entry.width;
-        call.path = pointer_argument(args.at(first), entry.width);
-        call.argv = pointer_argument(args.at(first + 1), entry.width);
-        call.envp = pointer_argument(args.at(first + 2), entry.width);
-        call.dirfd = entry.at ? static_cast<int>(args[0]) : AT_FDCWD;
-        call.flags = entry.at ? static_cast<unsigned>(args[4]) : 0;
-        return call;
-    }
-    return std::nullopt;
-}
 
 const char* snapshot_outcome_name(SnapshotOutcome outcome) {
     switch (outcome) {

@@ -1,38 +1,21 @@
 // exec_request: what a pending execve or execveat asks for, as bytes.
 //
-// Takes the notification's system call (number, architecture, arguments) and the caller's memory,
-// gives an ExecSnapshot: path, argv and environment exactly as the kernel would copy them now, or
-// why that cannot be had. Knows the kernel's limits and has none of its own; never gives a shorter
-// list than what is there. Looks at no file and decides nothing.
+// Takes the decoded call and the caller's memory, gives an ExecSnapshot: path, argv and environment
+// exactly as the kernel would copy them now, or why that cannot be had. Knows the kernel's limits
+// and has none of its own; never gives a shorter list than what is there. Looks at no file and
+// decides nothing.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "hook/exec/notified_call.h"
 #include "hook/exec/string_block.h"
 #include "hook/os/ids.h"
 #include "hook/os/remote_memory.h"
-#include "hook/os/seccomp_notify.h"
 
 namespace execseal {
-
-enum class PointerWidth { k32, k64 };
-
-// The call, decoded. execve is execveat with AT_FDCWD and no flags.
-struct ExecCall {
-    Tid tid;
-    RemoteAddr path;
-    RemoteAddr argv;
-    RemoteAddr envp;
-    int dirfd = 0;
-    unsigned flags = 0;  // AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, AT_EXECVE_CHECK
-    PointerWidth width = PointerWidth::k64;
-    friend bool operator==(const ExecCall&, const ExecCall&) = default;
-};
-
-// nullopt: not an exec of an architecture that we know: whoever asked must deny.
-std::optional<ExecCall> decode_exec_call(const Notification& notification);
 
 // The kernel's limits, include/uapi/linux/binfmts.h and bprm_stack_limits() in fs/exec.c.
 inline constexpr std::size_t kMaxArgString = 32 * kRemotePage;  // one string with its NUL

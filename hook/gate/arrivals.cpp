@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "hook/exec/notified_call.h"
 #include "hook/gate/caller.h"
 #include "hook/os/log.h"
 #include "hook/tasks/fork_tracking.h"
@@ -16,8 +15,13 @@ constexpr int kMostArrivals = 256;
 
 }  // namespace
 
-void refuse_unknown(Session& session, const Notification& notification) {
-    (void)session.notify->answer(notification.id, Answer::fail(ENOSYS));
+std::optional<Arrival> arrival_of(Session& session, const Notification& notification) {
+    NotifiedCall call = decode_call(notification);
+    if (std::holds_alternative<std::monostate>(call)) {
+        (void)session.notify->answer(notification.id, Answer::fail(ENOSYS));
+        return std::nullopt;
+    }
+    return Arrival{&session, notification.id, notification.tid, call};
 }
 
 void Arrivals::receive(Session& session) {
@@ -35,12 +39,9 @@ void Arrivals::receive(Session& session) {
         if (!*received) {
             continue;
         }
-        const Notification& notification = **received;
-        drop(notification.tid);
-        if (kind_of_call(notification.arch, notification.nr) == NotifiedCall::kUnknown) {
-            refuse_unknown(session, notification);
-        } else {
-            unseen_.push_back({&session, notification});
+        drop((*received)->tid);
+        if (const auto arrival = arrival_of(session, **received)) {
+            unseen_.push_back(*arrival);
         }
     }
 }
@@ -56,11 +57,10 @@ std::optional<Arrival> Arrivals::take(std::deque<Arrival>& from) {
 
 void Arrivals::append_quiet(std::vector<QuietCaller>& quiet) const {
     for (const auto* arrivals : {&unseen_, &deferred_forks_}) {
-        for (const auto& [session, notification] : *arrivals) {
-            const bool exec =
-                kind_of_call(notification.arch, notification.nr) == NotifiedCall::kExec;
-            quiet.push_back({notification.tid, exec ? kExecCallerOptions : kForkCallerOptions,
-                             session->notify.get(), notification.id});
+        for (const Arrival& arrival : *arrivals) {
+            const bool exec = std::holds_alternative<ExecCall>(arrival.call);
+            quiet.push_back({arrival.caller, exec ? kExecCallerOptions : kForkCallerOptions,
+                             arrival.session->notify.get(), arrival.id});
         }
     }
 }
@@ -70,8 +70,7 @@ void Arrivals::drop(Tid caller) {
         return;
     }
     for (auto* arrivals : {&unseen_, &deferred_forks_}) {
-        std::erase_if(*arrivals,
-                      [&](const Arrival& earlier) { return earlier.notification.tid == caller; });
+        std::erase_if(*arrivals, [&](const Arrival& earlier) { return earlier.caller == caller; });
     }
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "hook/exec/notified_call.h"
 #include "hook/gate/session.h"
 #include "hook/tasks/freeze.h"
 
@@ -17,20 +18,21 @@ namespace execseal {
 
 struct Arrival {
     Session* session = nullptr;
-    Notification notification;
+    NotifyId id;
+    Tid caller;
+    NotifiedCall call;  // an exec or a fork
 };
 
-// Not a call of our rules: another tool's, or an ABI that nobody has planned for.
-void refuse_unknown(Session& session, const Notification& notification);
+// nullopt: not a call of our rules (another tool's, or an ABI that nobody has planned for), refused
+// with ENOSYS.
+std::optional<Arrival> arrival_of(Session& session, const Notification& notification);
 
 class Arrivals {
   public:
-    // What waits in the session's queue; what refuse_unknown() is for is answered.
+    // What waits in the session's queue.
     void receive(Session& session);
     // A fork that was looked at, until nobody is frozen or waits for it.
-    void defer(Session& session, const Notification& notification) {
-        deferred_forks_.push_back({&session, notification});
-    }
+    void defer(const Arrival& fork) { deferred_forks_.push_back(fork); }
 
     [[nodiscard]] std::size_t unseen() const { return unseen_.size(); }
     [[nodiscard]] std::optional<Arrival> take_unseen() { return take(unseen_); }

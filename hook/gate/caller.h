@@ -9,8 +9,8 @@ namespace execseal {
 class ExecCaller {
   public:
     // The listener outlives this.
-    ExecCaller(SeccompNotify& listener, const Notification& notification)
-        : listener_(&listener), id_(notification.id), tid_(notification.tid) {}
+    ExecCaller(SeccompNotify& listener, NotifyId id, Tid tid)
+        : listener_(&listener), id_(id), tid_(tid) {}
 
     [[nodiscard]] Tid tid() const { return tid_; }
     // 0 until it is known.

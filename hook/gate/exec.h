@@ -30,10 +30,11 @@ struct Exec {
     using Clock = EventLoop::Clock;
 
     // Both outlive this; `from` until ExecInput::kEnd.
-    Exec(Session& from, ExecBinder& binder, const Notification& notification)
+    Exec(Session& from, ExecBinder& binder, NotifyId id, const ExecCall& what)
         : session(&from),
-          caller(*from.notify, notification),
-          binding(binder.binding_for(notification.tid)) {}
+          caller(*from.notify, id, what.tid),
+          binding(binder.binding_for(what.tid)),
+          call(what) {}
 
     // The later decision counts; what the earlier one knew of the exec is kept where it knows less.
     void decide(Decision next) {

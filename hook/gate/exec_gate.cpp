@@ -78,19 +78,16 @@ void ExecGate::set_id_maps(IdMaps maps) {
     judge_.set_id_maps(std::move(maps));
 }
 
-void ExecGate::begin(Session& session, const Notification& notification) {
-    Exec& exec =
-        *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, notification));
-    const auto call = decode_exec_call(notification);
-    if (!call || notification.tid == Tid{}) {
+void ExecGate::begin(Session& session, NotifyId id, const ExecCall& call) {
+    Exec& exec = *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, id, call));
+    if (call.tid == Tid{}) {
         exec.decide(refusal(EPERM, built_in_rule::kInvisible,
                             "the caller is not visible in the supervisor's PID namespace"));
         drive(exec, ExecInput::kStudied);
         return;
     }
-    exec.call = *call;
     exec.reading =
-        ReadInFlight{reader_.begin(*call, StudyScope::kMemoryAndProgram, judge_.root()), {}};
+        ReadInFlight{reader_.begin(call, StudyScope::kMemoryAndProgram, judge_.root()), {}};
     if (const auto studied = collect(exec, Clock::now() + kReadPatience)) {
         drive(exec, *studied);
         return;
@@ -146,10 +143,10 @@ void ExecGate::take_turn(Exec& exec) {
     drop_done();
 }
 
-void ExecGate::leave_earlier(const Notification& next) {
-    const auto call = decode_exec_call(next);
+void ExecGate::leave_earlier(Tid caller, const NotifiedCall& next) {
+    const auto* next_exec = std::get_if<ExecCall>(&next);
     for (const auto& exec : execs_) {
-        if (exec->caller.tid() != next.tid) {
+        if (exec->caller.tid() != caller) {
             continue;
         }
         // Its answer may have met a caller that was leaving already: no stop may come of that
@@ -159,7 +156,8 @@ void ExecGate::leave_earlier(const Notification& next) {
         }
         if (exec->state != ExecState::kDone) {
             // The same call again was started again, by a signal or its caller.
-            drive(*exec, call == exec->call ? ExecInput::kBackedOut : ExecInput::kCalledOther);
+            const bool again = next_exec != nullptr && *next_exec == exec->call;
+            drive(*exec, again ? ExecInput::kBackedOut : ExecInput::kCalledOther);
         }
     }
     drop_done();

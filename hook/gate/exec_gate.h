@@ -98,11 +98,11 @@ class ExecGate final : private ExecServer {
     [[nodiscard]] const Protection& protection() const { return protection_; }
 
   private:
-    void begin(Session& session, const Notification& notification) override;
+    void begin(Session& session, NotifyId id, const ExecCall& call) override;
     [[nodiscard]] bool may_go(const Exec& exec) const override;
     void take_turn(Exec& exec) override;
     void look_at_executing() override;
-    void leave_earlier(const Notification& next) override;
+    void leave_earlier(Tid caller, const NotifiedCall& next) override;
     void end_session(const Session& session) override;
 
     // Feeds `input` and whatever follows from the actions' own results, until the exec rests or is

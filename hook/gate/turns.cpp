@@ -2,48 +2,48 @@
 
 #include <algorithm>
 #include <utility>
-
-#include "hook/exec/notified_call.h"
+#include <variant>
 
 namespace execseal {
 
 void Turns::on_notification(Session& session, const Notification& notification) {
-    const NotifiedCall kind = kind_of_call(notification.arch, notification.nr);
-    if (kind == NotifiedCall::kUnknown) {
-        refuse_unknown(session, notification);
-        return;
-    }
-    // Not of 0: any task that we cannot see has that number.
-    if (notification.tid != Tid{}) {
-        arrivals_.drop(notification.tid);
-        execs_->leave_earlier(notification);
-        serve();
-    }
-    if (kind == NotifiedCall::kExec) {
-        begin_exec(session, notification);
-        serve();
-    } else {
-        begin_fork(session, notification);
+    if (const auto arrival = arrival_of(session, notification)) {
+        take(*arrival);
     }
 }
 
-void Turns::begin_exec(Session& session, const Notification& notification) {
-    if (forks_.is_followed(notification.tid)) {
+void Turns::take(const Arrival& arrival) {
+    // Not of 0: any task that we cannot see has that number.
+    if (arrival.caller != Tid{}) {
+        arrivals_.drop(arrival.caller);
+        execs_->leave_earlier(arrival.caller, arrival.call);
+        serve();
+    }
+    if (const auto* exec = std::get_if<ExecCall>(&arrival.call)) {
+        begin_exec(arrival, *exec);
+        serve();
+    } else if (const auto* fork = std::get_if<ForkCall>(&arrival.call)) {
+        begin_fork(arrival, *fork);
+    }
+}
+
+void Turns::begin_exec(const Arrival& arrival, const ExecCall& call) {
+    if (forks_.is_followed(call.tid)) {
         // Its last fork failed and nobody has noticed yet: it is let go first, and its exec comes
         // again.
-        forks_.yield(*session.notify, notification, Clock::now());
+        forks_.yield(*arrival.session->notify, arrival.id, call.tid, Clock::now());
         return;
     }
-    execs_->begin(session, notification);
+    execs_->begin(*arrival.session, arrival.id, call);
 }
 
-void Turns::begin_fork(Session& session, const Notification& notification) {
+void Turns::begin_fork(const Arrival& arrival, const ForkCall& call) {
     if (freezer_ == nullptr && next_waiting() == nullptr) {
-        forks_.on_notification(*session.notify, notification, Clock::now());
+        forks_.on_notification(*arrival.session->notify, arrival.id, call, Clock::now());
         return;
     }
-    forks_.attach_waiting(notification);
-    arrivals_.defer(session, notification);
+    forks_.attach_waiting(call);
+    arrivals_.defer(arrival);
 }
 
 void Turns::serve() {
@@ -56,7 +56,8 @@ void Turns::serve() {
             stop_waiting(*next);
             execs_->take_turn(*next);
         } else if (const auto fork = arrivals_.take_deferred()) {
-            forks_.on_notification(*fork->session->notify, fork->notification, Clock::now());
+            // Nobody is frozen and nobody waits: it begins.
+            begin_fork(*fork, std::get<ForkCall>(fork->call));
         } else {
             return;
         }
@@ -94,7 +95,7 @@ std::optional<Turns::Clock::time_point> Turns::next_deadline() const {
 void Turns::on_deadline() {
     // One at a time, as they would come from the listener: nobody's stop waits for all of them.
     if (const auto next = arrivals_.take_unseen()) {
-        on_notification(*next->session, next->notification);
+        take(*next);
     }
 }
 

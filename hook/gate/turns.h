@@ -29,7 +29,7 @@ class ExecServer {
     ExecServer& operator=(ExecServer&&) = delete;
     virtual ~ExecServer() = default;
 
-    virtual void begin(Session& session, const Notification& notification) = 0;
+    virtual void begin(Session& session, NotifyId id, const ExecCall& call) = 0;
     // False: it waits for the exec of another thread of its process, which would let nobody bind
     // it.
     [[nodiscard]] virtual bool may_go(const Exec& exec) const = 0;
@@ -38,7 +38,7 @@ class ExecServer {
     // Their stops and ends may not have been looked at yet.
     virtual void look_at_executing() = 0;
     // A task that notifies anew has left its earlier call, whatever has become of that.
-    virtual void leave_earlier(const Notification& next) = 0;
+    virtual void leave_earlier(Tid caller, const NotifiedCall& next) = 0;
     // The session's last task is gone: nobody waits for its answers.
     virtual void end_session(const Session& session) = 0;
 };
@@ -53,7 +53,7 @@ class Turns {
     // Before the first notification; outlives the last.
     void set_execs(ExecServer& execs) { execs_ = &execs; }
 
-    // Of any call; what is not of our rules is refused.
+    // Of any call, which is decoded here; what is not of our rules is refused.
     void on_notification(Session& session, const Notification& notification);
     void forget(const Session& session);
 
@@ -81,10 +81,11 @@ class Turns {
     [[nodiscard]] std::size_t unseen() const { return arrivals_.unseen(); }
 
   private:
-    void begin_exec(Session& session, const Notification& notification);
+    void take(const Arrival& arrival);
+    void begin_exec(const Arrival& arrival, const ExecCall& call);
     // The first that waits and may go; null: there is none.
     [[nodiscard]] Exec* next_waiting() const;
-    void begin_fork(Session& session, const Notification& notification);
+    void begin_fork(const Arrival& arrival, const ForkCall& call);
 
     ForkTracking& forks_;
     ExecServer* execs_ = nullptr;

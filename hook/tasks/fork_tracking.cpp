@@ -1,7 +1,5 @@
 #include "hook/tasks/fork_tracking.h"
 
-#include <linux/audit.h>
-
 #include <algorithm>
 #include <string>
 #include <unordered_set>
@@ -20,28 +18,6 @@ namespace {
 constexpr std::chrono::milliseconds kAskAgain{20};
 constexpr std::size_t kRemembered = 1024;
 
-// clone(2) by architecture; x32 is AUDIT_ARCH_X86_64 with bit 30 in the number.
-bool is_clone(const Notification& notification) {
-    constexpr unsigned kX32Bit = 0x40000000;
-    const unsigned nr = static_cast<unsigned>(notification.nr) & ~kX32Bit;
-    switch (notification.arch) {
-        case AUDIT_ARCH_X86_64:
-            return nr == 56;
-        case AUDIT_ARCH_I386:
-        case AUDIT_ARCH_ARM:
-            return nr == 120;
-        case AUDIT_ARCH_AARCH64:
-            return nr == 220;
-        default:
-            return false;
-    }
-}
-
-// The same number in every architecture (the unified table since Linux 5.0).
-bool is_clone3(const Notification& notification) {
-    return (static_cast<unsigned>(notification.nr) & ~0x40000000U) == 435;
-}
-
 bool is_in_call(ForkState state) {
     return state != ForkState::kKept && state != ForkState::kRecalled;
 }
@@ -51,37 +27,39 @@ void log_failure(const char* what, Tid tid, const Error& error) {
                 ": " + error.text());
 }
 
-}  // namespace
-
-void restart_call(Tracer& tracer, SeccompNotify& listener, const Notification& notification) {
+// Makes the kernel restart a call whose notification we hold: the caller is interrupted, the call
+// comes again, and the caller is unattached by then. For a caller that is attached with other
+// options than the call needs.
+void restart_call(Tracer& tracer, SeccompNotify& listener, NotifyId id, Tid caller) {
     // The interrupt first: with it pending the caller handles signals before it returns to its
     // program, and there -ERESTARTNOINTR becomes a restart that the program does not see
     // (arch_do_signal_or_restart()). An ordinary notification is stale by then; one of a filter
     // with WAIT_KILLABLE_RECV waits for this answer.
-    (void)tracer.release_when_stopped(notification.tid, Interrupt::kYes);
-    (void)listener.answer(notification.id, Answer::fail(kErestartnointr));
+    (void)tracer.release_when_stopped(caller, Interrupt::kYes);
+    (void)listener.answer(id, Answer::fail(kErestartnointr));
 }
+
+}  // namespace
 
 ForkTracking::ForkTracking(Tracer& tracer, TaskTable& table, Procfs& procfs,
                            ForkTrackingLimits limits)
     : tracer_(tracer), table_(table), procfs_(procfs), limits_(limits), grace_(limits.grace) {}
 
-ForkTracking::Makes ForkTracking::what_it_makes(const Notification& notification) {
-    if (is_clone3(notification)) {
-        return Makes::kUnknown;  // the flags are in memory
+ForkTracking::Makes ForkTracking::what_it_makes(const ForkCall& call) {
+    if (!call.flags) {
+        return Makes::kUnknown;
     }
-    const std::uint64_t flags = is_clone(notification) ? notification.args[0] : 0;
-    if ((flags & kCloneThread) != 0) {
+    if ((*call.flags & kCloneThread) != 0) {
         return Makes::kThread;
     }
-    return (flags & kCloneParent) != 0 ? Makes::kSibling : Makes::kChild;
+    return (*call.flags & kCloneParent) != 0 ? Makes::kSibling : Makes::kChild;
 }
 
-void ForkTracking::on_notification(SeccompNotify& listener, const Notification& notification,
+void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                                    Clock::time_point now) {
     ++counts_.received;
-    const Occasion occasion{&listener, notification.id, Tid{}, now};
-    const Tid caller = notification.tid;
+    const Occasion occasion{&listener, id, Tid{}, now};
+    const Tid caller = call.tid;
     if (caller == Tid{}) {
         ++counts_.refused;
         (void)answer(Answer::fail(limits_.refused_errno), occasion);
@@ -95,25 +73,24 @@ void ForkTracking::on_notification(SeccompNotify& listener, const Notification& 
         Flow& flow = known->second;
         counts_.without_child += is_in_call(flow.state) ? 1 : 0;
         flow.number = next_number_++;
-        flow.makes = what_it_makes(notification);
+        flow.makes = what_it_makes(call);
         run(flow, ForkInput::kNotifiedAnew, occasion);
     } else {
-        std::erase_if(behind_execs_, [&](const BehindExec& earlier) {
-            return earlier.notification.tid == caller;
-        });
-        begin(listener, notification, now);
+        std::erase_if(behind_execs_,
+                      [&](const BehindExec& earlier) { return earlier.call.tid == caller; });
+        begin(listener, id, call, now);
         return;
     }
     settle(caller, occasion);
 }
 
-void ForkTracking::begin(SeccompNotify& listener, const Notification& notification,
+void ForkTracking::begin(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                          Clock::time_point now) {
-    const Tid caller = notification.tid;
-    const Occasion occasion{&listener, notification.id, Tid{}, now};
+    const Tid caller = call.tid;
+    const Occasion occasion{&listener, id, Tid{}, now};
     const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkCallerOptions);
     if (outcome && outcome->what == Seized::kExecuting) {
-        wait_behind_exec(listener, notification, now);
+        wait_behind_exec(listener, id, call, now);
         return;
     }
     std::optional<ForkInput> seized = ForkInput::kSeizeRefused;
@@ -127,7 +104,7 @@ void ForkTracking::begin(SeccompNotify& listener, const Notification& notificati
         Flow& flow = flows_[caller];
         flow.number = next_number_++;
         flow.caller = caller;
-        flow.makes = what_it_makes(notification);
+        flow.makes = what_it_makes(call);
         run(flow, *seized, occasion);
         settle(caller, occasion);
     }
@@ -136,11 +113,10 @@ void ForkTracking::begin(SeccompNotify& listener, const Notification& notificati
 // The kernel would let the fork happen beside the exec, but then nobody would learn of its child. A
 // signal that comes meanwhile ends the call with EINTR where its handler lacks SA_RESTART: the
 // thread is about to be killed by the exec, unless that fails.
-void ForkTracking::wait_behind_exec(SeccompNotify& listener, const Notification& notification,
+void ForkTracking::wait_behind_exec(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                                     Clock::time_point now) {
-    const Result<std::optional<TaskStatus>> status = procfs_.status(notification.tid);
-    behind_execs_.push_back(
-        {&listener, notification, status && *status ? (*status)->tgid : Tgid{}});
+    const Result<std::optional<TaskStatus>> status = procfs_.status(call.tid);
+    behind_execs_.push_back({&listener, id, call, status && *status ? (*status)->tgid : Tgid{}});
     next_retry_ = next_retry_.value_or(now + limits_.retry);
 }
 
@@ -150,7 +126,7 @@ void ForkTracking::retry_behind_execs(Clock::time_point now) {
     next_retry_.reset();
     std::unordered_set<Tgid> still_busy;
     for (BehindExec& waiting : std::exchange(behind_execs_, {})) {
-        const Result<NotifyReach> waits = waiting.listener->id_valid(waiting.notification.id);
+        const Result<NotifyReach> waits = waiting.listener->id_valid(waiting.id);
         if (waits && *waits != NotifyReach::kDone) {
             continue;
         }
@@ -159,7 +135,7 @@ void ForkTracking::retry_behind_execs(Clock::time_point now) {
             continue;
         }
         const std::size_t before = behind_execs_.size();
-        begin(*waiting.listener, waiting.notification, now);
+        begin(*waiting.listener, waiting.id, waiting.call, now);
         if (behind_execs_.size() > before) {
             still_busy.insert(waiting.process);
         }
@@ -184,7 +160,7 @@ std::optional<ForkInput> ForkTracking::take_seized(const SeizeOutcome& outcome, 
         case Seized::kZombie:
             return ForkInput::kGone;
         case Seized::kAlreadyLess:
-            restart_call(tracer_, *occasion.listener, {.id = occasion.id, .tid = caller});
+            restart_call(tracer_, *occasion.listener, occasion.id, caller);
             return std::nullopt;
         case Seized::kTracedByOther:
             log_info("fork tracking: task " + std::to_string(caller.value) + " is traced by " +
@@ -432,8 +408,8 @@ void ForkTracking::forget_child(Tid child) {
     }
 }
 
-void ForkTracking::attach_waiting(const Notification& notification) {
-    (void)tracer_.seize(notification.tid, kForkCallerOptions);
+void ForkTracking::attach_waiting(const ForkCall& call) {
+    (void)tracer_.seize(call.tid, kForkCallerOptions);
 }
 
 void ForkTracking::on_sigchld(Clock::time_point now) {
@@ -537,14 +513,13 @@ void ForkTracking::run_due(std::deque<Deadline>& deadlines, Clock::time_point no
     }
 }
 
-void ForkTracking::yield(SeccompNotify& listener, const Notification& notification,
-                         Clock::time_point now) {
-    const auto flow = flows_.find(notification.tid);
+void ForkTracking::yield(SeccompNotify& listener, NotifyId id, Tid caller, Clock::time_point now) {
+    const auto flow = flows_.find(caller);
     if (flow == flows_.end()) {
         return;
     }
-    run(flow->second, ForkInput::kYield, {&listener, notification.id, Tid{}, now});
-    (void)listener.answer(notification.id, Answer::fail(kErestartnointr));  // see restart_call()
+    run(flow->second, ForkInput::kYield, {&listener, id, Tid{}, now});
+    (void)listener.answer(id, Answer::fail(kErestartnointr));  // see restart_call()
 }
 
 // The grace follows four times the usual time of a fork, so that a busy machine does not make every

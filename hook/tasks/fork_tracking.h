@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "hook/exec/notified_call.h"
 #include "hook/os/seccomp_notify.h"
 #include "hook/tasks/fork_flow.h"
 #include "hook/tasks/task_table.h"
@@ -47,11 +48,6 @@ struct ForkCounts {
     std::uint64_t impossible = 0;
 };
 
-// Makes the kernel restart a call whose notification we hold: the caller is interrupted, the call
-// comes again, and the caller is unattached by then. For a caller that is attached with other
-// options than the call needs.
-void restart_call(Tracer& tracer, SeccompNotify& listener, const Notification& notification);
-
 class ForkTracking {
   public:
     using Clock = std::chrono::steady_clock;
@@ -61,15 +57,15 @@ class ForkTracking {
     // To be told of each vfork from now on; outlives this.
     void tell_vforks_to(VforkParents& parents) { vfork_parents_ = &parents; }
 
-    // A fork, vfork, clone or clone3 of this listener, which is kept only until forget() for a
-    // caller in whose process another thread's exec is on its way: such a call waits for the end of
-    // that exec, as a signal would make it.
-    void on_notification(SeccompNotify& listener, const Notification& notification,
+    // Of this listener, which is kept only until forget() for a caller in whose process another
+    // thread's exec is on its way: such a call waits for the end of that exec, as a signal would
+    // make it.
+    void on_notification(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                          Clock::time_point now);
     // For one that is received and cannot be looked at yet: a signal that ends its wait meanwhile
     // must not end its call, see Tracer::release(). What came of it is asked again when
     // on_notification() is told of it.
-    void attach_waiting(const Notification& notification);
+    void attach_waiting(const ForkCall& call);
     // Also after each thaw: stops that happened while tasks were held are looked at then.
     void on_sigchld(Clock::time_point now);
     [[nodiscard]] std::optional<Clock::time_point> next_deadline();
@@ -79,7 +75,7 @@ class ForkTracking {
     // yet, or it is kept for the next. An exec gate that meets its notification calls yield() and
     // forgets the notification: the call is restarted and comes again, unattached.
     [[nodiscard]] bool is_followed(Tid tid) const { return flows_.contains(tid); }
-    void yield(SeccompNotify& listener, const Notification& notification, Clock::time_point now);
+    void yield(SeccompNotify& listener, NotifyId id, Tid caller, Clock::time_point now);
     // Nobody waits for this listener's answers any more; it is not used afterwards.
     void forget(const SeccompNotify& listener);
 
@@ -120,7 +116,8 @@ class ForkTracking {
     // A call whose caller could not be seized.
     struct BehindExec {
         SeccompNotify* listener = nullptr;
-        Notification notification;
+        NotifyId id;
+        ForkCall call;
         Tgid process;  // 0: not known
     };
     // What a run of a flow needs besides the flow itself.
@@ -131,15 +128,15 @@ class ForkTracking {
         Clock::time_point now;
     };
 
-    static Makes what_it_makes(const Notification& notification);
+    static Makes what_it_makes(const ForkCall& call);
 
     // Runs until the flow waits again or is done.
     void run(Flow& flow, ForkInput input, const Occasion& occasion);
     std::optional<ForkInput> perform(Flow& flow, ForkAction action, const Occasion& occasion);
     std::optional<ForkInput> take_seized(const SeizeOutcome& outcome, Tid caller,
                                          const Occasion& occasion);
-    void begin(SeccompNotify& listener, const Notification& notification, Clock::time_point now);
-    void wait_behind_exec(SeccompNotify& listener, const Notification& notification,
+    void begin(SeccompNotify& listener, NotifyId id, const ForkCall& call, Clock::time_point now);
+    void wait_behind_exec(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                           Clock::time_point now);
     void retry_behind_execs(Clock::time_point now);
     static ForkInput answer(const Answer& answer, const Occasion& occasion);

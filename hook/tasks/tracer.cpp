@@ -499,7 +499,7 @@ std::optional<RemoteAddr> Tracer::stack_pointer(Tid tid) {
 void Tracer::restart_notified_call(Tid tid) {
     const auto call = ptrace_.current_syscall(tid);
     if (call && *call && (*call)->result == -std::int64_t{kErestartsys} &&
-        kind_of_call((*call)->arch, (*call)->nr) != NotifiedCall::kUnknown) {
+        is_notified_call((*call)->arch, (*call)->nr)) {
         // kernel: handle_signal(), arch/x86/kernel/signal.c, runs after this stop.
         (void)ptrace_.set_syscall_result(tid, -std::int64_t{kErestartnointr});
     }

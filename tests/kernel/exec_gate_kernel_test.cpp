@@ -381,7 +381,7 @@ class ExecGateUnderFreeze : public ExecGateKernel {
     // Gives the first exec, while the second waits in the notify queue.
     Notification first_of_two() {
         Notification next = next_call();
-        while (kind_of_call(next.arch, next.nr) == NotifiedCall::kFork) {
+        while (std::holds_alternative<ForkCall>(decode_call(next))) {
             (void)session.notify->answer(next.id, Answer::go_on());
             next = next_call();
         }

@@ -1,9 +1,7 @@
 #include "tests/kernel/fork_supervisor.h"
 
 #include <gtest/gtest.h>
-#include <linux/audit.h>
 #include <poll.h>
-#include <sys/syscall.h>
 
 #include <csignal>
 
@@ -11,12 +9,6 @@ namespace execseal::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool is_exec(const Notification& notification) {
-    return notification.arch == AUDIT_ARCH_I386
-               ? notification.nr == 11 || notification.nr == 358
-               : notification.nr == SYS_execve || notification.nr == SYS_execveat;
-}
 
 }  // namespace
 
@@ -51,15 +43,17 @@ void ForkSupervisor::receive(short events) {
     if (on_notification && on_notification(**received)) {
         return;
     }
-    if (is_exec(**received)) {
-        if (tracking.is_followed((*received)->tid)) {
-            tracking.yield(container_.listener(), **received, Clock::now());
-        } else {
-            (void)container_.listener().answer((*received)->id, Answer::go_on());
-        }
+    const NotifyId id = (*received)->id;
+    const NotifiedCall call = decode_call(**received);
+    if (const auto* fork = std::get_if<ForkCall>(&call)) {
+        tracking.on_notification(container_.listener(), id, *fork, Clock::now());
         return;
     }
-    tracking.on_notification(container_.listener(), **received, Clock::now());
+    if (tracking.is_followed((*received)->tid)) {
+        tracking.yield(container_.listener(), id, (*received)->tid, Clock::now());
+    } else {
+        (void)container_.listener().answer(id, Answer::go_on());
+    }
 }
 
 void ForkSupervisor::serve_once(std::chrono::microseconds longest) {

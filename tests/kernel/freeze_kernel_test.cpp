@@ -560,7 +560,8 @@ TEST_F(FreezeKernel, AForkInFlightIsHeldAndFinishedAfterTheThaw) {
     ForkTracking tracking(tracer, table, *procfs);
     ASSERT_EQ(container.listener().poll(10s).value(), ListenerState::kReadable);
     const Notification notification = container.listener().receive().value().value();
-    tracking.on_notification(container.listener(), notification, Clock::now());
+    tracking.on_notification(container.listener(), notification.id,
+                             std::get<ForkCall>(decode_call(notification)), Clock::now());
     // The event is there, and nobody looks at it before the thaw.
     ASSERT_TRUE(eventually([&] { return state_of(container.init().value) == 't'; }));
     const auto lister = PidnsLister::open(container.init()).value();

@@ -43,6 +43,10 @@ Session session_of(std::unique_ptr<FakeNotify> notify) {
     return session;
 }
 
+Arrival fork_of(Session& session, std::uint64_t id, pid_t caller) {
+    return {&session, NotifyId{id}, Tid{caller}, ForkCall{Tid{caller}, 0}};
+}
+
 class ArrivalsTest : public ::testing::Test {
   protected:
     void call(std::uint64_t id, pid_t caller, int nr) {
@@ -54,7 +58,7 @@ class ArrivalsTest : public ::testing::Test {
     std::vector<std::uint64_t> take_all() {
         std::vector<std::uint64_t> ids;
         while (const auto next = arrivals.take_unseen()) {
-            ids.push_back(next->notification.id.value);
+            ids.push_back(next->id.value);
         }
         return ids;
     }
@@ -79,7 +83,7 @@ TEST_F(ArrivalsTest, WhoCallsAgainHasLeftItsEarlierCall) {
     call(1, 100, kExecve);
     call(2, 200, kFork);
     arrivals.receive(session);
-    arrivals.defer(session, {.id = NotifyId{3}, .tid = Tid{300}});
+    arrivals.defer(fork_of(session, 3, 300));
     call(4, 100, kExecve);
     call(5, 300, kFork);
     arrivals.receive(session);
@@ -114,7 +118,7 @@ TEST_F(ArrivalsTest, AFreezeKnowsThemWithWhatTheirOwnCallsWillNeed) {
     call(1, 100, kExecve);
     call(2, 200, kFork);
     arrivals.receive(session);
-    arrivals.defer(session, {.id = NotifyId{3}, .tid = Tid{300}});
+    arrivals.defer(fork_of(session, 3, 300));
     std::vector<QuietCaller> quiet;
     arrivals.append_quiet(quiet);
     ASSERT_EQ(quiet.size(), 3U);
@@ -132,11 +136,11 @@ TEST_F(ArrivalsTest, WhatBelongsToAnEndedSessionIsForgotten) {
     Session other = session_of(std::make_unique<FakeNotify>());
     call(1, 100, kExecve);
     arrivals.receive(session);
-    arrivals.defer(session, {.id = NotifyId{2}, .tid = Tid{200}});
-    arrivals.defer(other, {.id = NotifyId{3}, .tid = Tid{300}});
+    arrivals.defer(fork_of(session, 2, 200));
+    arrivals.defer(fork_of(other, 3, 300));
     arrivals.forget(session);
     EXPECT_EQ(arrivals.unseen(), 0U);
-    EXPECT_EQ(arrivals.take_deferred()->notification.id, NotifyId{3});
+    EXPECT_EQ(arrivals.take_deferred()->id, NotifyId{3});
     EXPECT_FALSE(arrivals.take_deferred().has_value());
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/audit.h>
 
 #include <cerrno>
 #include <random>
@@ -266,48 +265,6 @@ TEST_F(ExecRequest, HostilePointerArraysNeverGiveAWrongSnapshot) {
     }
     EXPECT_GT(complete, 750);
     EXPECT_GT(unreadable, 100);
-}
-
-Notification notification_of(std::uint32_t arch, int nr) {
-    Notification notification{.id = NotifyId{}, .tid = Tid{7}, .arch = arch, .nr = nr};
-    for (std::uint64_t i = 0; i < 6; ++i) {
-        notification.args.at(i) = 0xabcd00000000U + 0x1000 * (i + 1);
-    }
-    return notification;
-}
-
-TEST(ExecCallDecoding, KnowsEveryEntryPoint) {
-    const auto native = decode_exec_call(notification_of(AUDIT_ARCH_X86_64, 59));
-    ASSERT_TRUE(native.has_value());
-    EXPECT_EQ(native->path.value, 0xabcd00001000U);
-    EXPECT_EQ(native->argv.value, 0xabcd00002000U);
-    EXPECT_EQ(native->dirfd, AT_FDCWD);
-    EXPECT_EQ(native->width, PointerWidth::k64);
-    EXPECT_EQ(native->tid, Tid{7});
-
-    const auto at = decode_exec_call(notification_of(AUDIT_ARCH_X86_64, 322));
-    ASSERT_TRUE(at.has_value());
-    EXPECT_EQ(at->dirfd, 0x1000);
-    EXPECT_EQ(at->path.value, 0xabcd00002000U);
-    EXPECT_EQ(at->envp.value, 0xabcd00004000U);
-    EXPECT_EQ(at->flags, 0x5000U);
-
-    for (const auto& [arch, nr] : std::vector<std::pair<std::uint32_t, int>>{
-             {AUDIT_ARCH_I386, 11}, {AUDIT_ARCH_X86_64, 0x40000000 | 520}, {AUDIT_ARCH_ARM, 11}}) {
-        const auto compat = decode_exec_call(notification_of(arch, nr));
-        ASSERT_TRUE(compat.has_value());
-        EXPECT_EQ(compat->width, PointerWidth::k32);
-        EXPECT_EQ(compat->path.value, 0x1000U);
-    }
-    EXPECT_TRUE(decode_exec_call(notification_of(AUDIT_ARCH_X86_64, 0x40000000 | 545)));
-    EXPECT_TRUE(decode_exec_call(notification_of(AUDIT_ARCH_I386, 358)));
-    EXPECT_TRUE(decode_exec_call(notification_of(AUDIT_ARCH_AARCH64, 221)));
-}
-
-TEST(ExecCallDecoding, TakesNothingElseForAnExec) {
-    EXPECT_FALSE(decode_exec_call(notification_of(AUDIT_ARCH_X86_64, 11)));
-    EXPECT_FALSE(decode_exec_call(notification_of(AUDIT_ARCH_X86_64, 0x40000000 | 59)));
-    EXPECT_FALSE(decode_exec_call(notification_of(AUDIT_ARCH_I386, 59)));
 }
 
 }  // namespace
