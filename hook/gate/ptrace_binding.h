@@ -5,6 +5,7 @@
 // (de_thread(), fs/exec.c). A caller dies with us (EXITKILL) from its seizure on.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "hook/gate/binding.h"
@@ -16,8 +17,12 @@ namespace execseal {
 
 class PtraceBinder final : public ExecBinder {
   public:
-    // Both outlive this.
-    PtraceBinder(Tracer& tracer, Procfs& procfs) : tracer_(tracer), procfs_(procfs) {}
+    // Both outlive this. `patience`: how long the verification waits for what an exec has taken.
+    PtraceBinder(Tracer& tracer, Procfs& procfs, std::chrono::milliseconds patience)
+        : tracer_(tracer), procfs_(procfs), verifier_(patience) {}
+
+    // Starts the verification's process ahead of the first exec.
+    Result<> warm_up() { return verifier_.warm_up(); }
 
     std::unique_ptr<ExecBinding> binding_for(Tid caller) override;
     [[nodiscard]] bool is_executing(Tgid process) const override {

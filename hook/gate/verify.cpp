@@ -1,25 +1,16 @@
 #include "hook/gate/verify.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <climits>
 #include <optional>
 #include <string_view>
-#include <tuple>
+#include <utility>
 
 #include "hook/exec/target.h"
 #include "hook/os/check.h"
-#include "hook/os/remote_memory.h"
 
 namespace execseal {
 namespace {
-
-// What a task may have taken at most; more than that is not what was judged, whatever it is.
-constexpr std::size_t kMaxStat = 1U << 16U;
-constexpr std::size_t kMaxTaken = 2 * kMaxArgTotal;
 
 // One string off a block, with whether it had its NUL.
 std::optional<std::string_view> next_string(std::string_view& rest) {
@@ -62,6 +53,11 @@ std::string text_of(const FileId& id) {
     return "device " + std::to_string(id.device) + " inode " + std::to_string(id.inode);
 }
 
+// Of all strings, the path's with its NUL.
+std::size_t stack_bytes(const ExpectedExec& judged) {
+    return judged.argv.bytes.size() + judged.env.bytes.size() + judged.path.size() + 1;
+}
+
 Verification failure(const Error& error) {
     Verification result;
     const bool gone = error.code == ENOENT || error.code == ESRCH;
@@ -70,28 +66,18 @@ Verification failure(const Error& error) {
     return result;
 }
 
-// Up to its NUL; a mark where there is none, which no path of an exec has.
-std::string c_string(std::string_view bytes) {
-    const std::size_t end = bytes.find('\0');
-    return end == std::string_view::npos ? std::string(bytes) + "..."
-                                         : std::string(bytes.substr(0, end));
-}
-
-// Of the text of /proc/PID/stat, field 51: the path's string follows the environment's. The name in
-// field 2 may hold anything, so from the last parenthesis.
-std::optional<RemoteAddr> environment_end(std::string_view stat) {
-    constexpr int kEnvEnd = 51;
-    std::size_t at = stat.rfind(')');
-    for (int field = 2; field < kEnvEnd && at != std::string_view::npos; ++field) {
-        at = stat.find(' ', at + 1);
-    }
-    std::uint64_t value = 0;
-    if (at == std::string_view::npos ||
-        std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), value).ec != std::errc{} ||
-        value == 0) {
+// What the stack shows; nullopt when its words are not those of `judged`, so that nothing says
+// where the strings are.
+std::optional<TakenExec> taken_of(const ExpectedExec& judged, const TakenStack& stack) {
+    const std::size_t argv_size = judged.argv.bytes.size();
+    const std::size_t env_size = judged.env.bytes.size();
+    // The bytes were read from the second word on, which is the address of the first string.
+    if (!match_stack_words(judged, stack.words) || stack.bytes.size() != stack_bytes(judged)) {
         return std::nullopt;
     }
-    return RemoteAddr{value};
+    return TakenExec{stack.executable, stack.bytes.substr(0, argv_size),
+                     stack.bytes.substr(argv_size, env_size),
+                     c_string(std::string_view(stack.bytes).substr(argv_size + env_size))};
 }
 
 }  // namespace
@@ -175,73 +161,30 @@ std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
     return RemoteAddr{first};
 }
 
-bool ExecVerifier::take_from_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack) {
-    words_.resize(stack_words(judged));
-    const auto words = std::as_writable_bytes(std::span(words_));
-    if (read_new_memory(stopped, stack, words) != words.size()) {
-        return false;
-    }
-    const auto strings = match_stack_words(judged, words_);
-    if (!strings) {
-        return false;
+Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
+                                  std::optional<RemoteAddr> stack) {
+    if (stack) {
+        const auto seen = reader_.stack(stopped, *stack, stack_words(judged), stack_bytes(judged));
+        if (!seen) {
+            return failure(seen.error());
+        }
+        if (const auto taken = taken_of(judged, *seen)) {
+            Verification same = compare_exec(judged, *taken);
+            if (same.outcome == VerifyOutcome::kSame) {
+                return same;
+            }
+        }
     }
     const std::size_t argv_size = judged.argv.bytes.size();
     const std::size_t env_size = judged.env.bytes.size();
-    taken_.argv.resize(argv_size + env_size + judged.path.size() + 1);
-    const auto bytes = std::as_writable_bytes(std::span(taken_.argv));
-    if (read_new_memory(stopped, *strings, bytes) != bytes.size()) {
-        return false;
+    const auto taken = reader_.files(stopped, argv_size, env_size);
+    if (!taken) {
+        return failure(taken.error());
     }
-    taken_.path = c_string(std::string_view(taken_.argv).substr(argv_size + env_size));
-    taken_.env.assign(taken_.argv, argv_size, env_size);
-    taken_.argv.resize(argv_size);
-    return true;
-}
-
-Result<> ExecVerifier::take_path(Tgid stopped) {
-    const std::string file = "/proc/" + std::to_string(stopped.value) + "/stat";
-    auto text = read_text_at(AT_FDCWD, file, kMaxStat);
-    if (!text) {
-        return text.error();
-    }
-    const auto end = environment_end(*text);
-    if (!end) {
-        return make_error(file + ": expected env_end");
-    }
-    std::string bytes(PATH_MAX, '\0');
-    bytes.resize(read_new_memory(stopped, *end, std::as_writable_bytes(std::span(bytes))));
-    taken_.path = c_string(bytes);
-    return Ok{};
-}
-
-Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
-                                  std::optional<RemoteAddr> stack) {
-    const std::string proc = "/proc/" + std::to_string(stopped.value);
-    const auto executable = executable_of(stopped);
-    if (!executable) {
-        return failure(executable.error());
-    }
-    taken_.executable = *executable;
-    if (stack && take_from_stack(stopped, judged, *stack)) {
-        Verification seen = compare_exec(judged, taken_);
-        if (seen.outcome == VerifyOutcome::kSame) {
-            return seen;
-        }
-    }
-    for (const auto& [file, expected, text] :
-         {std::tuple{"/cmdline", judged.argv.bytes.size(), &taken_.argv},
-          std::tuple{"/environ", judged.env.bytes.size(), &taken_.env}}) {
-        if (const auto read = read_text_into(proc + file, expected, kMaxTaken, *text); !read) {
-            return failure(read.error());
-        }
-    }
-    if (const auto read = take_path(stopped); !read) {
-        return failure(read.error());
-    }
-    Verification result = compare_exec(judged, taken_);
+    Verification result = compare_exec(judged, *taken);
     // A task killed meanwhile shows empty files; that is no race.
     if (result.outcome == VerifyOutcome::kDiffers) {
-        if (const auto still = executable_of(stopped); !still) {
+        if (const auto still = reader_.files(stopped, argv_size, env_size); !still) {
             return failure(still.error());
         }
     }

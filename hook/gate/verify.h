@@ -14,6 +14,7 @@
 
 #include "hook/exec/reader.h"
 #include "hook/exec/string_block.h"
+#include "hook/gate/taken_reader.h"
 #include "hook/os/ids.h"
 #include "hook/os/path_calls.h"
 
@@ -29,13 +30,6 @@ struct ExpectedExec {
 // The study must be complete and its program found. Takes the strings out of it; its open files,
 // which keep the inodes from being used again, stay there.
 ExpectedExec expected_exec(ExecStudy&& study);
-
-struct TakenExec {
-    FileId executable;
-    std::string argv;  // as /proc/PID/cmdline
-    std::string env;
-    std::string path = {};
-};
 
 enum class VerifyOutcome { kUnreadable, kGone, kDiffers, kSame };
 
@@ -61,22 +55,21 @@ std::size_t stack_words(const ExpectedExec& judged);
 std::optional<RemoteAddr> match_stack_words(const ExpectedExec& judged,
                                             std::span<const std::uint64_t> words);
 
-// Keeps its buffers; one object serves all.
+// One object serves all. What the task has taken is read in a process of its own, within `patience`
+// (longer while that process works): past it the exec is kUnreadable.
 class ExecVerifier {
   public:
+    explicit ExecVerifier(std::chrono::milliseconds patience = std::chrono::seconds(1))
+        : reader_(patience) {}
+
+    // Starts that process ahead of the first exec.
+    Result<> warm_up() { return reader_.warm_up(); }
     // `stack`: the stack pointer of a 64-bit task, nullopt when it is not known. What is found the
     // same there is the same; for anything else /proc/PID/cmdline and environ are read.
     Verification verify(Tgid stopped, const ExpectedExec& judged, std::optional<RemoteAddr> stack);
 
   private:
-    // False: the words are not those of `judged`, so that nothing says where the strings are.
-    bool take_from_stack(Tgid stopped, const ExpectedExec& judged, RemoteAddr stack);
-
-    // From behind the environment.
-    Result<> take_path(Tgid stopped);
-
-    TakenExec taken_;
-    std::vector<std::uint64_t> words_;
+    TakenReader reader_;
 };
 
 }  // namespace execseal

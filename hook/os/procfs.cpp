@@ -92,9 +92,9 @@ bool pidfds_have_inodes() {
 // cred_guard_mutex, exec_update_lock or mmap_lock of the task. status: counters, credentials and
 // signal sets, under siglock alone (proc_pid_status()). ns/pid: a stat of an nsfs inode. exe: the
 // text of the link, made of dentries, without asking their file system (d_path()). The directories
-// of numbers and their link counts (hook/os/pid_namespace.h): RCU.
-// FIXME: the verification's reads of the new memory (process_vm_readv(2), cmdline, environ) and its
-// statx(2) of exe can wait, for mmap_lock and for the executable's file system; they have no bound.
+// of numbers and their link counts (hook/os/pid_namespace.h): RCU. stat, syscall, environ, mem,
+// maps and cmdline do wait: stat is read before Linux 6.9 only, the others in expendable processes
+// (hook/exec/reader.h, hook/gate/taken_reader.h).
 class RealProcfs final : public Procfs {
   public:
     explicit RealProcfs(UniqueFd root) : root_(std::move(root)) {}

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,14 +96,6 @@ bool ProcessMemory::is_mapped(RemoteAddr address) {
         next = newline == end ? end : newline + 1;
     }
     return false;
-}
-
-std::size_t read_new_memory(Tgid stopped, RemoteAddr address, std::span<std::byte> out) {
-    const iovec local{out.data(), out.size()};
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): another task's address; only the kernel follows it
-    const iovec remote{reinterpret_cast<void*>(address.value), out.size()};
-    const ssize_t got = ::process_vm_readv(stopped.value, &local, 1, &remote, 1, 0);
-    return got > 0 ? static_cast<std::size_t>(got) : 0;
 }
 
 std::optional<std::uint64_t> stack_limit_of(Tid tid) {

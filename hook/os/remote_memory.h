@@ -1,11 +1,11 @@
 // Remote memory: bytes of another task, read page by page, so that a failure is exact.
 //
 // Takes a thread id and addresses, gives pages and says for each read whether it was complete.
-// Reads go through /proc/TID/mem, but for read_new_memory(): it also reads pages that are
-// write-only or exec-only, and a page behind userfaultfd is refused at once where
-// process_vm_readv(2) would sleep until it is killed. A page of an unanswered FUSE or NFS file
-// still blocks, beyond SIGKILL: only an expendable process (hook/os/expendable.h) may call this for
-// a task that is not trusted.
+// Reads go through /proc/TID/mem: it also reads pages that are write-only or exec-only, and a page
+// behind userfaultfd is refused at once where process_vm_readv(2) would sleep until it is killed
+// (and waits for mmap_lock beyond SIGKILL). A page of an unanswered FUSE or NFS file still blocks,
+// beyond SIGKILL: only an expendable process (hook/os/expendable.h) may call this for a task that
+// is not trusted.
 #pragma once
 
 #include <cstddef>
@@ -60,11 +60,6 @@ class ProcessMemory final : public RemoteMemory {
     UniqueFd fd_;
     ReadOutcome open_outcome_ = ReadOutcome::kComplete;
 };
-
-// Fills `out` from a task that is stopped at PTRACE_EVENT_EXEC and returns how many bytes were
-// there. By process_vm_readv(2), which may sleep over a page: not over the new stack, which is
-// anonymous and which nobody else has.
-std::size_t read_new_memory(Tgid stopped, RemoteAddr address, std::span<std::byte> out);
 
 // The soft RLIMIT_STACK of a task, on which the room for argv and environment depends; nullopt when
 // it may not be asked.

@@ -70,7 +70,12 @@ Result<> Supervisor::open() {
     ForkTrackingLimits limits;
     limits.grace = launch_.settings.deadlines.fork_grace;
     forks_ = std::make_unique<ForkTracking>(*tracer_, *tasks_, *procfs_, limits);
-    binder_ = std::make_unique<PtraceBinder>(*tracer_, *procfs_);
+    auto binder =
+        std::make_unique<PtraceBinder>(*tracer_, *procfs_, launch_.settings.deadlines.remote_read);
+    if (auto warm = binder->warm_up(); !warm) {
+        log_warning("the verification's process: " + warm.error().text());
+    }
+    binder_ = std::move(binder);
     freeze_ = std::make_unique<Freeze>(*tracer_, *procfs_, *tasks_);
     turns_ = std::make_unique<Turns>(*forks_);
     gate_ = std::make_unique<ExecGate>(GateContext{

@@ -2,16 +2,19 @@
 //
 // Mounted over /dev/fuse without libfuse, in a mount namespace of its own, by a server process;
 // every READ stays unanswered until the server ends, which aborts the connection and frees who
-// waits.
+// waits. One with content is a copy of another file, page by page, until it falls silent.
 #pragma once
 
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -22,8 +25,23 @@ namespace execseal {
 
 class SilentFuse {
   public:
-    SilentFuse() : server_([](int report) { serve(report); }) {
+    explicit SilentFuse(const std::string& content = "")
+        : silent_(static_cast<std::atomic<bool>*>(
+              ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
+          server_([&](int report) {
+              content_.reset(::open(content.c_str(), O_RDONLY | O_CLOEXEC));
+              serve(report);
+          }) {
+        *silent_ = content.empty();
         ready_ = server_.receive(mounted_) && mounted_;
+    }
+    SilentFuse(const SilentFuse&) = delete;
+    SilentFuse& operator=(const SilentFuse&) = delete;
+    SilentFuse(SilentFuse&&) = delete;
+    SilentFuse& operator=(SilentFuse&&) = delete;
+    ~SilentFuse() {
+        end();
+        (void)::munmap(silent_, 4096);
     }
     [[nodiscard]] bool ready() const { return ready_; }
     // Through the server's root: others need not be in its mount namespace.
@@ -32,9 +50,15 @@ class SilentFuse {
         return "/proc/" + std::to_string(server_.pid()) + "/root/mnt";
     }
     void end() { server_.end(); }
+    void fall_silent() { *silent_ = true; }
+    // Waits for a READ that stays unanswered.
+    [[nodiscard]] bool has_unanswered_read() {
+        bool unanswered = false;
+        return server_.receive(unanswered) && unanswered;
+    }
 
   private:
-    static void serve(int report) {
+    void serve(int report) {
         const int fuse = ::open("/dev/fuse", O_RDWR | O_CLOEXEC);
         char options[96];
         (void)std::snprintf(options, sizeof options,
@@ -52,7 +76,7 @@ class SilentFuse {
             if (got < static_cast<ssize_t>(sizeof(fuse_in_header))) {
                 return;
             }
-            answer(fuse, request.data());
+            answer(fuse, report, request.data());
         }
     }
 
@@ -64,15 +88,34 @@ class SilentFuse {
         std::memcpy(message.data() + sizeof header, &body, sizeof body);
         (void)!::write(fuse, message.data(), message.size());
     }
-    static fuse_attr attributes(std::uint64_t node) {
+    // False: not answered.
+    bool give_content(int fuse, const fuse_in_header& in, const char* request) {
+        if (*silent_) {
+            return false;
+        }
+        fuse_read_in wanted{};
+        std::memcpy(&wanted, request + sizeof in, sizeof wanted);
+        static std::array<char, sizeof(fuse_out_header) + (1U << 17U)> message;
+        const std::size_t size = std::min<std::size_t>(wanted.size, 1U << 17U);
+        const ssize_t got = ::pread(content_.get(), message.data() + sizeof(fuse_out_header), size,
+                                    static_cast<off_t>(wanted.offset));
+        const std::size_t length = sizeof(fuse_out_header) + static_cast<std::size_t>(got);
+        const fuse_out_header header{static_cast<std::uint32_t>(length), 0, in.unique};
+        std::memcpy(message.data(), &header, sizeof header);
+        return got >= 0 && ::write(fuse, message.data(), length) > 0;
+    }
+    [[nodiscard]] fuse_attr attributes(std::uint64_t node) const {
         fuse_attr attr{};
         attr.ino = node;
         attr.mode = node == 1 ? S_IFDIR | 0755 : S_IFREG | 0755;
         attr.nlink = 1;
-        attr.size = node == 1 ? 0 : 65536;
+        struct stat info {};
+        const bool has_content = content_.valid() && ::fstat(content_.get(), &info) == 0;
+        const auto size = static_cast<std::uint64_t>(info.st_size);
+        attr.size = node == 1 ? 0 : has_content ? size : 65536;
         return attr;
     }
-    static void answer(int fuse, const char* request) {
+    void answer(int fuse, int report, const char* request) {
         fuse_in_header in{};
         std::memcpy(&in, request, sizeof in);
         switch (in.opcode) {
@@ -109,6 +152,10 @@ class SilentFuse {
                 break;
             }
             case FUSE_READ:
+                if (!give_content(fuse, in, request)) {
+                    ChildProcess::send(report, true);
+                }
+                break;
             case FUSE_FORGET:
             case FUSE_INTERRUPT:
                 break;
@@ -120,6 +167,8 @@ class SilentFuse {
         }
     }
 
+    std::atomic<bool>* silent_;  // shared with the server
+    UniqueFd content_;           // the server's
     ChildProcess server_;
     bool mounted_ = false;
     bool ready_ = false;

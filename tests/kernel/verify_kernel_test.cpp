@@ -4,6 +4,7 @@
 #include "hook/gate/verify.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/sendfile.h>
@@ -11,11 +12,14 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
+#include "hook/os/procfs.h"
 #include "hook/os/ptrace.h"
 #include "hook/os/remote_memory.h"
 #include "tests/kernel/request_memory.h"
+#include "tests/kernel/silent_fuse.h"
 #include "tests/kernel/tiny_root.h"
 
 namespace execseal {
@@ -154,7 +158,8 @@ TEST_F(Verified, TheNewStackAloneShowsAnUntouchedExec) {
     std::vector<std::uint64_t> words(stack_words(judged));
     const auto stack = ptrace_->stack_pointer(child.tid());
     ASSERT_TRUE(stack && *stack);
-    ASSERT_EQ(read_new_memory(child.tgid(), **stack, std::as_writable_bytes(std::span(words))),
+    ProcessMemory memory(child.tid());
+    ASSERT_EQ(memory.read(**stack, std::as_writable_bytes(std::span(words))).bytes,
               words.size() * sizeof words[0]);
     EXPECT_TRUE(match_stack_words(judged, words));
 }
@@ -250,6 +255,72 @@ TEST_F(Verified, AnotherNameOfTheSameFileDiffers) {
     memory_.lay_out(directory_ + "/tool", {"zero"}, {"A=1"});
     expect_differs("path", [&] { memory_.path()[directory_.size() + 4] = 'x'; });
     expect_same(directory_ + "/toox", {"zero"}, {"A=1"});
+}
+
+// The last page of the program's text.
+std::uint64_t last_text_page(Tid task) {
+    std::ifstream maps("/proc/" + std::to_string(task.value) + "/maps");
+    std::uint64_t end = 0;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find(" r-xp ") != std::string::npos && line.ends_with("/file")) {
+            end = std::stoull(line.substr(line.find('-') + 1), nullptr, 16);
+        }
+    }
+    return end - kRemotePage;
+}
+
+void await_sleep_in_kernel(const ChildProcess& child) {
+    const auto patience = std::chrono::steady_clock::now() + 60s;
+    while (std::chrono::steady_clock::now() < patience) {
+        const auto status = read_task_status(child.tid());
+        ASSERT_TRUE(status.has_value());
+        if (status->state == 'D') {
+            return;
+        }
+        (void)::sched_yield();
+    }
+    FAIL() << "it does not wait for mmap_lock";
+}
+
+// Two who may read the new process: one reads a page of its text that does not come, and keeps
+// mmap_lock meanwhile; the other wants it for writing, so that nobody else gets it for reading.
+TEST_F(Verified, AMemoryWhoseLockOthersHoldIsBounded) {
+    SilentFuse fuse(EXECSEAL_TARGETS_DIR "/print_argv");
+    ASSERT_TRUE(fuse.ready());
+    memory_.lay_out(fuse.file(), {"zero", "one"}, {"A=1"});
+    TracedExec child([&] { exec(); });
+    ASSERT_TRUE(child.run_to_exec());
+    const auto executable = executable_of(child.tgid());
+    ASSERT_TRUE(executable.has_value());
+    const ExpectedExec judged{*executable, make_block({"zero", "one"}), make_block({"A=1"}),
+                              fuse.file()};
+    const auto stack = ptrace_->stack_pointer(child.tid());
+    ASSERT_TRUE(stack && *stack);
+    ExecVerifier impatient(200ms);
+    ASSERT_EQ(impatient.verify(child.tgid(), judged, *stack).outcome, VerifyOutcome::kSame)
+        << "the control";
+
+    const std::uint64_t page = last_text_page(child.tid());
+    const std::string proc = "/proc/" + std::to_string(child.tid().value);
+    fuse.fall_silent();
+    const ChildProcess reader([&](int /*report*/) {
+        char byte = 0;
+        (void)!::pread(::open((proc + "/mem").c_str(), O_RDONLY | O_CLOEXEC), &byte, 1,
+                       static_cast<off_t>(page));
+    });
+    ASSERT_TRUE(fuse.has_unanswered_read());
+    const ChildProcess writer([&](int /*report*/) {
+        (void)!::write(::open((proc + "/clear_refs").c_str(), O_WRONLY | O_CLOEXEC), "4", 1);
+    });
+    ASSERT_NO_FATAL_FAILURE(await_sleep_in_kernel(writer));
+    for (const auto& from : {*stack, std::optional<RemoteAddr>()}) {
+        const Verification held = impatient.verify(child.tgid(), judged, from);
+        EXPECT_EQ(held.outcome, VerifyOutcome::kUnreadable) << held.field;
+        EXPECT_NE(held.reason.find("no answer within 200 ms"), std::string::npos) << held.reason;
+    }
+    fuse.end();
+    EXPECT_EQ(impatient.verify(child.tgid(), judged, *stack).outcome, VerifyOutcome::kSame)
+        << "when they have let it go";
 }
 
 TEST_F(Verified, ATaskThatEndedIsGone) {
