@@ -18,7 +18,8 @@ namespace execseal {
 class PtraceBinder final : public ExecBinder {
   public:
     // Both outlive this. `patience`: how long the verification waits for what an exec has taken.
-    PtraceBinder(Tracer& tracer, Procfs& procfs, std::chrono::milliseconds patience)
+    PtraceBinder(Tracer& tracer, Procfs& procfs,
+                 std::chrono::milliseconds patience = std::chrono::seconds(1))
         : tracer_(tracer), procfs_(procfs), verifier_(patience) {}
 
     // Starts the verification's process ahead of the first exec.
