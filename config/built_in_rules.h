@@ -15,8 +15,9 @@ inline constexpr const char* kFreeze = "freeze";          // the domain could no
 inline constexpr const char* kTraced = "traced";          // the caller has another tracer
 inline constexpr const char* kArm = "arm";                // the caller cannot be traced
 inline constexpr const char* kInvisible = "invisible";    // nor seen
+inline constexpr const char* kUnrecorded = "unrecorded";  // its event could not be written
 
-inline constexpr std::array kAll{kDefault, kKernel, kUnreadable, kBlocked,  kUnresolved,
-                                 kFreeze,  kTraced, kArm,        kInvisible};
+inline constexpr std::array kAll{kDefault, kKernel, kUnreadable, kBlocked,   kUnresolved,
+                                 kFreeze,  kTraced, kArm,        kInvisible, kUnrecorded};
 
 }  // namespace execseal::built_in_rule

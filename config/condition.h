@@ -56,6 +56,9 @@ class Condition {
     // argument.
     [[nodiscard]] virtual const std::vector<std::string>* needed_regexes() const { return nullptr; }
 
+    // Adds the globs over the names of variables that it looks at.
+    virtual void add_env_names(std::vector<std::string>& /*names*/) const {}
+
     // What others could change while an exec is decided.
     [[nodiscard]] virtual Binding binding() const = 0;
 };

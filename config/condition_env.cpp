@@ -81,6 +81,9 @@ class EnvCondition final : public Condition {
         }
         return text.empty() ? "env has no " + name_.pattern() : text;
     }
+    void add_env_names(std::vector<std::string>& names) const override {
+        names.push_back(name_.pattern());
+    }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:

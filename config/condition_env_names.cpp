@@ -33,6 +33,8 @@ class EnvNamesCondition final : public Condition {
         const std::string* const entry = stranger(facts);
         return entry == nullptr ? "env has no other" : "env has " + quoted(*entry);
     }
+    // Any variable decides.
+    void add_env_names(std::vector<std::string>& names) const override { names.emplace_back("**"); }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
 
   private:

@@ -225,6 +225,11 @@ class NotCondition final : public Condition {
         }
         return most;
     }
+    void add_env_names(std::vector<std::string>& names) const override {
+        for (const auto& condition : conditions_) {
+            condition->add_env_names(names);
+        }
+    }
 
   private:
     Conditions conditions_;

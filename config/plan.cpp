@@ -66,14 +66,49 @@ bool has_our_word(std::string_view key) {
     return std::search(key.begin(), key.end(), kOurWord.begin(), kOurWord.end(), same) != key.end();
 }
 
-// A pod's pause container gets the pod's annotations too; nobody execs in it. The type alone is not
-// believed, an image may bring annotations of its own (podman before 4.6): a real sandbox is its
-// own sandbox id, which no image can know.
-bool is_sandbox(const Annotations& annotations, const std::string& container_id) {
-    return (value_of(annotations, "io.kubernetes.cri.container-type") == "sandbox" &&
-            value_of(annotations, "io.kubernetes.cri.sandbox-id") == container_id) ||
-           (value_of(annotations, "io.kubernetes.cri-o.ContainerType") == "sandbox" &&
-            value_of(annotations, "io.kubernetes.cri-o.SandboxID") == container_id);
+enum class Cri { kNone, kContainerd, kCrio };
+
+// containerd: BundlePath of runtime v2, in the namespace of its CRI plugin. CRI-O: the run root of
+// containers/storage (podman's bundles lie in the graph root, which is not below /run).
+Cri cri_of(const std::string& container_id, const std::string& bundle) {
+    if (container_id.empty()) {
+        return Cri::kNone;
+    }
+    if (bundle.ends_with("/io.containerd.runtime.v2.task/k8s.io/" + container_id)) {
+        return Cri::kContainerd;
+    }
+    const bool runs = bundle.starts_with("/run/") || bundle.starts_with("/var/run/");
+    return runs && bundle.ends_with("/overlay-containers/" + container_id + "/userdata")
+               ? Cri::kCrio
+               : Cri::kNone;
+}
+
+// Without the keys that the container's manager does not set itself: an author may have.
+Annotations vouched_for(Annotations annotations, Cri cri) {
+    std::erase_if(annotations, [&](const auto& entry) {
+        const std::string& key = entry.first;
+        return (cri == Cri::kContainerd && key.starts_with("io.kubernetes.") &&
+                !key.starts_with("io.kubernetes.cri.")) ||
+               (cri == Cri::kCrio && key.starts_with("io.kubernetes.cri."));
+    });
+    return annotations;
+}
+
+// A pod's pause container gets the pod's annotations too; nobody execs in it. Annotations alone are
+// not believed: an image or a pod's author may have written them, and who chooses the container's
+// id can write that, too.
+bool is_sandbox(const Annotations& annotations, const std::string& container_id, Cri cri) {
+    switch (cri) {
+        case Cri::kNone:
+            return false;
+        case Cri::kContainerd:
+            return value_of(annotations, "io.kubernetes.cri.container-type") == "sandbox" &&
+                   value_of(annotations, "io.kubernetes.cri.sandbox-id") == container_id;
+        case Cri::kCrio:
+            return value_of(annotations, "io.kubernetes.cri-o.ContainerType") == "sandbox" &&
+                   value_of(annotations, "io.kubernetes.cri-o.SandboxID") == container_id;
+    }
+    return false;
 }
 
 // What the first of `keys` says. CRI-O puts the kubelet's labels into one annotation, as JSON.
@@ -297,6 +332,10 @@ Result<> place(Plan& plan, const Settings& settings, const std::string& key) {
 
 }  // namespace
 
+bool names_are_vouched_for(const std::string& container_id, const std::string& bundle) {
+    return cri_of(container_id, bundle) != Cri::kNone;
+}
+
 bool tracks_forks(Mode mode, const Policy& policy, const Policy* floor) {
     return (mode == Mode::kEnforce && policy.needs_fork_tracking()) ||
            (floor != nullptr && floor->needs_fork_tracking());
@@ -309,14 +348,16 @@ Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& 
     if (!annotations) {
         return annotations.error();
     }
-    if (is_sandbox(annotations.value(), container_id)) {
+    const Cri cri = cri_of(container_id, bundle);
+    const Annotations told = vouched_for(annotations.value(), cri);
+    if (is_sandbox(told, container_id, cri)) {
         return std::optional<Plan>();
     }
     Plan plan;
     plan.container_id = container_id;
     plan.bundle = bundle;
-    plan.container_name = container_name(annotations.value());
-    plan.pod = pod_of(annotations.value());
+    plan.container_name = container_name(told);
+    plan.pod = pod_of(told);
     for (const auto& [key, value] : annotations.value()) {
         if (has_our_word(key)) {
             plan.annotations[key] = value;
@@ -372,8 +413,10 @@ Result<Plan> plan_profile(const ProfileContainer& container, const Settings& set
         return placed;
     }
     Plan& plan = *placed;
-    plan.container_name = container_name(container.annotations);
-    plan.pod = pod_of(container.annotations);
+    const Annotations told =
+        vouched_for(container.annotations, cri_of(container.id, container.bundle));
+    plan.container_name = container_name(told);
+    plan.pod = pod_of(told);
     plan.bundle = container.bundle;
     plan.mode = settings.mode;
     Choice choice{container.policy,

@@ -43,12 +43,18 @@ struct Plan {
     friend bool operator==(const Plan&, const Plan&) = default;
 };
 
+// Whether the runtime's caller, a CRI implementation, vouches for the annotations that name the
+// container and its pod, and for those of a sandbox: it sets them itself, over what the container's
+// author wrote. Known by where it keeps its bundles, which no author chooses. False: name and pod
+// are the author's claims.
+bool names_are_vouched_for(const std::string& container_id, const std::string& bundle);
+
 // Whether the fork-class calls of a container are in its filter at all. What only observes (the
 // modes audit and learn) binds nothing; a floor is enforced in every mode. `floor` may be null.
 bool tracks_forks(Mode mode, const Policy& policy, const Policy* floor);
 
-// nullopt: the container is not ours (no annotation and no default; a sandbox container, one whose
-// annotations say "sandbox" and its own id as the sandbox's) and passes untouched. `spec` is the
+// nullopt: the container is not ours (no annotation and no default; a sandbox container that a CRI
+// implementation vouches for, see names_are_vouched_for()) and passes untouched. `spec` is the
 // container's config.json; `bundle` must be absolute. Errors are one line naming the annotation or
 // the file.
 Result<std::optional<Plan>> plan_container(const nlohmann::ordered_json& spec,

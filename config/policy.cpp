@@ -172,6 +172,18 @@ const Protection& Policy::protection() const {
     return compiled_->protection;
 }
 
+std::vector<std::string> env_names(const Policy& policy) {
+    std::vector<std::string> names;
+    for (const CompiledRule& rule : policy.compiled().rules) {
+        for (const auto& condition : rule.conditions) {
+            condition->add_env_names(names);
+        }
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    return names;
+}
+
 bool Policy::needs_fork_tracking() const {
     return compiled_->binding == Binding::kArguments ||
            (compiled_->binding == Binding::kFile && !compiled_->protection.verify);

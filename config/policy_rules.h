@@ -47,6 +47,9 @@ int read_errno(const JsonNode& node);
 
 Leaning leaning_of(Verdict verdict);
 
+// Globs over the names of the variables that its rules look at, each once.
+std::vector<std::string> env_names(const Policy& policy);
+
 // The view on which the rule matches: a lenient rule must match all of views_to_match() (the first
 // is told), a strict one matches any program that the exec would run.
 std::optional<std::size_t> matching_view(const CompiledRule& rule, const ExecFacts& facts);

@@ -49,7 +49,8 @@ void read_allowed(const JsonNode& node, std::optional<std::vector<std::string>>&
 }
 
 void read_audit(const JsonNode& node, AuditSettings& audit) {
-    const JsonObject object = node.object({"file", "syslog"});
+    const JsonObject object =
+        node.object({"file", "syslog", "arguments", "events_per_second", "secrets", "on_failure"});
     if (const auto file = object.get("file")) {
         audit.file = file->string("an absolute path, or \"\" for no file");
         if (!audit.file.empty() && audit.file.front() != '/') {
@@ -58,6 +59,31 @@ void read_audit(const JsonNode& node, AuditSettings& audit) {
     }
     if (const auto syslog = object.get("syslog")) {
         audit.syslog = syslog->boolean();
+    }
+    if (const auto arguments = object.get("arguments")) {
+        audit.keep_all = arguments->choice({"short", "all"}) == 1;
+    }
+    if (const auto rate = object.get("events_per_second")) {
+        audit.events_per_second = static_cast<unsigned>(rate->integer(0, 1'000'000));
+    }
+    if (const auto secrets = object.get("secrets")) {
+        for (const JsonNode& item : secrets->items("an array of globs over names")) {
+            audit.secrets.push_back(
+                item.non_empty_string("a glob over a flag's or variable's name"));
+            if (const Result<Glob> glob = Glob::compile(audit.secrets.back()); !glob) {
+                item.problem(glob.error().context);
+            }
+        }
+    }
+    if (const auto on_failure = object.get("on_failure")) {
+        audit.on_failure = on_failure->choice({"continue", "deny"}) == 1
+                               ? AuditSettings::OnFailure::kDeny
+                               : AuditSettings::OnFailure::kGoOn;
+    }
+    if (audit.on_failure == AuditSettings::OnFailure::kDeny && audit.file.empty()) {
+        node.problem(
+            "\"on_failure\": \"deny\": expected a \"file\" (whether syslog keeps an event "
+            "cannot be known)");
     }
 }
 

@@ -17,6 +17,15 @@ namespace execseal {
 struct AuditSettings {
     std::string file = "/var/log/execseal/audit.jsonl";  // empty: no file
     bool syslog = false;
+    // Arguments and variables whole in every event, not only in mode learn.
+    bool keep_all = false;
+    // Of one container; what is over it is summed up. 0: no limit.
+    unsigned events_per_second = 500;
+    // Globs over further names of flags, variables and headers whose values are not recorded.
+    std::vector<std::string> secrets{};
+    // What becomes of an exec whose event cannot be written.
+    enum class OnFailure { kGoOn, kDeny };
+    OnFailure on_failure = OnFailure::kGoOn;
 };
 
 struct LogSettings {

@@ -113,7 +113,14 @@ void Metrics::add_line(std::string_view line) {
         ++unreadable_;
         return;
     }
-    if (text_at(event, "event") != "exec") {
+    const std::string what = text_at(event, "event");
+    if (what == "summary") {
+        add_summary(event);
+    } else if (what == "lost") {
+        lost_ += static_cast<std::uint64_t>(number_at(event, "count"));
+    }
+    // One that is pending is told of again.
+    if (what != "exec" || text_at(event, "outcome") == "pending") {
         return;
     }
     const std::string policy = text_at(event, "policy");
@@ -132,6 +139,19 @@ void Metrics::add_line(std::string_view line) {
     } else if (!freeze.empty() && freeze != "off") {
         frozen_for_.observe(number_at(event, "frozen_us") * kMicroseconds);
         frozen_tasks_.observe(number_at(event, "frozen_tasks"));
+    }
+}
+
+void Metrics::add_summary(const json& event) {
+    const auto kinds = event.find("kinds");
+    if (kinds == event.end() || !kinds->is_array()) {
+        return;
+    }
+    for (const json& kind : *kinds) {
+        const auto count = static_cast<std::uint64_t>(number_at(kind, "count"));
+        decisions_[{text_at(event, "policy"), text_at(kind, "verdict"), text_at(kind, "rule"),
+                    text_at(kind, "outcome")}] += count;
+        summarized_ += count;
     }
 }
 
@@ -183,6 +203,14 @@ std::string Metrics::text(const MetricsGauges& gauges) const {
     }
     single(text, "execseal_policy_reloads_total", "counter",
            "Changes of the policies' directory that the agent noticed.", gauges.policy_reloads);
+    single(text, "execseal_events_summarized_total", "counter",
+           "Execs that were counted in a summary instead of having an event of their own; the "
+           "histograms do not have them.",
+           summarized_);
+    single(text, "execseal_events_lost_total", "counter",
+           "Events that could not be written, as told of once there was room again.", lost_);
+    single(text, "execseal_events_lost", "gauge",
+           "Events that the supervisors alive could not write.", gauges.node.events_lost);
     single(text, "execseal_unreadable_events_total", "counter",
            "Lines of the audit file that are no events.", unreadable_);
     return text;

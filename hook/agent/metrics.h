@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,6 +52,8 @@ class Metrics {
     [[nodiscard]] std::string text(const MetricsGauges& gauges) const;
 
   private:
+    void add_summary(const nlohmann::json& event);
+
     // policy, verdict, reason (the rule's id), outcome
     using Decision = std::tuple<std::string, std::string, std::string, std::string>;
 
@@ -61,6 +64,8 @@ class Metrics {
     Histogram latency_;
     Histogram frozen_for_;
     Histogram frozen_tasks_;
+    std::uint64_t summarized_ = 0;
+    std::uint64_t lost_ = 0;
     std::uint64_t unreadable_ = 0;
 };
 

@@ -9,17 +9,23 @@
 namespace execseal {
 namespace {
 
-std::optional<std::uint64_t> pending_execs(const std::string& directory,
-                                           std::chrono::milliseconds deadline) {
+struct Told {
+    std::uint64_t pending_execs = 0;
+    std::uint64_t events_lost = 0;
+};
+
+std::uint64_t number_at(const nlohmann::ordered_json& status, const char* key) {
+    const auto member = status.find(key);
+    return member != status.end() && member->is_number_unsigned() ? member->get<std::uint64_t>()
+                                                                  : 0;
+}
+
+std::optional<Told> ask(const std::string& directory, std::chrono::milliseconds deadline) {
     const auto status = ask_supervisor(control_path_of(directory), "status", deadline);
-    if (!status) {
+    if (!status || !status->is_object() || !status->contains("pending_execs")) {
         return std::nullopt;
     }
-    const auto member = status->find("pending_execs");
-    if (member == status->end() || !member->is_number_unsigned()) {
-        return std::nullopt;
-    }
-    return member->get<std::uint64_t>();
+    return Told{number_at(*status, "pending_execs"), number_at(*status, "events_lost")};
 }
 
 }  // namespace
@@ -39,9 +45,10 @@ NodeSurvey survey_node(const std::string& run_dir, std::chrono::milliseconds bud
         }
         ++survey.supervisors;
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-        const auto pending = left.count() > 0 ? pending_execs(directory, left) : std::nullopt;
-        survey.pending_execs += pending.value_or(0);
-        survey.silent += pending ? 0U : 1U;
+        const auto told = left.count() > 0 ? ask(directory, left) : std::nullopt;
+        survey.pending_execs += told.value_or(Told{}).pending_execs;
+        survey.events_lost += told.value_or(Told{}).events_lost;
+        survey.silent += told ? 0U : 1U;
     }
     return survey;
 }

@@ -12,6 +12,7 @@ struct NodeSurvey {
     std::size_t supervisors = 0;  // alive
     std::size_t silent = 0;       // of these gave no answer in time
     std::uint64_t pending_execs = 0;
+    std::uint64_t events_lost = 0;
 };
 
 // Those of the shim and the hooks too: whoever holds the lock of a container's directory. Asks one

@@ -17,10 +17,12 @@ std::string text_at(const ordered_json& object, const char* key) {
 
 std::string outcome_text(const Event& event) {
     const auto error = event.json.find("errno");
+    const std::string times =
+        event.json.contains("count") ? " x" + std::to_string(event.count) : std::string();
     if (error == event.json.end() || !error->is_number_integer()) {
-        return event.outcome;
+        return event.outcome + times;
     }
-    return event.outcome + " " + errno_name(error->get<int>());
+    return event.outcome + " " + errno_name(error->get<int>()) + times;
 }
 
 // What is worth a person's time in an exec that went as the policy wants it: nothing.
@@ -48,6 +50,11 @@ std::string why(const Event& event) {
 std::string note_text(const Event& event) {
     if (event.kind == "start") {
         return "policy " + event.policy + ", mode " + text_at(event.json, "mode");
+    }
+    if (event.kind == "lost") {
+        const auto count = event.json.find("count");
+        return (count != event.json.end() ? count->dump() : "?") + " events since " +
+               text_at(event.json, "since") + ": " + text_at(event.json, "reason");
     }
     std::string text;
     const auto decisions = event.json.find("decisions");
@@ -78,9 +85,11 @@ std::string bytes_from_json(const ordered_json& value) {
     return bytes;
 }
 
-std::optional<Event> parse_event(std::string_view line) {
+namespace {
+
+std::optional<Event> event_of(ordered_json line) {
     Event event;
-    event.json = ordered_json::parse(line, nullptr, false);
+    event.json = std::move(line);
     if (!event.json.is_object()) {
         return std::nullopt;
     }
@@ -95,6 +104,8 @@ std::optional<Event> parse_event(std::string_view line) {
     event.container_id = text_at(*container, "id");
     event.container_name = text_at(*container, "name");
     event.pod = text_at(*container, "pod");
+    const auto claimed = container->find("claimed");
+    event.claimed = claimed != container->end() && claimed->is_boolean() && claimed->get<bool>();
     event.policy = text_at(json, "policy");
     event.exe = text_at(json, json.contains("exe") ? "exe" : "requested");
     if (const auto argv = json.find("argv"); argv != json.end() && argv->is_array()) {
@@ -111,6 +122,48 @@ std::optional<Event> parse_event(std::string_view line) {
     return event;
 }
 
+}  // namespace
+
+std::optional<Event> parse_event(std::string_view line) {
+    return event_of(ordered_json::parse(line, nullptr, false));
+}
+
+std::vector<Event> expanded(const Event& event) {
+    const auto kinds = event.json.find("kinds");
+    if (event.kind != "summary" || kinds == event.json.end() || !kinds->is_array()) {
+        return {event};
+    }
+    std::vector<Event> events;
+    for (const ordered_json& kind : *kinds) {
+        if (!kind.is_object()) {
+            continue;
+        }
+        const auto first = kind.find("first");
+        ordered_json line =
+            first != kind.end() && first->is_object() ? *first : ordered_json::object();
+        for (const char* const key : {"time", "container", "policy", "annotations"}) {
+            if (event.json.contains(key)) {
+                line[key] = event.json[key];
+            }
+        }
+        line["event"] = "exec";
+        for (const char* const key :
+             {"exe", "rule", "verdict", "would_be", "outcome", "errno", "count"}) {
+            if (kind.contains(key)) {
+                line[key] = kind[key];
+            }
+        }
+        if (auto one = event_of(std::move(line))) {
+            const auto count = kind.find("count");
+            one->count = count != kind.end() && count->is_number_unsigned()
+                             ? count->get<std::uint64_t>()
+                             : 1;
+            events.push_back(std::move(*one));
+        }
+    }
+    return events;
+}
+
 Cells event_titles() {
     return {"TIME", "CONTAINER", "VIA", "VERDICT", "OUTCOME", "RULE", "COMMAND AND REASON"};
 }
@@ -121,7 +174,7 @@ ContainerNames names_of(const Event& event) {
 
 std::string container_text(const Event& event) {
     const std::string name = shown_name(names_of(event));
-    return name.empty() ? short_id(event.container_id) : name;
+    return name.empty() ? short_id(event.container_id) : name + (event.claimed ? " (claimed)" : "");
 }
 
 Cells event_cells(const Event& event) {

@@ -22,7 +22,8 @@ struct Event {
     std::string kind;  // exec, start, end
     std::string container_id;
     std::string container_name;
-    std::string pod;  // NAMESPACE/NAME, or empty
+    std::string pod;       // NAMESPACE/NAME, or empty
+    bool claimed = false;  // name and pod are what the container's author says
     std::string policy;
     // Of an exec; empty where the event has no such field.
     std::string exe;
@@ -33,10 +34,15 @@ struct Event {
     std::string decided_by;
     std::string reason;
     std::string outcome;
+    std::uint64_t count = 1;  // of a kind in a summary: so many execs
 };
 
 // nullopt: not an event.
 std::optional<Event> parse_event(std::string_view line);
+
+// A summary as one event of kind "exec" for each of its kinds, with the fields of its example; any
+// other event as it is.
+std::vector<Event> expanded(const Event& event);
 
 // What audit wrote for a byte string; empty for anything else.
 std::string bytes_from_json(const nlohmann::ordered_json& value);

@@ -1,5 +1,6 @@
 #include "hook/cli/events.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <deque>
@@ -7,6 +8,7 @@
 #include "config/settings.h"
 #include "hook/os/executable.h"
 #include "hook/os/file_follow.h"
+#include "hook/os/visible.h"
 
 namespace execseal {
 namespace {
@@ -48,10 +50,18 @@ class EventPrinter {
 
   private:
     void take_line(std::string_view line) {
+        if (line.empty()) {
+            return;  // of two writers that ended a torn line
+        }
         const auto event = parse_event(line);
         if (!event) {
             ++foreign_;
-        } else if (filter_.shows(*event)) {
+            return;
+        }
+        const auto events = expanded(*event);
+        if (filter_.shows(*event) ||
+            std::any_of(events.begin(), events.end(),
+                        [&](const Event& one) { return filter_.shows(one); })) {
             hold_or_show(line);
         }
     }
@@ -69,9 +79,13 @@ class EventPrinter {
 
     void show(std::string_view line) {
         if (options_.format == Format::kJson) {
-            print(std::string(line) + "\n");
+            print(visible_json(std::string(line)) + "\n");
         } else if (const auto event = parse_event(line)) {
-            print(table_.add(event_cells(*event)));
+            for (const Event& one : expanded(*event)) {
+                if (filter_.shows(one)) {
+                    print(table_.add(event_cells(one)));
+                }
+            }
         }
     }
 

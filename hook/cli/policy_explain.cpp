@@ -9,6 +9,7 @@
 #include "hook/cli/policy_check.h"
 #include "hook/cli/rootfs_program.h"
 #include "hook/gate/json_line.h"
+#include "hook/os/visible.h"
 
 namespace execseal {
 namespace {
@@ -86,7 +87,7 @@ void print_json(const ExecFacts& facts, const std::vector<Explanation>& explanat
     if (judgement.softened) {
         json["would_be"] = verdict_name(*judgement.softened);
     }
-    (void)std::printf("%s\n", json.dump(2).c_str());
+    (void)std::printf("%s\n", visible_json(json.dump(2)).c_str());
 }
 
 }  // namespace

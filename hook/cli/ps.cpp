@@ -9,6 +9,7 @@
 #include "hook/cli/ps_table.h"
 #include "hook/launch/control_client.h"
 #include "hook/os/state_dir.h"
+#include "hook/os/visible.h"
 
 namespace execseal {
 namespace {
@@ -72,7 +73,8 @@ Result<int> show_tasks(const Survey& survey, const PsOptions& options) {
     if (!tasks) {
         return tasks.error();
     }
-    print(options.format == Format::kJson ? tasks->dump(2) + "\n" : tasks_text(*tasks));
+    print(options.format == Format::kJson ? visible_json(tasks->dump(2)) + "\n"
+                                          : tasks_text(*tasks));
     return 0;
 }
 
@@ -93,8 +95,9 @@ Result<int> run_ps(const PsOptions& options) {
     if (!options.tasks_of.empty()) {
         return show_tasks(*found, options);
     }
-    print(options.format == Format::kJson ? ordered_json(found->statuses).dump(2) + "\n"
-                                          : containers_text(found->statuses));
+    print(options.format == Format::kJson
+              ? visible_json(ordered_json(found->statuses).dump(2)) + "\n"
+              : containers_text(found->statuses));
     return found->troubles.empty() ? 0 : 1;
 }
 

@@ -1,5 +1,6 @@
 #include "hook/cli/ps_table.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "hook/cli/container_names.h"
@@ -58,6 +59,9 @@ std::string policy_text(const ordered_json& status) {
 
 std::string containers_text(const std::vector<ordered_json>& statuses) {
     std::vector<Cells> rows;
+    const bool lost = std::any_of(statuses.begin(), statuses.end(), [](const ordered_json& status) {
+        return number(status, "events_lost") > 0;
+    });
     for (const ordered_json& status : statuses) {
         const ordered_json decisions =
             status.contains("decisions") && status["decisions"].is_object()
@@ -71,10 +75,16 @@ std::string containers_text(const std::vector<ordered_json>& statuses) {
                         field(status, "tasks"), field(status, "supervisor_pid"),
                         short_time(field(status, "since")), std::to_string(run),
                         std::to_string(refused), field(status, "races_detected")});
+        if (lost) {
+            rows.back().push_back(std::to_string(number(status, "events_lost")));
+        }
     }
-    return table_text({"ID", "NAME", "POLICY", "MODE", "PROTECT", "TASKS", "SUPERVISOR", "SINCE",
-                       "ALLOWED", "REFUSED", "RACES"},
-                      rows);
+    Cells titles{"ID",         "NAME",  "POLICY",  "MODE",    "PROTECT", "TASKS",
+                 "SUPERVISOR", "SINCE", "ALLOWED", "REFUSED", "RACES"};
+    if (lost) {
+        titles.emplace_back("LOST EVENTS");
+    }
+    return table_text(titles, rows);
 }
 
 std::string tasks_text(const ordered_json& tasks) {

@@ -1,13 +1,22 @@
 #include "hook/gate/audit.h"
 
 #include <syslog.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "config/built_in_rules.h"
 #include "config/condition_facts.h"
-#include "hook/gate/json_line.h"
+#include "config/digest.h"
+#include "config/quote.h"
 #include "hook/os/clock.h"
+#include "hook/os/deadline.h"
 #include "hook/os/log.h"
+#include "hook/os/visible.h"
 
 namespace execseal {
 namespace {
@@ -20,15 +29,119 @@ std::string members_of(const ordered_json& object) {
     return text.substr(1, text.size() - 2);
 }
 
-void add_facts(JsonLine& line, const ExecFacts& facts) {
-    line.number("uid", facts.uid);
-    line.number("gid", facts.gid);
-    line.bytes("exe", facts.views.front().exe);
-    line.open_array("argv");
-    for (const auto& argument : facts.views.front().argv) {
-        line.bytes_item(argument);
+// Of a text of ours that quotes a policy or the container: a line stays bounded.
+constexpr std::size_t kMostReason = 2048;
+constexpr std::size_t kShortEvent = 4096;   // AuditSettings: arguments "short"
+constexpr std::size_t kShortExample = 512;  // of the example in a summary
+constexpr std::size_t kMostProgram = 256;   // of a program's name in a summary
+constexpr std::size_t kUsualLine = 512;
+constexpr std::size_t kManyKinds = 64;  // of a summary, before names that say nothing are left out
+constexpr std::chrono::seconds kRetry{1};
+
+// The first bytes, not within a character of UTF-8.
+std::string_view first_bytes(std::string_view text, std::size_t most) {
+    if (text.size() <= most) {
+        return text;
+    }
+    std::size_t end = most;
+    while (end > 0 && most - end < 3 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80) {
+        --end;
+    }
+    return text.substr(0, end);
+}
+
+std::string bounded(const std::string& text, std::size_t most) {
+    if (text.size() <= most) {
+        return text;
+    }
+    return std::string(first_bytes(text, most)) + "... (" + std::to_string(text.size()) +
+           " bytes, sha256 " + sha256_hex(text) + ")";
+}
+
+// Of strings with a NUL behind each, as in /proc/PID/cmdline.
+void add_cut(JsonLine& line, const std::string& name, std::span<const std::string> strings) {
+    std::string block;
+    for (const std::string& string : strings) {
+        block.append(string).push_back('\0');
+    }
+    line.open_object(name);
+    line.number("count", static_cast<std::int64_t>(strings.size()));
+    line.number("bytes", static_cast<std::int64_t>(block.size()));
+    line.text("sha256", sha256_hex(block));
+    line.close_object();
+}
+
+// `shown(i)`: the string as it may stand in a log. True when one of them is not as it was.
+template <class Shown>
+bool add_strings(JsonLine& line, const std::string& name, std::span<const std::string> strings,
+                 std::size_t keep, Shown shown) {
+    std::size_t left = keep;
+    bool changed = false;
+    bool cut = false;
+    line.open_array(name);
+    for (std::size_t i = 0; i < strings.size() && !cut; ++i) {
+        const std::string text = shown(i);
+        changed = changed || text != strings[i];
+        cut = text.size() >= left;
+        if (!cut) {
+            line.bytes_item(text);
+            left -= text.size() + 1;
+        } else if (left > 0) {
+            line.bytes_item(std::string(first_bytes(text, left)));
+        }
     }
     line.close_array();
+    if (cut) {
+        add_cut(line, name + "_cut", strings);
+    }
+    return changed;
+}
+
+const char* role_name(ViewRole role) {
+    switch (role) {
+        case ViewRole::kProgram:
+            return "program";
+        case ViewRole::kInterpreter:
+            return "interpreter";
+        case ViewRole::kLoader:
+            return "loader";
+        case ViewRole::kMultiCall:
+            return "multi-call";
+        case ViewRole::kPossible:
+            return "possible";
+        case ViewRole::kElfInterpreter:
+            return "elf-interpreter";
+    }
+    return "program";
+}
+
+// The other programs of the exec, for who judges it again: each argv is `head` and then the last
+// `rest` arguments of the program.
+bool add_views(JsonLine& line, const ExecFacts& facts, std::size_t keep, const Secrets& secrets) {
+    bool changed = false;
+    const auto& own = facts.views.front().argv;
+    line.open_array("views");
+    for (std::size_t i = 1; i < facts.views.size(); ++i) {
+        const ProgramView& view = facts.views[i];
+        const auto ends =
+            std::mismatch(own.rbegin(), own.rend(), view.argv.rbegin(), view.argv.rend());
+        const auto rest = static_cast<std::size_t>(ends.first - own.rbegin());
+        const std::span head(view.argv.data(), view.argv.size() - rest);
+        line.open_object_item();
+        line.text("role", role_name(view.role));
+        changed = add_strings(line, "head", head, keep,
+                              [&](std::size_t at) {
+                                  return secrets.redact_argument(view.exe, head, at);
+                              }) ||
+                  changed;
+        line.number("rest", static_cast<std::int64_t>(rest));
+        line.close_object();
+    }
+    line.close_array();
+    return changed;
+}
+
+void add_names(JsonLine& line, const ExecFacts& facts) {
     if (!facts.views.front().names.empty()) {
         line.open_array("names");
         for (const auto& name : facts.views.front().names) {
@@ -48,9 +161,51 @@ void add_facts(JsonLine& line, const ExecFacts& facts) {
     line.text("via", via_name(facts.via));
 }
 
-void add_gate(JsonLine& line, const GateReport& gate) {
+// A reason quotes whole arguments.
+std::string shown_reason(const ExecEvent& event, const Secrets& secrets) {
+    std::string reason = event.judgement.reason;
+    if (!event.facts || reason.find('"') == std::string::npos) {
+        return bounded(reason, kMostReason);
+    }
+    const ProgramView& program = event.facts->views.front();
+    for (std::size_t i = 0; i < program.argv.size() && i < kShortEvent; ++i) {
+        const std::string quote = execseal::quoted(program.argv[i]);
+        const std::size_t at = program.argv[i].empty() ? std::string::npos : reason.find(quote);
+        if (at != std::string::npos) {
+            const std::string shown = secrets.redact_argument(program.exe, program.argv, i);
+            if (shown != program.argv[i]) {
+                reason.replace(at, quote.size(), execseal::quoted(shown));
+            }
+        }
+    }
+    return bounded(reason, kMostReason);
+}
+
+// A value of a race: "argv[2]" or "env[7]"; what stood before an argument is known from the
+// judged ones.
+std::string shown_value(const ExecEvent& event, const std::string& value, const Secrets& secrets) {
+    std::string shown;
+    if (event.gate.race_field.starts_with("env")) {
+        shown = secrets.redact_variable(value);
+    } else if (event.gate.race_field.starts_with("argv") && event.facts) {
+        const ProgramView& program = event.facts->views.front();
+        const auto judged =
+            std::find(program.argv.begin(), program.argv.end(), event.gate.race_judged);
+        std::vector<std::string> pair{judged == program.argv.begin() || judged == program.argv.end()
+                                          ? std::string()
+                                          : *std::prev(judged),
+                                      value};
+        shown = secrets.redact_argument(program.exe, pair, 1);
+    } else {
+        shown = secrets.redact_text(value);
+    }
+    return bounded(shown, kMostReason);
+}
+
+void add_gate(JsonLine& line, const ExecEvent& event, const Secrets& secrets) {
+    const GateReport& gate = event.gate;
     if (!gate.freeze.empty()) {
-        line.text("freeze", gate.freeze);
+        line.text("freeze", bounded(gate.freeze, kMostReason));
         line.number("frozen_tasks", static_cast<std::int64_t>(gate.frozen_tasks));
         if (gate.unfrozen_tasks > 0) {
             line.number("unfrozen_tasks", static_cast<std::int64_t>(gate.unfrozen_tasks));
@@ -64,37 +219,42 @@ void add_gate(JsonLine& line, const GateReport& gate) {
     if (gate.race_detected) {
         line.open_object("race_detected");
         line.text("field", gate.race_field);
-        line.bytes("judged", gate.race_judged);
-        line.bytes("taken", gate.race_taken);
+        line.bytes("judged", shown_value(event, gate.race_judged, secrets));
+        line.bytes("taken", shown_value(event, gate.race_taken, secrets));
         line.close_object();
     }
 }
 
-void add_event(JsonLine& line, const ExecEvent& event) {
-    line.number("host_pid", event.host_pid);
-    line.number("container_pid", event.container_pid);
-    line.number("ppid", event.ppid);
-    if (event.facts) {
-        add_facts(line, *event.facts);
-    } else if (!event.requested.empty()) {
-        line.bytes("requested", event.requested);
-    }
+void add_judgement(JsonLine& line, const ExecEvent& event, const char* outcome,
+                   const Secrets& secrets) {
     line.text("verdict", verdict_name(event.judgement.verdict));
     if (event.judgement.softened) {
         line.text("would_be", verdict_name(*event.judgement.softened));
     }
     line.text("rule", event.judgement.rule);
-    line.bytes("reason", event.judgement.reason);
+    line.bytes("reason", shown_reason(event, secrets));
     if (!event.judgement.policy.empty()) {
         line.text("decided_by", event.judgement.policy);
     }
-    line.text("outcome", outcome_name(event.outcome));
+    line.text("outcome", outcome);
     if (event.error != 0) {
         line.number("errno", event.error);
     }
     line.number("latency_us",
                 std::chrono::duration_cast<std::chrono::microseconds>(event.latency).count());
-    add_gate(line, event.gate);
+}
+
+std::size_t usual_size(const ExecEvent& event, std::size_t keep) {
+    std::size_t bytes = 0;
+    if (event.facts && !event.facts->views.empty()) {
+        for (const std::string& argument : event.facts->views.front().argv) {
+            bytes += argument.size() + 1;
+            if (bytes >= keep) {
+                break;
+            }
+        }
+    }
+    return kUsualLine + std::min(bytes, keep);
 }
 
 }  // namespace
@@ -122,10 +282,31 @@ Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan)
     if (!plan.pod.empty()) {
         container["pod"] = plan.pod;
     }
+    if ((!plan.pod.empty() || !plan.container_name.empty()) &&
+        !names_are_vouched_for(plan.container_id, plan.bundle)) {
+        container["claimed"] = true;
+    }
     const ordered_json members{{"container", std::move(container)},
                                {"policy", plan.policy.name},
                                {"annotations", plan.annotations}};
-    AuditLog log(settings, members_of(members));
+    auto secrets = Secrets::compile(settings.secrets);
+    if (!secrets) {
+        return add_context("audit: secrets", secrets.error());
+    }
+    AuditLog log(settings, std::move(*secrets), visible_json(members_of(members)));
+    log.shows_all_env_ = plan.mode == Mode::kLearn;
+    log.keeps_all_ = plan.mode == Mode::kLearn || settings.keep_all;
+    if (log.shows_all_env_) {
+        log.env_names_text_ = "[\"**\"]";
+    }
+    if (!plan.policy.sha256.empty()) {
+        log.end_members_ = ",\"policy_sha256\":\"" + plan.policy.sha256 + "\"";
+    }
+    static constexpr std::size_t kIdDigits = 10;
+    log.id_prefix_ =
+        sha256_hex(plan.container_id + " " + std::to_string(::getpid()) + " " + utc_now_text())
+            .substr(0, kIdDigits) +
+        "-";
     if (!settings.file.empty()) {
         auto file = AppendFile::open(settings.file);
         if (!file) {
@@ -139,40 +320,252 @@ Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan)
     return log;
 }
 
-void AuditLog::write_line(const std::string& line) noexcept {
-    if (!settings_.file.empty()) {
-        if (auto written = file_.append(line); !written) {
-            log_error("audit: " + written.error().text());
+void AuditLog::record_env(const std::vector<std::string>& names) {
+    if (shows_all_env_ || names.empty()) {
+        return;
+    }
+    for (const std::string& name : names) {
+        if (auto glob = Glob::compile(name)) {
+            env_names_.push_back(std::move(*glob));
         }
     }
-    if (settings_.syslog) {
-        ::syslog(LOG_NOTICE, "%.*s", static_cast<int>(line.size() - 1), line.c_str());
+    env_names_text_ = visible_json(
+        ordered_json(names).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+bool AuditLog::shows_variable(std::string_view entry) const {
+    const std::string_view name = entry.substr(0, entry.find('='));
+    return shows_all_env_ || std::any_of(env_names_.begin(), env_names_.end(),
+                                         [&](const Glob& glob) { return glob.matches(name); });
+}
+
+void AuditLog::add_exec(JsonLine& line, const ExecEvent& event, const char* outcome,
+                        std::size_t keep, const std::string& id) const {
+    line.number("host_pid", event.host_pid);
+    line.number("container_pid", event.container_pid);
+    line.number("ppid", event.ppid);
+    bool changed = false;
+    if (event.facts) {
+        const ExecFacts& facts = *event.facts;
+        const ProgramView& program = facts.views.front();
+        line.number("uid", facts.uid);
+        line.number("gid", facts.gid);
+        line.bytes("exe", program.exe);
+        changed = add_strings(line, "argv", program.argv, keep, [&](std::size_t i) {
+            return secrets_.redact_argument(program.exe, program.argv, i);
+        });
+        add_names(line, facts);
+    } else if (!event.requested.empty()) {
+        line.bytes("requested", event.requested);
     }
+    add_judgement(line, event, outcome, secrets_);
+    add_gate(line, event, secrets_);
+    if (event.facts && event.facts->views.size() > 1) {
+        changed = add_views(line, *event.facts, keep, secrets_) || changed;
+    }
+    if (event.facts && !env_names_text_.empty()) {
+        std::vector<std::string> shown;
+        std::copy_if(event.facts->env.begin(), event.facts->env.end(), std::back_inserter(shown),
+                     [&](const std::string& entry) { return shows_variable(entry); });
+        line.raw("env_of", env_names_text_);
+        changed = add_strings(line, "env", shown, keep,
+                              [&](std::size_t i) { return secrets_.redact_variable(shown[i]); }) ||
+                  changed;
+    }
+    if (changed) {
+        line.flag("redacted");
+    }
+    line.text("id", id);
+}
+
+std::string AuditLog::exec_line(const ExecEvent& event, const char* outcome,
+                                const std::string& id) const {
+    JsonLine line(opening("exec"));
+    add_exec(line, event, outcome,
+             keeps_all_ ? std::numeric_limits<std::size_t>::max() : kShortEvent, id);
+    std::string text = std::move(line).end();
+    text.insert(text.size() - 2, end_members_);  // before "}\n"
+    return text;
 }
 
 std::string AuditLog::opening(const char* what) const {
     return "{\"time\":\"" + utc_now_text() + "\",\"event\":\"" + what + "\"," + container_members_;
 }
 
+std::string AuditLog::next_id() {
+    return id_prefix_ + std::to_string(next_number_++);
+}
+
+EventKind AuditLog::kind_of(const ExecEvent& event) const {
+    EventKind kind;
+    kind.program = event.facts ? event.facts->views.front().exe : event.requested;
+    if (kind.program.size() > kMostProgram) {
+        kind.program = bounded(kind.program, kMostProgram);
+    }
+    kind.rule = event.judgement.rule;
+    kind.verdict = verdict_name(event.judgement.verdict);
+    kind.would_be = event.judgement.softened ? verdict_name(*event.judgement.softened) : "";
+    kind.outcome = outcome_name(event.outcome);
+    kind.error = event.error;
+    return kind;
+}
+
+Result<> AuditLog::append(const std::string& line) noexcept {
+    Result<> written = Ok{};
+    if (line.empty()) {
+        return written;
+    }
+    if (!settings_.file.empty()) {
+        written = file_.append(line);
+    }
+    if (settings_.syslog) {
+        ::syslog(LOG_NOTICE, "%.*s", static_cast<int>(line.size() - 1), line.c_str());
+    }
+    return written;
+}
+
+Result<> AuditLog::write_line(const std::string& line) noexcept {
+    if (untold_ > 0) {
+        const ordered_json told{
+            {"count", untold_}, {"since", untold_since_}, {"reason", untold_reason_}};
+        if (auto written = append(opening("lost") + "," + members_of(told) + "}\n"); !written) {
+            return written;
+        }
+        log_warning("audit: " + std::to_string(untold_) + " events were lost since " +
+                    untold_since_ + "; there is room again");
+        untold_ = 0;
+        retry_.reset();
+    }
+    return append(line);
+}
+
+void AuditLog::lose(const Error& error, Clock::time_point now) {
+    ++lost_;
+    if (untold_++ == 0) {
+        untold_since_ = utc_now_text();
+        untold_reason_ = error.text();
+        log_error("audit: events are lost: " + error.text());
+    }
+    retry_ = now + kRetry;
+}
+
+void AuditLog::count(const ExecEvent& event, const EventKind& kind, Clock::time_point now) {
+    std::string example;
+    if (!summary_.knows(kind) && now - last_flush_ >= kRetry) {
+        JsonLine line("{");
+        add_exec(line, event, outcome_name(event.outcome), kShortExample, next_id());
+        example = std::move(line).end();
+        example = example.substr(1, example.size() - 3);  // without {, } and newline
+    }
+    summary_.count(kind, now, std::move(example));
+    if (summary_.full()) {
+        flush(now);
+    }
+}
+
+void AuditLog::flush(Clock::time_point now) {
+    std::uint64_t events = 0;
+    const std::string kinds = summary_.text(events);
+    if (events > 0) {
+        const std::string head =
+            opening("summary") + ",\"count\":" + std::to_string(events) + ",\"kinds\":";
+        if (const auto written = write_line(head + kinds + "}\n"); !written) {
+            if (summary_.full()) {
+                lost_ += events;  // no room here either
+                untold_ += events;
+                summary_.clear();
+            } else {
+                summary_.put_off(now + kRetry);
+            }
+            return;
+        }
+        summarized_ += events;
+        last_flush_ = now;
+    }
+    summary_.clear();
+}
+
 void AuditLog::exec(const ExecEvent& event) noexcept {
     try {
-        JsonLine line(opening("exec"));
-        add_event(line, event);
-        write_line(std::move(line).end());
+        const auto now = Clock::now();
+        EventKind kind = kind_of(event);
+        // A search along PATH, again and again: the first is told, the others are counted.
+        const bool missed = event.judgement.rule == built_in_rule::kKernel;
+        if (missed && !keeps_all_) {
+            if (!summary_.knows(kind) && summary_.kinds() >= kManyKinds) {
+                kind.program.clear();
+            }
+            if (summary_.knows(kind)) {
+                summary_.count_known(kind);
+                return;
+            }
+            summary_.open(kind, now);
+        }
+        if (!event.facts && summary_.kinds() >= kManyKinds) {
+            kind.program.clear();
+        }
+        const std::size_t keep = keeps_all_ ? std::numeric_limits<std::size_t>::max() : kShortEvent;
+        if (!rate_.takes(now, usual_size(event, keep))) {
+            count(event, kind, now);
+            return;
+        }
+        const std::string id = event.id.empty() ? next_id() : event.id;
+        const auto written = write_line(exec_line(event, outcome_name(event.outcome), id));
+        if (!written) {
+            lose(written.error(), now);
+        }
     } catch (const std::exception& failure) {
         log_error(std::string("audit: an event could not be written: ") + failure.what());
     }
 }
 
+Result<> AuditLog::exec_first(ExecEvent& event) noexcept {
+    if (!records_first()) {
+        return Ok{};
+    }
+    try {
+        if (event.id.empty()) {
+            event.id = next_id();
+        }
+        return write_line(exec_line(event, "pending", event.id));
+    } catch (const std::exception& failure) {
+        return make_error(std::string("audit: ") + failure.what());
+    }
+}
+
 void AuditLog::note(const char* what, const ordered_json& details) noexcept {
     try {
+        const auto now = Clock::now();
+        flush(now);
         std::string line = opening(what);
         if (details.is_object() && !details.empty()) {
-            line += "," + members_of(details);
+            line += "," + visible_json(members_of(details));
         }
-        write_line(line + "}\n");
+        if (const auto written = write_line(line + "}\n"); !written) {
+            lose(written.error(), now);
+        }
     } catch (const std::exception& failure) {
         log_error(std::string("audit: a note could not be written: ") + failure.what());
+    }
+}
+
+std::optional<AuditLog::Clock::time_point> AuditLog::next_deadline() const {
+    return earliest({summary_.due(), retry_});
+}
+
+void AuditLog::on_deadline(Clock::time_point now) noexcept {
+    try {
+        if (summary_.due() && *summary_.due() <= now) {
+            flush(now);
+        }
+        if (retry_ && *retry_ <= now) {
+            retry_.reset();
+            if (untold_ > 0 && !write_line("")) {
+                retry_ = now + kRetry;
+            }
+        }
+    } catch (const std::exception& failure) {
+        log_error(std::string("audit: a summary could not be written: ") + failure.what());
     }
 }
 

@@ -1,10 +1,14 @@
 // Audit: one JSON line a decision, to a file, to syslog, or both; the last stage of every exec.
 //
-// Takes what was asked, judged and seen; gives a line that loses nothing: strings that are UTF-8
-// stand as they are, others as
-// {"hex": "..."}. Never blocks an exec: it is called once the caller has its answer. A line is one
-// write(2) to a descriptor in append mode, so that lines of several supervisors never mix; a
-// rotated file is reopened (its inode is compared).
+// Takes what was asked, judged and seen; gives a line: strings that are UTF-8 stand as they are,
+// others as {"hex": "..."}, secrets as their length and SHA-256. A line is bounded: of the
+// arguments and of the variables that decided it has the first 4 KiB, with their number, length and
+// SHA-256 where that is not all (the settings and the mode learn keep all). Lines a second are
+// bounded, too: what is over the rate is counted by kind and written as one line a second. What
+// cannot be written is counted, and told of as soon as there is room. A line is one write(2) to a
+// descriptor in append mode, so that lines of several supervisors never mix; a rotated file is
+// reopened (its inode is compared). Called once the caller has its answer, but for exec_first().
+// One thread.
 #pragma once
 
 #include <sys/types.h>
@@ -13,11 +17,16 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/exec_facts.h"
+#include "config/glob.h"
 #include "config/plan.h"
 #include "config/settings.h"
+#include "hook/gate/event_rate.h"
+#include "hook/gate/json_line.h"
 #include "hook/gate/judge.h"
+#include "hook/gate/secrets.h"
 #include "hook/os/byte_io.h"
 #include "hook/os/result.h"
 
@@ -59,30 +68,86 @@ struct ExecEvent {
     int error = 0;                        // of kRefused and kFailed, positive
     std::chrono::nanoseconds latency{0};  // from the notification's receipt to the answer
     GateReport gate;
+    std::string id;  // of its lines; empty: none was written yet
 };
 
 class AuditLog {
   public:
+    using Clock = std::chrono::steady_clock;
+
     // Opens what `settings` names; its directory is made (0750), the file is 0640.
     static Result<AuditLog> open(const AuditSettings& settings, const Plan& plan);
+    // Globs over the names of the variables that the container's policies look at: an event shows
+    // these. An event of mode learn shows all.
+    void record_env(const std::vector<std::string>& names);
 
     void exec(const ExecEvent& event) noexcept;
-    // A line about the container as a whole: "start", "end", "error", ... with `details` merged in
-    // (an object).
+    // With "on_failure": "deny", before the answer that lets the exec happen: its event as far as
+    // it is known, outcome "pending"; exec() writes the outcome later under the same id. The Error
+    // says why it could not be written: then the exec must not happen. Otherwise does nothing.
+    Result<> exec_first(ExecEvent& event) noexcept;
+    [[nodiscard]] bool records_first() const {
+        return settings_.on_failure == AuditSettings::OnFailure::kDeny;
+    }
+    // A line about the container as a whole: "start", "end", "domain" with `details` merged in
+    // (an object). What was only counted until then is written before it.
     void note(const char* what, const nlohmann::ordered_json& details) noexcept;
 
+    // When counted events are to be written, or a lost one told of; a second at most.
+    [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
+    void on_deadline(Clock::time_point now) noexcept;
+
+    // Events that could not be written and never will be; summaries may tell their kinds.
+    [[nodiscard]] std::uint64_t lost() const { return lost_; }
+    // Events that were counted in a summary instead of being written by themselves.
+    [[nodiscard]] std::uint64_t summarized() const { return summarized_; }
+
   private:
-    AuditLog(AuditSettings settings, std::string container_members)
-        : settings_(std::move(settings)), container_members_(std::move(container_members)) {}
+    AuditLog(AuditSettings settings, Secrets secrets, std::string container_members)
+        : settings_(std::move(settings)),
+          secrets_(std::move(secrets)),
+          container_members_(std::move(container_members)),
+          rate_(settings_.events_per_second) {}
 
     // A line's first part: its time, what it tells of, and the container's members.
     [[nodiscard]] std::string opening(const char* what) const;
-    void write_line(const std::string& line) noexcept;
+    // The members of an exec's event that are its own; `keep`: so many bytes of its strings.
+    void add_exec(JsonLine& line, const ExecEvent& event, const char* outcome, std::size_t keep,
+                  const std::string& id) const;
+    [[nodiscard]] std::string exec_line(const ExecEvent& event, const char* outcome,
+                                        const std::string& id) const;
+    [[nodiscard]] bool shows_variable(std::string_view entry) const;
+    [[nodiscard]] EventKind kind_of(const ExecEvent& event) const;
+    std::string next_id();
+    void count(const ExecEvent& event, const EventKind& kind, Clock::time_point now);
+    void flush(Clock::time_point now);
+    // Tells of lost events first, where there are any.
+    Result<> write_line(const std::string& line) noexcept;
+    Result<> append(const std::string& line) noexcept;
+    void lose(const Error& error, Clock::time_point now);
 
     AuditSettings settings_;
+    Secrets secrets_;
     std::string
-        container_members_;  // `"container":{...},"policy":...,` as text: the same in every line
+        container_members_;    // `"container":{...},"policy":...,` as text: the same in every line
+    std::string end_members_;  // `,"policy_sha256":...` or empty: the same in every exec's line
     AppendFile file_;
+    bool keeps_all_ = false;  // strings whole
+    bool shows_all_env_ = false;
+    std::vector<Glob> env_names_;
+    std::string env_names_text_;  // as a JSON array
+    std::string id_prefix_;
+    std::uint64_t next_number_ = 1;
+
+    EventRate rate_;
+    EventSummary summary_;
+    Clock::time_point last_flush_;
+    std::uint64_t summarized_ = 0;
+    std::uint64_t lost_ = 0;
+    std::uint64_t untold_ = 0;  // lost, and no event has told of it yet
+    std::string untold_since_;
+    std::string untold_reason_;
+    std::optional<Clock::time_point> retry_;
 };
 
 }  // namespace execseal

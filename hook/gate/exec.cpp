@@ -35,6 +35,7 @@ ExecEvent event_of(Exec&& exec, Outcome outcome) {
     event.requested = std::move(exec.decision.requested);
     event.judgement = std::move(exec.decision.judgement);
     event.gate = std::move(exec.gate);
+    event.id = std::move(exec.event_id);
     return event;
 }
 

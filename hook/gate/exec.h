@@ -66,6 +66,7 @@ struct Exec {
     std::optional<Clock::time_point> grace_end;
     std::optional<Clock::time_point> stall_look;  // whether it sleeps while it holds the domain
     int looks_asleep = 0;                         // in a row
+    std::string event_id;  // of a record that was written before the answer; empty: none was
     int kernel_error = 0;  // of the execve itself, positive; 0: none, or not known
 };
 

@@ -139,6 +139,10 @@ void ExecGate::take_turn(Exec& exec) {
     if (traits_.freeze) {
         look_at_executing();
     }
+    const bool binds = traits_.freeze || traits_.verify;  // then bind() has it recorded
+    if (!binds && exec.decision.ruling == Ruling::kAllow) {
+        (void)record_first(exec);
+    }
     drive(exec, input_of(exec.decision.ruling));
     drop_done();
 }
@@ -270,7 +274,11 @@ void ExecGate::finish(Exec& exec, std::optional<Outcome> outcome) {
     exec.binding.reset();
     vfork_parents_.forget_parent(exec.caller.process());
     context_.turns.stop_waiting(exec);
-    if (!outcome) {
+    if (!outcome && exec.event_id.empty()) {
+        return;
+    }
+    if (!outcome) {  // what its record says is pending has not come about
+        context_.audit.exec(event_of(std::move(exec), Outcome::kGone));
         return;
     }
     const Judgement& judgement = exec.decision.judgement;
@@ -396,9 +404,27 @@ ExecInput ExecGate::bind(Exec& exec) {
         case ArmReport::Outcome::kGone:
             return ExecInput::kGone;
         case ArmReport::Outcome::kBound:
-            return ExecInput::kBound;
+            return record_first(exec) ? ExecInput::kBound : ExecInput::kBindFailed;
     }
     return ExecInput::kGone;
+}
+
+bool ExecGate::record_first(Exec& exec) {
+    if (!context_.audit.records_first()) {
+        return true;
+    }
+    ExecEvent event = event_of(std::move(exec), Outcome::kExecuted);
+    const auto recorded = context_.audit.exec_first(event);
+    exec.event_id = std::move(event.id);
+    exec.decision.facts = std::move(event.facts);
+    exec.decision.requested = std::move(event.requested);
+    exec.decision.judgement = std::move(event.judgement);
+    exec.gate = std::move(event.gate);
+    if (!recorded) {
+        exec.decide(refusal(EPERM, built_in_rule::kUnrecorded,
+                            "the event could not be recorded: " + recorded.error().text()));
+    }
+    return recorded.has_value();
 }
 
 ExecInput ExecGate::answer(Exec& exec, const Answer& answer) {

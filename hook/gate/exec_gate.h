@@ -129,7 +129,9 @@ class ExecGate final : private ExecServer {
     // will need.
     [[nodiscard]] std::vector<QuietCaller> quiet_callers() const;
     ExecInput reread(Exec& exec);
-    static ExecInput bind(Exec& exec);
+    ExecInput bind(Exec& exec);
+    // Where the settings ask for it; false: it could not be, and the exec is refused.
+    bool record_first(Exec& exec);
     static ExecInput answer(Exec& exec, const Answer& answer);
     static std::optional<ExecInput> look_at(Exec& exec);
     void end_unverified(const Exec& exec);

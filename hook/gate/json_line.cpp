@@ -4,6 +4,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "hook/os/visible.h"
+
 namespace execseal {
 namespace {
 
@@ -51,7 +53,8 @@ void JsonLine::flag(std::string_view name) {
 void JsonLine::text(std::string_view name, std::string_view text) {
     begin(name);
     if (!append_ascii(text)) {
-        line_ += ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+        line_ += visible_json(
+            ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
     }
 }
 
@@ -68,6 +71,16 @@ void JsonLine::bytes_item(const std::string& bytes) {
 void JsonLine::open_object(std::string_view name) {
     begin(name);
     line_ += '{';
+}
+
+void JsonLine::open_object_item() {
+    separate();
+    line_ += '{';
+}
+
+void JsonLine::raw(std::string_view name, std::string_view json) {
+    begin(name);
+    line_ += json;
 }
 
 void JsonLine::open_array(std::string_view name) {
@@ -96,7 +109,7 @@ void JsonLine::begin(std::string_view name) {
 
 void JsonLine::append_bytes(const std::string& bytes) {
     if (!append_ascii(bytes)) {
-        line_ += bytes_to_json(bytes).dump();
+        line_ += visible_json(bytes_to_json(bytes).dump());
     }
 }
 

@@ -2,7 +2,8 @@
 //
 // For lines that are written at every exec and read by somebody else: a tree of values that is
 // walked once and dropped costs four times as much. Nearly all strings are ASCII, which is copied;
-// what other bytes mean is nlohmann-json's to say.
+// what other bytes mean is nlohmann-json's to say. Characters that a terminal obeys or that hide
+// text (C1, the bidirectional controls) stand as \uNNNN.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,12 @@ class JsonLine {
     // Bytes of the container, as bytes_to_json() shows them.
     void bytes(std::string_view name, const std::string& bytes);
 
+    // JSON text as it is.
+    void raw(std::string_view name, std::string_view json);
+
     // Members and items go into what was opened last.
     void open_object(std::string_view name);
+    void open_object_item();
     void close_object() { line_ += '}'; }
     void open_array(std::string_view name);
     void bytes_item(const std::string& bytes);

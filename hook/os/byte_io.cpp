@@ -129,23 +129,47 @@ Result<AppendFile> AppendFile::open(const std::string& path) {
 }
 
 Result<> AppendFile::append(const std::string& line) {
-    if (auto opened = reopen_if_rotated(); !opened) {
-        return opened.error();
+    const auto size = reopen_if_rotated();
+    if (!size) {
+        return size.error();
     }
-    const ssize_t count = ::write(file_.get(), line.data(), line.size());
-    if (count != static_cast<ssize_t>(line.size())) {
-        return Error{count < 0 ? errno : ENOSPC, "write " + path_};
+    const std::string mended = is_torn(*size) ? "\n" + line : std::string();
+    const std::string& text = mended.empty() ? line : mended;
+    const ssize_t count = ::write(file_.get(), text.data(), text.size());
+    if (count != static_cast<ssize_t>(text.size())) {
+        const int error = count < 0 ? errno : ENOSPC;
+        take_back(count);
+        return Error{error, "write " + path_};
     }
     return Ok{};
 }
 
-Result<> AppendFile::reopen_if_rotated() {
+bool AppendFile::is_torn(off_t size) const {
+    char last = '\n';
+    return size > 0 && ::pread(file_.get(), &last, 1, size - 1) == 1 && last != '\n';
+}
+
+// O_APPEND leaves the offset behind what was written.
+void AppendFile::take_back(ssize_t written) const {
+    struct stat now {};
+    const off_t end = ::lseek(file_.get(), 0, SEEK_CUR);
+    if (written > 0 && end >= written && ::fstat(file_.get(), &now) == 0 && S_ISREG(now.st_mode) &&
+        now.st_size == end) {
+        (void)::ftruncate(file_.get(), end - written);  // else the next writer ends the line
+    }
+}
+
+Result<off_t> AppendFile::reopen_if_rotated() {
     struct stat named {};
     const bool exists = ::stat(path_.c_str(), &named) == 0;
     if (file_.valid() && exists && named.st_dev == device_ && named.st_ino == inode_) {
-        return Ok{};
+        return named.st_size;
     }
-    UniqueFd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
+    constexpr int kFlags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
+    UniqueFd fd(::open(path_.c_str(), O_RDWR | kFlags, 0640));
+    if (!fd.valid() && errno == EACCES) {
+        fd.reset(::open(path_.c_str(), O_WRONLY | kFlags, 0640));
+    }
     struct stat opened {};
     if (!fd.valid() || ::fstat(fd.get(), &opened) != 0) {
         return Error{errno, "open " + path_};
@@ -153,7 +177,7 @@ Result<> AppendFile::reopen_if_rotated() {
     file_ = std::move(fd);
     device_ = opened.st_dev;
     inode_ = opened.st_ino;
-    return Ok{};
+    return opened.st_size;
 }
 
 }  // namespace execseal

@@ -34,7 +34,9 @@ Result<UniqueFd> open_for_write(const std::string& path);
 Result<> write_all(int fd, const std::string& text);
 
 // A log file: a line is one write(2) in append mode, so that lines of several processes never mix.
-// A file that was rotated away is made anew, noticed by its inode.
+// A file that was rotated away is made anew, noticed by its inode. A line that was torn (by a full
+// disk, by its writer's death) never takes the next one with it: what this process could not write
+// whole is taken back where nothing follows it, and a tail without a newline gets one.
 class AppendFile {
   public:
     AppendFile() = default;
@@ -44,7 +46,10 @@ class AppendFile {
     Result<> append(const std::string& line);
 
   private:
-    Result<> reopen_if_rotated();
+    // The file's size.
+    Result<off_t> reopen_if_rotated();
+    [[nodiscard]] bool is_torn(off_t size) const;
+    void take_back(ssize_t written) const;
 
     std::string path_;
     UniqueFd file_;

@@ -17,6 +17,8 @@
 #include <fstream>
 #include <iostream>
 
+#include "hook/os/visible.h"
+
 namespace execseal {
 namespace {
 
@@ -110,7 +112,7 @@ void log(LogLevel level, std::string_view text) noexcept {
             install(stderr_stream(), LogLevel::kWarning, "execseal");
         }
         static logging::sources::severity_logger<LogLevel> logger;
-        BOOST_LOG_SEV(logger, level) << text;
+        BOOST_LOG_SEV(logger, level) << visible(text);
     } catch (...) {  // NOLINT(bugprone-empty-catch): a log that cannot be written must not change a
                      // decision
     }

@@ -2,13 +2,15 @@
 
 #include <system_error>
 
+#include "hook/os/visible.h"
+
 namespace execseal {
 
 std::string Error::text() const {
     if (code == 0) {
-        return context;
+        return visible(context);
     }
-    return context + ": " + std::generic_category().message(code);
+    return visible(context) + ": " + std::generic_category().message(code);
 }
 
 Error make_error(std::string context) {

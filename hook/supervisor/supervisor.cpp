@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/built_in_rules.h"
+#include "config/policy_rules.h"
 #include "hook/gate/json_line.h"
 #include "hook/gate/ptrace_binding.h"
 #include "hook/os/clock.h"
@@ -53,6 +54,12 @@ Result<> Supervisor::open() {
         return audit.error();
     }
     audit_ = std::move(*audit);
+    std::vector<std::string> variables = env_names(launch_.policy);
+    if (launch_.floor) {
+        const auto more = env_names(*launch_.floor);
+        variables.insert(variables.end(), more.begin(), more.end());
+    }
+    audit_->record_env(variables);
     auto procfs = open_procfs();
     if (!procfs) {
         return procfs.error();
@@ -278,7 +285,7 @@ std::optional<EventLoop::Clock::time_point> Supervisor::next_deadline() {
         arrival_deadline_ && !had_session_ && *arrival_deadline_ > EventLoop::Clock::now();
     return earliest({forks_->next_deadline(), turns_->next_deadline(), gate_->next_deadline(),
                      listener_->next_deadline(), control_->next_deadline(), tasks_->next_due(),
-                     awaited ? arrival_deadline_ : std::nullopt});
+                     audit_->next_deadline(), awaited ? arrival_deadline_ : std::nullopt});
 }
 
 void Supervisor::run_deadlines() {
@@ -289,6 +296,7 @@ void Supervisor::run_deadlines() {
     listener_->on_deadline(now);
     control_->on_deadline(now);
     tasks_->tend(now);
+    audit_->on_deadline(now);
 }
 
 ordered_json Supervisor::answer(const std::string& command) {
@@ -331,6 +339,8 @@ ordered_json Supervisor::status() const {
     status["raced"] = counters.raced;
     status["freezes"] = counters.freezes;
     status["freeze_failures"] = counters.freeze_failures;
+    status["events_summarized"] = audit_->summarized();
+    status["events_lost"] = audit_->lost();
     status["tasks"] = tasks_->size();
     status["forks"] = forks_->counts().born;
     return status;

@@ -1,12 +1,18 @@
 #include "hook/gate/audit.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 
+#include "config/built_in_rules.h"
+#include "config/digest.h"
 #include "tests/unit/folder_test.h"
 
 namespace execseal {
@@ -19,6 +25,7 @@ class Audit : public FolderTest {
     void SetUp() override {
         plan_.container_id = "web";
         plan_.container_name = "front";
+        plan_.bundle = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/web";
         plan_.policy.name = "small";
         plan_.annotations = {{"io.execseal.policy", "small"}};
         settings_.file = directory_ + "/audit.jsonl";
@@ -35,12 +42,20 @@ class Audit : public FolderTest {
         }
         return last;
     }
+    std::vector<json> lines() {
+        std::ifstream file(settings_.file);
+        std::vector<json> all;
+        for (std::string line; std::getline(file, line);) {
+            all.push_back(json::parse(line, nullptr, false));
+        }
+        return all;
+    }
     // What follows the time and the container's members, which open every line.
     std::string members(const ExecEvent& event) {
         static const std::regex opening(
             R"(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z","event":"exec",)"
             R"("container":\{"id":"web","name":"front"\},"policy":"small",)"
-            R"("annotations":\{"io\.execseal\.policy":"small"\},(.*)\})");
+            R"("annotations":\{"io\.execseal\.policy":"small"\},(.*),"id":"[0-9a-f]{10}-1"\})");
         const std::string line = write_text(event);
         std::smatch parts;
         EXPECT_TRUE(std::regex_match(line, parts, opening)) << line;
@@ -74,6 +89,14 @@ class Audit : public FolderTest {
 TEST_F(Audit, ThePodStandsWithTheContainerWhereThereIsOne) {
     plan_.pod = "shop/front-0";
     EXPECT_EQ(write(event())["container"]["pod"], "shop/front-0");
+}
+
+TEST_F(Audit, ANameThatOnlyTheAuthorVouchesForIsMarkedAsAClaim) {
+    EXPECT_FALSE(write(event())["container"].contains("claimed"));
+    plan_.bundle = "/var/lib/containers/storage/overlay-containers/web/userdata";
+    EXPECT_EQ(write(event())["container"]["claimed"], true);
+    plan_.container_name.clear();
+    EXPECT_FALSE(write(event())["container"].contains("claimed")) << "nothing is claimed";
 }
 
 TEST_F(Audit, ALineHoldsAllThatTheReadmePromises) {
@@ -111,7 +134,8 @@ TEST_F(Audit, TheTextOfALineIsKeptByteForByte) {
               R"("exe":"/app/run.sh","argv":["/app/run.sh","a b"],"through":["/bin/sh"],)"
               R"("requested":"run.sh","cwd":"/app","via":"exec","verdict":"allow","rule":"app",)"
               R"("reason":"exe matches /app/*","decided_by":"small","outcome":"executed",)"
-              R"("latency_us":123)");
+              R"("latency_us":123,)"
+              R"("views":[{"role":"interpreter","head":["/bin/sh"],"rest":2}])");
 
     ExecEvent raced = event();
     raced.facts->views.pop_back();
@@ -158,12 +182,14 @@ TEST_F(Audit, EachByteIsEscapedAsJsonAsksOrShownAsHex) {
             EXPECT_TRUE(argv[0].contains("hex") && argv[1].contains("hex")) << text;
             continue;
         }
-        const std::string dumped = json(odd.facts->views[0].argv).dump();
+        const std::string dumped =
+            value == 0x7f ? R"(["\u007f","a\u007fz"])" : json(odd.facts->views[0].argv).dump();
         EXPECT_NE(text.find("\"argv\":" + dumped + ","), std::string::npos) << text;
     }
 }
 
 TEST_F(Audit, BytesThatAreNotTextStandAsHexAndNothingIsCut) {
+    settings_.keep_all = true;
     ExecEvent odd = event();
     const std::string long_text(200000, 'x');
     odd.facts->views[0].argv = {std::string("\xff\n\"", 3), long_text, "tab\t\"quote\" \\ \x01",
@@ -207,6 +233,270 @@ TEST_F(Audit, WhatCouldNotBeReadIsStillAnEvent) {
     EXPECT_EQ(line["errno"], EFAULT);
     EXPECT_EQ(line["requested"], "/bin/x");
     EXPECT_FALSE(line.contains("argv"));
+}
+
+// All that a terminal obeys or that turns text around, as bytes of an argument and of a reason.
+TEST_F(Audit, NoCharacterThatMovesATerminalStandsInALine) {
+    const std::vector<std::string> bad{"\xc2\x9b",     "\xc2\x85",     "\xe2\x80\xae",
+                                       "\xe2\x81\xa6", "\xe2\x80\x8f", "\xd8\x9c",
+                                       "\xe2\x80\xa8", "\x7f",         "\x1b"};
+    ExecEvent odd = event();
+    odd.facts->views[0].argv = bad;
+    odd.facts->views[0].argv.emplace_back("\xc3\xbc");  // the control: other text stays
+    odd.judgement.reason = bad[0];
+    odd.gate.freeze = "failed: " + bad[2];
+    const std::string text = write_text(odd);
+    for (const std::string& bytes : bad) {
+        EXPECT_EQ(text.find(bytes), std::string::npos) << text;
+    }
+    EXPECT_NE(text.find("\xc3\xbc"), std::string::npos) << text;
+    const json line = json::parse(text);
+    EXPECT_EQ(line["argv"], json(odd.facts->views[0].argv)) << "nothing is lost";
+    EXPECT_EQ(line["reason"], bad[0]);
+}
+
+TEST_F(Audit, AnEventHoldsTheFirstOfManyArgumentsTheirNumberLengthAndDigest) {
+    ExecEvent large = event();
+    large.facts->views.pop_back();
+    large.facts->views[0].argv = {"prog", std::string(3000, 'a'), std::string(3000, 'b'), "last"};
+    const json line = write(large);
+    ASSERT_EQ(line["argv"].size(), 3U) << line;
+    EXPECT_EQ(line["argv"][1], std::string(3000, 'a'));
+    EXPECT_EQ(line["argv"][2], std::string(4096 - 5 - 3001, 'b'));
+    EXPECT_EQ(line["argv_cut"]["count"], 4);
+    EXPECT_EQ(line["argv_cut"]["bytes"], 5 + 3001 + 3001 + 5);
+    const std::string nul(1, '\0');
+    const std::string block =
+        "prog" + nul + std::string(3000, 'a') + nul + std::string(3000, 'b') + nul + "last" + nul;
+    EXPECT_EQ(line["argv_cut"]["sha256"], sha256_hex(block));
+    EXPECT_FALSE(write(event()).contains("argv_cut")) << "the control: few arguments";
+
+    settings_.keep_all = true;
+    EXPECT_EQ(write(large)["argv"], json(large.facts->views[0].argv));
+    settings_.keep_all = false;
+    plan_.mode = Mode::kLearn;
+    EXPECT_EQ(write(large)["argv"], json(large.facts->views[0].argv)) << "a recording keeps all";
+}
+
+// The worst that a container can have in one exec: every string as long as it may be, of bytes that
+// JSON writes with six.
+TEST_F(Audit, NoEventIsLargerThanItsBound) {
+    const std::string odd(131071, '\x01');
+    ExecEvent large = event();
+    large.facts->views.assign(
+        6, {ViewRole::kInterpreter, std::string(4095, '\x01'), std::vector<std::string>(46, odd)});
+    large.facts->requested_path = std::string(4095, '\x01');
+    large.facts->cwd = std::string(4095, '\x01');
+    large.facts->env.assign(40, "X=" + odd);
+    large.judgement.reason = odd;
+    large.gate.freeze = "failed: " + odd;
+    large.gate.race_detected = true;
+    large.gate.race_field = "argv[1]";
+    large.gate.race_judged = odd;
+    large.gate.race_taken = odd;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    log->record_env({"*"});
+    log->exec(large);
+    EXPECT_LT(std::filesystem::file_size(settings_.file), std::size_t{512} << 10U);
+}
+
+TEST_F(Audit, OfTheEnvironmentTheVariablesThatDecideAreShown) {
+    ExecEvent decided = event();
+    decided.facts->env = {"HOME=/root", "LD_PRELOAD=/x.so", "LD_DEBUG=all"};
+    {
+        auto log = AuditLog::open(settings_, plan_);
+        ASSERT_TRUE(log.has_value());
+        log->record_env({"LD_*"});
+        log->exec(decided);
+    }
+    const json line = lines().back();
+    EXPECT_EQ(line["env"], (json{"LD_PRELOAD=/x.so", "LD_DEBUG=all"}));
+    EXPECT_EQ(line["env_of"], json{"LD_*"});
+    EXPECT_FALSE(write(decided).contains("env")) << "no rule looks at it";
+    plan_.mode = Mode::kLearn;
+    EXPECT_EQ(write(decided)["env"].size(), 3U);
+}
+
+TEST_F(Audit, SecretsAreShownByLengthAndDigest) {
+    ExecEvent secret = event();
+    secret.facts->views[0].argv = {"/app/run.sh", "--password=hunter2", "--token",
+                                   "abcdef",      "--verbose",          "yes"};
+    secret.facts->views[1].argv = {
+        "/bin/sh", "/app/run.sh", "--password=hunter2", "--token", "abcdef", "--verbose", "yes"};
+    secret.judgement.reason = "argv contains \"--password=hunter2\"";
+    secret.gate.race_detected = true;
+    secret.gate.race_field = "argv[3]";
+    secret.gate.race_judged = "abcdef";
+    secret.gate.race_taken = "abcdeg";
+    const std::string text = write_text(secret);
+    for (const char* const value : {"hunter2", "abcdef", "abcdeg"}) {
+        EXPECT_EQ(text.find(value), std::string::npos) << text;
+    }
+    const json line = json::parse(text);
+    EXPECT_EQ(line["argv"][1], "--password=" + secret_mark("hunter2"));
+    EXPECT_EQ(line["argv"][3], secret_mark("abcdef"));
+    EXPECT_EQ(line["argv"][5], "yes");
+    EXPECT_EQ(line["redacted"], true);
+    EXPECT_FALSE(write(event()).contains("redacted"));
+}
+
+TEST_F(Audit, EqualKernelMissesAreSummedUp) {
+    ExecEvent miss;
+    miss.requested = "/usr/local/bin/ls";
+    miss.judgement = {Verdict::kDeny, ENOENT, "", built_in_rule::kKernel, "no such file", {}};
+    miss.error = ENOENT;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    for (int i = 0; i < 100; ++i) {
+        log->exec(miss);
+    }
+    log->exec(event());
+    EXPECT_EQ(lines().size(), 2U) << "the first miss, and what is no miss";
+    ASSERT_TRUE(log->next_deadline().has_value());
+    log->on_deadline(*log->next_deadline());
+    ASSERT_EQ(lines().size(), 3U);
+    const json summary = lines().back();
+    EXPECT_EQ(summary["event"], "summary");
+    EXPECT_EQ(summary["count"], 99);
+    EXPECT_EQ(summary["kinds"][0]["exe"], "/usr/local/bin/ls");
+    EXPECT_EQ(summary["kinds"][0]["rule"], "kernel");
+    EXPECT_EQ(summary["kinds"][0]["count"], 99);
+}
+
+// A flood of what is allowed must not hide one denial of another kind.
+TEST_F(Audit, OverTheRateEachKindIsCountedWithItsFirstExample) {
+    settings_.events_per_second = 2;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    for (int i = 0; i < 1000; ++i) {
+        log->exec(event());
+    }
+    ExecEvent denied = event();
+    denied.facts->views = {{ViewRole::kProgram, "/bin/rare", {"rare", "one"}}};
+    denied.judgement = {Verdict::kDeny, EPERM, "small", "no-rare", "exe is /bin/rare", {}};
+    denied.outcome = Outcome::kRefused;
+    denied.error = EPERM;
+    log->exec(denied);
+    log->note("end", json::object());
+    const auto all = lines();
+    ASSERT_LT(all.size(), 40U);
+    const json& summary = all[all.size() - 2];
+    ASSERT_EQ(summary["event"], "summary") << summary;
+    std::uint64_t counted = 0;
+    json rare;
+    for (const json& kind : summary["kinds"]) {
+        counted += kind["count"].get<std::uint64_t>();
+        rare = kind["rule"] == "no-rare" ? kind : rare;
+    }
+    EXPECT_EQ(counted + all.size() - 2, 1001U) << "each event is written or counted";
+    EXPECT_EQ(rare["verdict"], "deny");
+    EXPECT_EQ(rare["errno"], EPERM);
+    EXPECT_EQ(rare["first"]["argv"], (json{"rare", "one"}));
+    EXPECT_EQ(all.back()["event"], "end");
+}
+
+TEST_F(Audit, NoDeniedKindIsMissingHoweverManyThereAre) {
+    settings_.events_per_second = 1;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    ExecEvent denied = event();
+    denied.judgement = {Verdict::kDeny, EPERM, "small", "none", "", {}};
+    denied.outcome = Outcome::kRefused;
+    constexpr int kKinds = 2000;
+    for (int i = 0; i < kKinds; ++i) {
+        denied.facts->views[0].exe = "/bin/p" + std::to_string(i);
+        log->exec(denied);
+    }
+    log->note("end", json::object());
+    std::set<std::string> told;
+    for (const json& line : lines()) {
+        if (line["event"] == "exec") {
+            told.insert(line["exe"].get<std::string>());
+        }
+        for (const json& kind : line.value("kinds", json::array())) {
+            told.insert(kind["exe"].get<std::string>());
+        }
+    }
+    EXPECT_EQ(told.size(), static_cast<std::size_t>(kKinds));
+    EXPECT_LT(std::filesystem::file_size(settings_.file), std::size_t{1} << 20U);
+}
+
+TEST_F(Audit, WithoutALimitEachEventIsALine) {
+    settings_.events_per_second = 0;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    for (int i = 0; i < 1000; ++i) {
+        log->exec(event());
+    }
+    EXPECT_EQ(lines().size(), 1000U);
+    EXPECT_FALSE(log->next_deadline().has_value());
+}
+
+TEST_F(Audit, ATornTailDoesNotTakeTheNextEventWithIt) {
+    std::ofstream(settings_.file) << R"({"time":"2026-01-31T00:00:00.000000Z","event":"ex)";
+    (void)write_text(event());
+    std::ifstream file(settings_.file);
+    std::string torn;
+    std::string next;
+    std::getline(file, torn);
+    std::getline(file, next);
+    EXPECT_TRUE(torn.ends_with("\"ex")) << torn;
+    EXPECT_EQ(json::parse(next, nullptr, false).value("event", ""), "exec") << next;
+}
+
+// The limit makes write(2) write a part, as a disk that becomes full does.
+TEST_F(Audit, ALostEventIsCountedAndToldOfAsSoonAsThereIsRoom) {
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    log->exec(event());
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    rlimit full = before;
+    full.rlim_cur = std::filesystem::file_size(settings_.file) + 50;
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+    log->exec(event());
+    log->exec(event());
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_EQ(log->lost(), 2U);
+    EXPECT_EQ(lines().size(), 1U) << "no torn line is left";
+    ASSERT_TRUE(log->next_deadline().has_value()) << "nobody waits for the next exec";
+    log->on_deadline(*log->next_deadline());
+    const json told = lines().back();
+    EXPECT_EQ(told["event"], "lost");
+    EXPECT_EQ(told["count"], 2);
+    log->exec(event());
+    EXPECT_EQ(lines().size(), 3U);
+    EXPECT_EQ(log->lost(), 2U);
+}
+
+TEST_F(Audit, WhereItMustBeRecordedTheEventStandsBeforeTheAnswer) {
+    ExecEvent first = event();
+    {
+        auto log = AuditLog::open(settings_, plan_);
+        ASSERT_TRUE(log.has_value());
+        EXPECT_TRUE(log->exec_first(first).has_value());
+        EXPECT_TRUE(lines().empty()) << "the control: nobody asked for it";
+    }
+    settings_.on_failure = AuditSettings::OnFailure::kDeny;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    ASSERT_TRUE(log->exec_first(first).has_value());
+    ASSERT_EQ(lines().size(), 1U);
+    EXPECT_EQ(lines()[0]["outcome"], "pending");
+    log->exec(first);
+    EXPECT_EQ(lines()[1]["outcome"], "executed");
+    EXPECT_EQ(lines()[0]["id"], lines()[1]["id"]);
+
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    rlimit full = before;
+    full.rlim_cur = std::filesystem::file_size(settings_.file);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+    EXPECT_FALSE(log->exec_first(first).has_value());
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
 }
 
 TEST_F(Audit, AFileThatCannotBeOpenedIsAnErrorAtTheStart) {

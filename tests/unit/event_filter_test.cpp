@@ -166,5 +166,26 @@ TEST(Event, NoFieldReachesTheTerminalRaw) {
     }
 }
 
+TEST(ParseEvent, ASummaryIsOneExecForEachOfItsKinds) {
+    const auto event = parse_event(
+        R"({"time":"2026-01-31T12:00:00.000001Z","event":"summary","container":{"id":"a","name":""},)"
+        R"("policy":"p","count":12,"kinds":[{"count":9,"exe":"/bin/x","rule":"r","verdict":"allow",)"
+        R"("outcome":"executed","first":{"argv":["x","1"],"via":"exec"}},{"count":3,"exe":"/bin/y",)"
+        R"("rule":"no-y","verdict":"deny","outcome":"refused","errno":1}]})");
+    ASSERT_TRUE(event.has_value());
+    const auto events = expanded(*event);
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(events[0].argv, (std::vector<std::string>{"x", "1"}));
+    EXPECT_EQ(events[0].via, "exec");
+    EXPECT_EQ(events[0].count, 9U);
+    EXPECT_EQ(event_cells(events[1])[4], "refused EPERM x3");
+    EventQuery query;
+    query.verdicts = {"deny"};
+    const auto filter = EventFilter::compile(query, std::chrono::system_clock::now());
+    ASSERT_TRUE(filter.has_value());
+    EXPECT_FALSE(filter->shows(events[0]));
+    EXPECT_TRUE(filter->shows(events[1]));
+}
+
 }  // namespace
 }  // namespace execseal

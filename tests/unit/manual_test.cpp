@@ -170,8 +170,8 @@ TEST(Manual, NamesEveryKeyOfTheSettings) {
 }
 
 TEST(Manual, IsCleanInTheEyesOfGroff) {
-    for (const char* name : {"execseal.1", "execseal-config.5", "execseal-policy.5",
-                             "execseal-hook.8", "execseal-runtime.8"}) {
+    for (const char* name : {"execseal.1", "execseal-config.5", "execseal-events.5",
+                             "execseal-policy.5", "execseal-hook.8", "execseal-runtime.8"}) {
         // Warnings go to stderr.
         const auto ran = run_captured(
             {"sh", "-c", "groff -man -Tutf8 -ww -z \"$1\" 2>&1", "sh", kDeploy + "man/" + name},

@@ -73,6 +73,31 @@ TEST(Metrics, RacesAndGaugesStandInTheText) {
     EXPECT_TRUE(has_line(text, "execseal_policy_valid{policy=\"bad\"} 0"));
 }
 
+TEST(Metrics, WhatWasSummedUpAndWhatWasLostIsCounted) {
+    Metrics metrics;
+    metrics.add_line(event(""));
+    metrics.add_line(
+        R"({"event":"summary","policy":"web","count":12,"kinds":[)"
+        R"({"count":9,"exe":"/bin/x","rule":"default","verdict":"allow","outcome":"executed"},)"
+        R"({"count":3,"exe":"/bin/y","rule":"no-y","verdict":"deny","outcome":"refused","errno":1}]})");
+    metrics.add_line(R"({"event":"lost","policy":"web","count":5})");
+    metrics.add_line(
+        R"({"event":"exec","policy":"web","verdict":"allow","rule":"default","outcome":"pending"})");
+    MetricsGauges gauges;
+    gauges.node.events_lost = 6;
+    const std::string text = metrics.text(gauges);
+    EXPECT_TRUE(has_line(
+        text,
+        R"(execseal_decisions_total{policy="web",verdict="allow",reason="default",outcome="executed"} 10)"));
+    EXPECT_TRUE(has_line(
+        text,
+        R"(execseal_decisions_total{policy="web",verdict="deny",reason="no-y",outcome="refused"} 3)"));
+    EXPECT_EQ(text.find("pending\""), std::string::npos) << text;
+    EXPECT_TRUE(has_line(text, "execseal_events_summarized_total 12"));
+    EXPECT_TRUE(has_line(text, "execseal_events_lost_total 5"));
+    EXPECT_TRUE(has_line(text, "execseal_events_lost 6"));
+}
+
 // Exposition format 0.0.4: a comment, or NAME{LABELS} VALUE.
 TEST(Metrics, EveryLineIsOneThatAScraperReads) {
     Metrics metrics;

@@ -40,7 +40,7 @@ class PlanContainer : public testing::Test {
     }
 
     Result<std::optional<Plan>> plan(const Json& annotations, const std::string& id = "c1") const {
-        return plan_container(spec(annotations), id, "/b/c1", settings_);
+        return plan_container(spec(annotations), id, bundle_, settings_);
     }
 
     // The plan's policy, "(none)" for a container that passes untouched, or the error.
@@ -53,6 +53,7 @@ class PlanContainer : public testing::Test {
     }
 
     std::string directory_;
+    std::string bundle_ = "/b/c1";
     Settings settings_;
 };
 
@@ -124,15 +125,56 @@ TEST_F(PlanContainer, KnowsThePodFromEveryRuntimesAnnotations) {
     }
 }
 
+const std::string kContainerdBundle = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/c1";
+const std::string kCrioBundle = "/run/containers/storage/overlay-containers/c1/userdata";
+
+// Who chooses the container's id, or guesses it, can write any annotation.
+TEST_F(PlanContainer, NoContainerMakesItselfASandboxByItsAnnotations) {
+    settings_.default_policy = "strict";
+    const Json containerd{{"io.kubernetes.cri.container-type", "sandbox"},
+                          {"io.kubernetes.cri.sandbox-id", "c1"}};
+    const Json crio{{"io.kubernetes.cri-o.ContainerType", "sandbox"},
+                    {"io.kubernetes.cri-o.SandboxID", "c1"}};
+    for (const char* const bundle :
+         {"/b/c1", "/run/containerd/io.containerd.runtime.v2.task/default/c1",
+          "/run/containerd/io.containerd.runtime.v2.task/k8s.io/other",
+          "/var/lib/containers/storage/overlay-containers/c1/userdata", "/b/k8s.io/c1"}) {
+        bundle_ = bundle;
+        EXPECT_EQ(outcome(containerd), "strict") << bundle;
+        EXPECT_EQ(outcome(crio), "strict") << bundle;
+        EXPECT_FALSE(names_are_vouched_for("c1", bundle));
+    }
+    bundle_ = kContainerdBundle;
+    EXPECT_EQ(outcome(crio), "strict") << "containerd does not set these";
+    EXPECT_EQ(outcome(containerd), "(none)") << "the control: a real one";
+    bundle_ = kCrioBundle;
+    EXPECT_EQ(outcome(containerd), "strict") << "CRI-O does not set these";
+    EXPECT_EQ(outcome(crio), "(none)") << "the control: a real one";
+}
+
+TEST_F(PlanContainer, ANameThatTheManagerDoesNotSetIsNotTakenForIts) {
+    const Json both{{"io.execseal.policy", "web"},
+                    {"io.kubernetes.cri.container-name", "a"},
+                    {"io.kubernetes.cri-o.ContainerName", "b"}};
+    bundle_ = kContainerdBundle;
+    EXPECT_EQ(plan(both).value()->container_name, "a");
+    bundle_ = kCrioBundle;
+    EXPECT_EQ(plan(both).value()->container_name, "b");
+    EXPECT_TRUE(names_are_vouched_for("c1", kCrioBundle));
+}
+
 TEST_F(PlanContainer, PassesASandboxOnlyIfItIsItsOwnSandbox) {
     settings_.default_policy = "strict";
+    bundle_ = kContainerdBundle;
     EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "sandbox"},
                        {"io.kubernetes.cri.sandbox-id", "c1"},
                        {"io.execseal.policy", "web"}}),
               "(none)");
+    bundle_ = kCrioBundle;
     EXPECT_EQ(outcome({{"io.kubernetes.cri-o.ContainerType", "sandbox"},
                        {"io.kubernetes.cri-o.SandboxID", "c1"}}),
               "(none)");
+    bundle_ = kContainerdBundle;
     // What an image could claim.
     EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "sandbox"}}), "strict");
     EXPECT_EQ(outcome({{"io.kubernetes.cri.container-type", "sandbox"},

@@ -32,6 +32,15 @@ TEST(PsTable, ShowsAContainerInOneRow) {
               "6        3        4\n");
 }
 
+TEST(PsTable, LostEventsHaveAColumnWhereThereAreAny) {
+    ordered_json status = status_of("c1", "");
+    status["events_lost"] = 7U;
+    const std::string text = containers_text({status, status_of("c2", "")});
+    EXPECT_NE(text.find("RACES  LOST EVENTS\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("4      7\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("4      0\n"), std::string::npos) << text;
+}
+
 TEST(PsTable, ASupervisorThatSaysLessIsShownWithDashes) {
     const std::string text = containers_text({{{"container_id", "c1"}}});
     EXPECT_NE(text.find("c1  -     -       -     -"), std::string::npos) << text;

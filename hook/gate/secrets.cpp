@@ -1,0 +1,319 @@
+#include "hook/gate/secrets.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "config/digest.h"
+
+namespace execseal {
+namespace {
+
+constexpr std::string_view kSpace = " \t\n\r";
+
+bool is_name_byte(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+}
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::string lowered(std::string_view text) {
+    std::string result(text);
+    std::transform(result.begin(), result.end(), result.begin(), lower);
+    return result;
+}
+
+std::string_view without_dashes(std::string_view name) {
+    const std::size_t first = name.find_first_not_of('-');
+    return first == std::string_view::npos ? std::string_view() : name.substr(first);
+}
+
+// "accessToken", "ACCESS-TOKEN", "access.token" -> "access_token".
+std::string words_of(std::string_view name) {
+    std::string words;
+    bool small = false;  // the byte before was a small letter or a digit
+    for (const char c : without_dashes(name)) {
+        const bool capital = c >= 'A' && c <= 'Z';
+        if (capital && small) {
+            words += '_';
+        }
+        small = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        words += c == '-' || c == '.' ? '_' : lower(c);
+    }
+    return words;
+}
+
+bool is_built_in_name(std::string_view name) {
+    const std::string words = words_of(name);
+    const std::string last = words.substr(words.rfind('_') + 1);
+    const bool alone = last.size() == words.size();
+    // Where a secret is, not what it is.
+    static constexpr std::array kPlaces{"file", "path", "dir", "store", "stdin"};
+    if (std::find(kPlaces.begin(), kPlaces.end(), last) != kPlaces.end()) {
+        return false;
+    }
+    if (last == "pwd" && alone) {
+        return name.starts_with('-');  // $PWD is a folder
+    }
+    static constexpr std::array kAnywhere{
+        "password", "passwd",     "passphrase", "secret",      "credential", "api_key",
+        "apikey",   "access_key", "accesskey",  "private_key", "privatekey", "authorization"};
+    if (std::any_of(kAnywhere.begin(), kAnywhere.end(),
+                    [&](const char* word) { return words.find(word) != std::string::npos; })) {
+        return true;
+    }
+    static constexpr std::array kLast{"pass", "pwd", "auth", "cookie", "bearer", "jwt", "pat"};
+    return last.ends_with("token") || last == "sshpass" ||
+           (std::find(kLast.begin(), kLast.end(), last) != kLast.end() &&
+            (!alone || (last != "pat" && last != "auth") || name.starts_with("--")));
+}
+
+// Where a value begins at `from` and ends: at its closing quote, else at a space or a delimiter of
+// a query, a list or a command. A header's value goes to the end of its line or quote.
+std::size_t value_end(std::string_view text, std::size_t from, bool whole_line, char quote) {
+    if (quote != 0) {
+        return std::min(text.find(quote, from), text.size());
+    }
+    const std::string_view ends = whole_line ? std::string_view("\"'\r\n") : " \t\r\n&;,\"'|)}";
+    return std::min(text.find_first_of(ends, from), text.size());
+}
+
+// Beginnings of keys that services hand out, and what must follow of them.
+struct KnownKey {
+    std::string_view start;
+    std::size_t least;
+};
+constexpr std::array kKnownKeys{
+    KnownKey{"ghp_", 20},  KnownKey{"gho_", 20},      KnownKey{"ghs_", 20},
+    KnownKey{"ghu_", 20},  KnownKey{"ghr_", 20},      KnownKey{"glpat-", 16},
+    KnownKey{"xoxb-", 16}, KnownKey{"xoxp-", 16},     KnownKey{"xoxa-", 16},
+    KnownKey{"AKIA", 16},  KnownKey{"ASIA", 16},      KnownKey{"AIza", 30},
+    KnownKey{"sk-", 32},   KnownKey{"npm_", 30},      KnownKey{"eyJ", 40},
+    KnownKey{"hvs.", 20},  KnownKey{"dckr_pat_", 16}, KnownKey{"github_pat_", 20}};
+
+std::size_t known_key_end(std::string_view text, std::size_t at) {
+    if (at > 0 && is_name_byte(text[at - 1])) {
+        return at;
+    }
+    const std::string_view rest = text.substr(at);
+    for (const KnownKey& key : kKnownKeys) {
+        if (!rest.starts_with(key.start)) {
+            continue;
+        }
+        const auto end = std::find_if_not(rest.begin(), rest.end(), is_name_byte) - rest.begin();
+        if (static_cast<std::size_t>(end) >= key.start.size() + key.least) {
+            return at + static_cast<std::size_t>(end);
+        }
+    }
+    return at;
+}
+
+std::string_view base_of(std::string_view path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+bool is_shell_text_flag(std::string_view flag) {
+    return flag.size() >= 2 && flag[0] == '-' && flag[1] != '-' && flag.ends_with('c');
+}
+
+// Programs whose short flags take a password: "-pVALUE" or "-p VALUE", and "-u USER:PASSWORD".
+bool is_password_flag(std::string_view program, std::string_view flag) {
+    return base_of(program) == "sshpass" && flag == "-p";
+}
+bool has_attached_password(std::string_view program, std::string_view argument) {
+    const std::string_view base = base_of(program);
+    return argument.size() > 2 && argument.starts_with("-p") &&
+           (base.starts_with("mysql") || base.starts_with("mariadb") || base == "sshpass");
+}
+bool takes_user_and_password(std::string_view program, std::string_view flag) {
+    static constexpr std::array kFlags{"-u", "--user", "-U", "--proxy-user"};
+    return base_of(program) == "curl" &&
+           std::find(kFlags.begin(), kFlags.end(), flag) != kFlags.end();
+}
+
+}  // namespace
+
+std::string secret_mark(std::string_view value) {
+    return "<secret: " + std::to_string(value.size()) + " bytes, sha256 " + sha256_hex(value) + ">";
+}
+
+Result<Secrets> Secrets::compile(const std::vector<std::string>& names) {
+    Secrets secrets;
+    for (const std::string& name : names) {
+        auto glob = Glob::compile(lowered(without_dashes(name)));
+        if (!glob) {
+            return add_context(name, glob.error());
+        }
+        secrets.names_.push_back(std::move(*glob));
+    }
+    return secrets;
+}
+
+bool Secrets::tells(std::string_view name) const {
+    if (without_dashes(name).empty()) {
+        return false;
+    }
+    if (is_built_in_name(name)) {
+        return true;
+    }
+    const std::string low = lowered(without_dashes(name));
+    return std::any_of(names_.begin(), names_.end(),
+                       [&](const Glob& glob) { return glob.matches(low); });
+}
+
+namespace {
+
+// One pass over a text; keeps what is no secret.
+class TextRedaction {
+  public:
+    TextRedaction(const Secrets& secrets, std::string_view text) : secrets_(secrets), text_(text) {}
+
+    std::string run() {
+        while (at_ < text_.size()) {
+            if (!take_name() && !take_url() && !take_key() && !take_pem()) {
+                ++at_;
+            }
+        }
+        out_.append(text_.substr(kept_));
+        return std::move(out_);
+    }
+
+  private:
+    void replace(std::size_t from, std::size_t to) {
+        if (to > from && !text_.substr(from).starts_with("<secret: ")) {
+            out_.append(text_.substr(kept_, from - kept_));
+            out_ += secret_mark(text_.substr(from, to - from));
+            kept_ = to;
+        }
+        at_ = std::max(at_, to);
+    }
+
+    // NAME=value, NAME: value, --name value; the name may end with a quote, as in JSON.
+    bool take_name() {
+        const bool begins = is_name_byte(text_[at_]) && (at_ == 0 || !is_name_byte(text_[at_ - 1]));
+        if (!begins) {
+            return false;
+        }
+        const std::size_t start = at_;
+        std::size_t end = start;
+        while (end < text_.size() && is_name_byte(text_[end])) {
+            ++end;
+        }
+        const std::string_view name = text_.substr(start, end - start);
+        std::size_t value = end;
+        if (value < text_.size() && (text_[value] == '"' || text_[value] == '\'')) {
+            ++value;
+        }
+        value = std::min(text_.find_first_not_of(kSpace, value), text_.size());
+        const bool assigned = value < text_.size() && (text_[value] == '=' || text_[value] == ':');
+        const bool flag =
+            name.starts_with('-') && value > end && value < text_.size() && text_[value] != '-';
+        if ((!assigned && !flag) || !secrets_.tells(name)) {
+            return false;
+        }
+        const bool header = assigned && text_[value] == ':';
+        value += assigned ? 1 : 0;
+        value = std::min(text_.find_first_not_of(kSpace, value), text_.size());
+        char quote = 0;
+        if (value < text_.size() && (text_[value] == '"' || text_[value] == '\'')) {
+            quote = text_[value++];
+        }
+        at_ = end;
+        replace(value, value_end(text_, value, header && quote == 0, quote));
+        return true;
+    }
+
+    // scheme://user:password@host
+    bool take_url() {
+        if (!text_.substr(at_).starts_with("://")) {
+            return false;
+        }
+        at_ += 3;
+        const std::size_t end = std::min(text_.find_first_of("/?# \t\r\n\"'", at_), text_.size());
+        const std::string_view authority = text_.substr(at_, end - at_);
+        const std::size_t host = authority.rfind('@');
+        const std::size_t colon = authority.find(':');
+        if (host != std::string_view::npos && colon < host) {
+            replace(at_ + colon + 1, at_ + host);
+        }
+        return true;
+    }
+
+    // A key by its well-known beginning.
+    bool take_key() {
+        const std::size_t end = known_key_end(text_, at_);
+        if (end == at_) {
+            return false;
+        }
+        replace(at_, end);
+        return true;
+    }
+
+    // A private key in PEM form.
+    bool take_pem() {
+        static constexpr std::string_view kBegin = "-----BEGIN ";
+        static constexpr std::string_view kEnd = "-----END ";
+        if (!text_.substr(at_).starts_with(kBegin)) {
+            return false;
+        }
+        static constexpr std::size_t kLongestBegin = 64;
+        if (text_.substr(at_, kLongestBegin).find("PRIVATE KEY-----") == std::string_view::npos) {
+            return false;
+        }
+        replace(at_, std::min(text_.find(kEnd, at_), text_.size()));
+        return true;
+    }
+
+    const Secrets& secrets_;
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::size_t kept_ = 0;  // so much of the text is in out_ already
+    std::string out_;
+};
+
+}  // namespace
+
+std::string Secrets::redact_text(std::string_view text) const {
+    return TextRedaction(*this, text).run();
+}
+
+std::string Secrets::redact_variable(std::string_view entry) const {
+    const std::size_t equals = entry.find('=');
+    if (equals != std::string_view::npos && equals + 1 < entry.size() &&
+        tells(entry.substr(0, equals))) {
+        return std::string(entry.substr(0, equals + 1)) + secret_mark(entry.substr(equals + 1));
+    }
+    return redact_text(entry);
+}
+
+std::string Secrets::redact_argument(std::string_view program, std::span<const std::string> argv,
+                                     std::size_t at) const {
+    const std::string_view argument = argv[at];
+    const std::string_view before = at > 0 ? std::string_view(argv[at - 1]) : std::string_view();
+    if (at > 0 && is_shell_text_flag(before)) {
+        return redact_text(argument);
+    }
+    if (at > 0 && !argument.empty() &&
+        (is_password_flag(program, before) ||
+         (before.starts_with('-') && before.find('=') == std::string_view::npos && tells(before) &&
+          !argument.starts_with('-')))) {
+        return secret_mark(argument);
+    }
+    if (at > 0 && has_attached_password(program, argument)) {
+        return "-p" + secret_mark(argument.substr(2));
+    }
+    const std::size_t colon = argument.find(':');
+    if (at > 0 && takes_user_and_password(program, before) && colon != std::string_view::npos) {
+        return std::string(argument.substr(0, colon + 1)) + secret_mark(argument.substr(colon + 1));
+    }
+    // As a whole: the value of a flag or a variable may hold spaces.
+    const std::size_t equals = argument.find('=');
+    const bool name =
+        equals != std::string_view::npos && equals > 0 &&
+        std::all_of(argument.begin(), argument.begin() + static_cast<long>(equals), is_name_byte);
+    return name ? redact_variable(argument) : redact_text(argument);
+}
+
+}  // namespace execseal
