@@ -19,7 +19,11 @@ Treatment treatment_of(std::string_view call, std::uint64_t flags, ForkCalls for
             return Treatment::kRefusePerm;
         }
         // Threads are listed from /proc, their creation costs nothing.
-        return (flags & kCloneThread) != 0 ? Treatment::kKeep : fork_class;
+        if ((flags & kCloneThread) != 0) {
+            return Treatment::kKeep;
+        }
+        // Refused it cannot be: a browser's sandbox makes such a child for an instant.
+        return (flags & kCloneFs) != 0 ? Treatment::kNotify : fork_class;
     }
     if (call == "clone3") {
         // Its flags lie in memory: a filter cannot see CLONE_UNTRACED there, and what a supervisor

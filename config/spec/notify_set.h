@@ -22,7 +22,8 @@ enum class Treatment {
     kKeep          // as the profile said
 };
 
-// kUntouched: nothing that the policy decides depends on who descends from whom.
+// kUntouched: nothing that the policy decides depends on who descends from whom. Who makes a
+// process that shares its root and working directory is notified all the same.
 enum class ForkCalls { kNotified, kUntouched };
 
 // include/uapi/linux/seccomp.h
@@ -42,7 +43,7 @@ inline constexpr std::array<TargetCall, 7> kTargetCalls{{
     {"execveat", 0},
     {"fork", 0},
     {"vfork", 0},
-    {"clone", kCloneThread | kCloneUntraced},
+    {"clone", kCloneFs | kCloneThread | kCloneUntraced},
     {"seccomp", kFilterFlagNewListener},
 }};
 

@@ -144,6 +144,26 @@ Error too_many(const TargetCall& call) {
                       " tell too many cases apart, expected at most " + std::to_string(kMaxCells));
 }
 
+// Two rules that tell apart nothing but this flag, and say the same, become one.
+void merge_flag(std::vector<CellRule>& rules, unsigned argument, std::uint64_t flag) {
+    std::vector<CellRule> merged;
+    for (CellRule& rule : rules) {
+        const auto twin = std::ranges::find_if(merged, [&](const CellRule& other) {
+            ArgumentCell opposite = other.cell;
+            opposite.arguments[argument].value ^= flag;
+            return (other.cell.arguments[argument].mask & flag) != 0 && opposite == rule.cell &&
+                   other.action == rule.action;
+        });
+        if (twin == merged.end()) {
+            merged.push_back(std::move(rule));
+        } else {
+            twin->cell.arguments[argument].mask &= ~flag;
+            twin->cell.arguments[argument].value &= ~flag;
+        }
+    }
+    rules = std::move(merged);
+}
+
 // A call after the edit; no two of the rules can match the same arguments.
 struct EditedCall {
     std::vector<CellRule> rules;
@@ -174,6 +194,8 @@ Result<EditedCall> edited_rules(const TargetCall& call, const std::vector<CallRu
             }
         }
     }
+    // Where forks are notified anyway it decides nothing.
+    merge_flag(edited.rules, flags_argument(call, terms), call.deciding_flags & kCloneFs);
     return edited;
 }
 

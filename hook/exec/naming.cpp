@@ -1,6 +1,10 @@
 #include "hook/exec/naming.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <charconv>
+#include <sstream>
 #include <string_view>
 
 namespace execseal {
@@ -65,11 +69,62 @@ std::optional<std::string> below(const std::string& path, const std::string& pre
     return std::nullopt;
 }
 
-FileNamer::FileNamer(const CallerView& view, const std::optional<RootIdentity>& container)
-    : view_(view) {
+namespace {
+
+// proc_pid_mountinfo(5): blanks and backslashes of a path are \040 and the like.
+std::string unescaped(std::string_view text) {
+    std::string plain;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        int value = 0;
+        if (text[at] == '\\' && at + 3 < text.size() &&
+            std::from_chars(text.data() + at + 1, text.data() + at + 4, value, 8).ptr ==
+                text.data() + at + 4) {
+            plain.push_back(static_cast<char>(value));
+            at += 3;
+        } else {
+            plain.push_back(text[at]);
+        }
+    }
+    return plain;
+}
+
+}  // namespace
+
+Result<ContainerMounts> read_mounts(const CallerView& view) {
+    constexpr std::size_t kMaxMountinfo = 8U << 20U;
+    constexpr int kPlace = 5;  // the mount point, from 1
+    const auto text = read_text_at(
+        AT_FDCWD, "/proc/" + std::to_string(view.ids.tid.value) + "/mountinfo", kMaxMountinfo);
+    if (!text) {
+        return text.error();
+    }
+    ContainerMounts mounts;
+    std::istringstream lines(*text);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string word;
+        for (int field = 0; field < kPlace; ++field) {
+            words >> word;
+        }
+        std::string place = unescaped(word);
+        const auto fd = open_scoped(view.root.get(), place, Scope::kInRoot);
+        const auto mount = fd ? mount_of(fd->get()) : fd.error();
+        const auto is_known = [&](const ContainerMount& known) { return known.mount == *mount; };
+        if (mount && std::none_of(mounts.begin(), mounts.end(), is_known)) {
+            mounts.push_back({*mount, std::move(place)});
+        }
+    }
+    return mounts;
+}
+
+FileNamer::FileNamer(const CallerView& view, const std::optional<RootIdentity>& container,
+                     const ContainerMounts* mounts)
+    : view_(view), mounts_(mounts) {
     const auto status = status_of(view.root.get());
-    if (status && container && status->mount_is_unique && status->mount == container->mount &&
-        status->id == container->directory) {
+    const bool is_container_root = status && container && status->mount_is_unique &&
+                                   status->mount == container->mount &&
+                                   status->id == container->directory;
+    if (is_container_root && mounts == nullptr) {
         // A mount is of one namespace, and so is its root's name.
         root_status_ = *status;
         caller_ = *container;
@@ -77,15 +132,41 @@ FileNamer::FileNamer(const CallerView& view, const std::optional<RootIdentity>& 
         return;
     }
     const auto prefix = name_of(view.root.get());
-    const auto mounts = status_at("/proc/" + std::to_string(view.ids.tid.value) + "/ns/mnt");
-    if (!status || !prefix || !mounts) {
-        failure_ = !status ? status.error() : !prefix ? prefix.error() : mounts.error();
+    if (is_container_root && prefix && *prefix == container->prefix) {
+        root_status_ = *status;
+        caller_ = *container;
+        prefix_ = container->prefix;
+        return;
+    }
+    const auto space = status_at("/proc/" + std::to_string(view.ids.tid.value) + "/ns/mnt");
+    if (!status || !prefix || !space) {
+        failure_ = !status ? status.error() : !prefix ? prefix.error() : space.error();
         return;
     }
     root_status_ = *status;
-    caller_ = {status->id, mounts->id, status->mount_is_unique ? status->mount : 0, *prefix};
+    caller_ = {status->id, space->id, status->mount_is_unique ? status->mount : 0, *prefix};
     foreign_ = container && container->mount_namespace != caller_.mount_namespace;
+    if (container && mounts != nullptr && !foreign_) {
+        find_container_root(*container);
+        foreign_ = !container_root_.valid();
+    }
     prefix_ = container && !foreign_ ? container->prefix : caller_.prefix;
+}
+
+// From the caller's root upwards: pivot_root(2) can have put another one there.
+void FileNamer::find_container_root(const RootIdentity& container) {
+    const auto way = below(caller_.prefix, container.prefix);
+    if (!way) {
+        return;
+    }
+    const std::size_t levels =
+        *way == "/" ? 0 : static_cast<std::size_t>(std::count(way->begin(), way->end(), '/'));
+    auto root = open_above(view_.root.get(), levels);
+    const auto status = root ? status_of(root->get()) : root.error();
+    if (status && status->id == container.directory &&
+        (container.mount == 0 || status->mount == container.mount)) {
+        container_root_ = std::move(*root);
+    }
 }
 
 Result<std::string> FileNamer::name(int fd, const FileStatus& status, ReachedFrom from) const {
@@ -118,7 +199,32 @@ Result<std::string> FileNamer::name(int fd, const FileStatus& status, ReachedFro
         return std::string(kUnreachable) + *raw;
     }
     std::string name = deleted ? *inside + std::string(kDeleted) : *inside;
-    return foreign_ ? std::string(kOtherMounts) + name : name;
+    const bool other = foreign_ || !is_of_start(status.mount, *inside);
+    return other ? std::string(kOtherMounts) + name : name;
+}
+
+// A mount of the start can be moved, or lie under a later one.
+bool FileNamer::is_of_start(std::uint64_t mount, const std::string& name) const {
+    if (mounts_ == nullptr) {
+        return true;
+    }
+    const ContainerMount* deepest = nullptr;
+    for (const ContainerMount& known : *mounts_) {
+        if (below(name, known.place) &&
+            (deepest == nullptr || known.place.size() > deepest->place.size())) {
+            deepest = &known;
+        }
+    }
+    if (deepest == nullptr || deepest->mount != mount) {
+        return false;
+    }
+    if (deepest->place == "/") {
+        return true;
+    }
+    const int root = container_root_.valid() ? container_root_.get() : view_.root.get();
+    const auto place = open_scoped(root, deepest->place, Scope::kInRoot);
+    const auto there = place ? mount_of(place->get()) : place.error();
+    return there && *there == mount;
 }
 
 std::optional<std::string> FileNamer::name_for_caller(int fd) const {

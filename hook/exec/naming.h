@@ -5,9 +5,11 @@
 // that is not at that path below the container's root.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hook/exec/program.h"
 #include "hook/os/path_calls.h"
@@ -28,9 +30,15 @@ std::string join_path(std::string_view directory, std::string_view path);
 // link, the working directory) it is only believed where the name leads back to the file.
 enum class ReachedFrom { kElsewhere, kRoot };
 
+// The mounts of the view's root as they are now, of a task whose /proc/TID/mountinfo tells of them.
+// Those that are hidden below others are left out.
+Result<ContainerMounts> read_mounts(const CallerView& view);
+
 class FileNamer {
   public:
-    FileNamer(const CallerView& view, const std::optional<RootIdentity>& container);
+    // `mounts`: of the container's start; null: not known, any will do.
+    FileNamer(const CallerView& view, const std::optional<RootIdentity>& container,
+              const ContainerMounts* mounts);
 
     [[nodiscard]] Result<std::string> name(int fd, const FileStatus& status,
                                            ReachedFrom from) const;
@@ -42,10 +50,16 @@ class FileNamer {
     [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 
   private:
+    void find_container_root(const RootIdentity& container);
+    // Whether a file on that mount is what the container had under that name at its start.
+    [[nodiscard]] bool is_of_start(std::uint64_t mount, const std::string& name) const;
+
     const CallerView& view_;
+    const ContainerMounts* mounts_;
+    UniqueFd container_root_;  // where it is not the caller's and is asked for
     RootIdentity caller_;
     std::string prefix_;      // taken off
-    bool foreign_ = false;    // another mount namespace than the container's
+    bool foreign_ = false;    // another mount namespace than the container's, or one turned over
     FileStatus root_status_;  // of the caller's root
     std::optional<Error> failure_;
 };

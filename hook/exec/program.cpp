@@ -66,7 +66,7 @@ class ProgramResolver::Pass {
         : resolver_(resolver),
           request_(request),
           view_(view),
-          namer_(view, container),
+          namer_(view, container, resolver.mounts_.get()),
           program_(program) {}
 
     void run(Result<WalkedPath> target) {
@@ -362,7 +362,9 @@ class ProgramResolver::Pass {
             return unresolved("PT_INTERP " + path, file.error().text());
         }
         const auto facts = resolver_.elf_facts(file->get(), found_[index].status);
-        if (facts && facts->may_be_loader && facts->multi_call == MultiCall::kNo) {
+        // Not one that was mounted over the program's.
+        const bool is_foreign = bare_name(found_[index].name) && !bare_name(found_[0].name);
+        if (facts && facts->may_be_loader && facts->multi_call == MultiCall::kNo && !is_foreign) {
             if (path.starts_with('/') && found_[index].status.id == loader.file) {
                 known.resize(std::min<std::size_t>(known.size(), kKnownLoaders - 1));
                 known.push_back(loader);

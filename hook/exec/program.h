@@ -7,9 +7,11 @@
 // known for sure is kUnresolved.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "config/exec_facts.h"
@@ -38,6 +40,15 @@ struct RootIdentity {
     friend bool operator==(const RootIdentity&, const RootIdentity&) = default;
 };
 
+// A mount of the container's start, by statx(2)'s id (which no later mount has since Linux 6.8),
+// and where it was mounted.
+struct ContainerMount {
+    std::uint64_t mount = 0;
+    std::string place;
+    friend bool operator==(const ContainerMount&, const ContainerMount&) = default;
+};
+using ContainerMounts = std::vector<ContainerMount>;
+
 struct ProgramFile {
     UniqueFd fd;  // O_PATH
     FileId id;
@@ -56,10 +67,15 @@ struct Program {
     std::string cwd;                 // of the caller, named like a file
     std::vector<std::string> cwd_names;  // as ProgramView::names
     RootIdentity root;                   // of the caller
+    ContainerMounts mounts;  // of the caller, where the container's root is not known yet
 };
 
 class ProgramResolver {
   public:
+    // `mounts` of the container's start: what lies on others is "other-mounts:". Null: not known.
+    explicit ProgramResolver(std::shared_ptr<const ContainerMounts> mounts = nullptr)
+        : mounts_(std::move(mounts)) {}
+
     // `container`: absent for the first exec, the caller's root is the container's then. `target`:
     // of open_exec_target().
     void resolve(const ExecSnapshot& request, const CallerView& view,
@@ -95,6 +111,7 @@ class ProgramResolver {
         friend bool operator==(const KnownLoader&, const KnownLoader&) = default;
     };
 
+    std::shared_ptr<const ContainerMounts> mounts_;
     // What an ELF file is, as long as it does not change. Scripts are read each time.
     std::unordered_map<FileKey, std::optional<ElfFacts>, FileKeyHash> elf_cache_;
     std::vector<KnownLoader> known_loaders_;

@@ -19,6 +19,8 @@ struct Job {
     StudyScope scope = StudyScope::kMemoryAndProgram;
     std::optional<RootIdentity> container;
     uid_t container_root = 0;
+    std::string fs_trouble;       // why it cannot be known who shares the caller's fs
+    std::vector<Tgid> fs_others;  // who may
 };
 
 void put_root(FlatWriter& out, const RootIdentity& root) {
@@ -51,6 +53,11 @@ void put_job(FlatWriter& out, const Job& job) {
     out.number(static_cast<std::uint64_t>(job.call.width));
     out.number(static_cast<std::uint64_t>(job.scope));
     out.number(job.container_root);
+    out.string(job.fs_trouble);
+    out.number(job.fs_others.size());
+    for (const Tgid other : job.fs_others) {
+        out.number(static_cast<std::uint64_t>(other.value));
+    }
     out.number(job.container ? 1 : 0);
     if (job.container) {
         put_root(out, *job.container);
@@ -70,6 +77,10 @@ Job get_job(FlatReader& in) {
                          : PointerWidth::k64;
     job.scope = static_cast<StudyScope>(in.number());
     job.container_root = static_cast<uid_t>(in.number());
+    job.fs_trouble = in.string();
+    for (std::size_t left = in.count(); left > 0; --left) {
+        job.fs_others.push_back(Tgid{static_cast<pid_t>(in.number())});
+    }
     if (in.number() != 0) {
         job.container = get_root(in);
     }
@@ -130,6 +141,11 @@ void put_program(FlatWriter& out, const Program& program) {
     out.string(program.cwd);
     put_block(out, make_block(program.cwd_names));
     put_root(out, program.root);
+    out.number(program.mounts.size());
+    for (const ContainerMount& mount : program.mounts) {
+        out.number(mount.mount);
+        out.string(mount.place);
+    }
 }
 
 void get_program(FlatReader& in, Program& program) {
@@ -158,6 +174,12 @@ void get_program(FlatReader& in, Program& program) {
     program.cwd = in.string();
     program.cwd_names = get_block(in).split();
     program.root = get_root(in);
+    for (std::size_t left = in.count(); left > 0; --left) {
+        ContainerMount mount;
+        mount.mount = in.number();
+        mount.place = in.string();
+        program.mounts.push_back(std::move(mount));
+    }
 }
 
 void put_caller(FlatWriter& out, const TaskIds& caller) {
@@ -180,6 +202,8 @@ void get_caller(FlatReader& in, TaskIds& caller) {
 // The expendable process's side; its state lives from job to job.
 class Worker {
   public:
+    explicit Worker(std::shared_ptr<const ContainerMounts> mounts) : resolver_(std::move(mounts)) {}
+
     std::size_t answer(std::span<const std::byte> bytes, std::span<std::byte> room,
                        std::vector<UniqueFd>& fds) {
         FlatReader in(bytes);
@@ -193,6 +217,11 @@ class Worker {
             case StudyScope::kMemory: {
                 ProcessMemory memory(job.call.tid);
                 request_.read(job.call, memory, study_.snapshot);
+                if (const auto shared = fs_trouble(job);
+                    shared && study_.snapshot.outcome == SnapshotOutcome::kComplete) {
+                    study_.snapshot.outcome = SnapshotOutcome::kUnreadable;
+                    study_.snapshot.reason = *shared;
+                }
                 break;
             }
             case StudyScope::kMemoryAndProgram:
@@ -218,13 +247,41 @@ class Worker {
             study_.program.reason = view.error().text();
             return;
         }
-        const FileNamer namer(*view, std::nullopt);
+        const FileNamer namer(*view, std::nullopt, nullptr);
         if (namer.failure()) {
             study_.program.reason = namer.failure()->text();
             return;
         }
         study_.program.root = namer.caller_root();
         study_.program.outcome = ProgramOutcome::kFound;
+        add_mounts(*view);
+    }
+
+    // Why what the program opens by name is not what has that name here; nullopt: it is.
+    static std::optional<std::string> fs_trouble(const Job& job) {
+        if (!job.fs_trouble.empty()) {
+            return job.fs_trouble;
+        }
+        const auto sharer = find_fs_sharer(job.call.tid, job.fs_others);
+        if (!sharer) {
+            return "who shares the caller's root and working directory is not known: " +
+                   sharer.error().text();
+        }
+        if (!*sharer) {
+            return std::nullopt;
+        }
+        return "process " + std::to_string((*sharer)->value) +
+               " shares the caller's root and working directory (CLONE_FS) and can move them";
+    }
+
+    void add_mounts(const CallerView& view) {
+        auto mounts = read_mounts(view);
+        if (!mounts) {
+            study_.program.outcome = ProgramOutcome::kUnresolved;
+            study_.program.reason = mounts.error().text();
+            return;
+        }
+        study_.program.mounts = std::move(*mounts);
     }
 
     void study_whole(const Job& job) {
@@ -253,6 +310,14 @@ class Worker {
         request_.read_lists();
         if (snapshot.outcome == SnapshotOutcome::kComplete) {
             resolver_.resolve(snapshot, *view, job.container, std::move(target), program);
+            if (program.outcome == ProgramOutcome::kFound && !job.container) {
+                add_mounts(*view);
+            }
+            if (const auto shared = fs_trouble(job);
+                shared && program.outcome == ProgramOutcome::kFound) {
+                program.outcome = ProgramOutcome::kUnresolved;
+                program.reason = *shared;
+            }
         }
     }
 
@@ -260,6 +325,26 @@ class Worker {
     ProgramResolver resolver_;
     ExecStudy study_;
 };
+
+// Costs something only once somebody has used CLONE_FS.
+void add_sharers(Job& job, const FsSharers& sharers) {
+    if (sharers.empty()) {
+        return;
+    }
+    const auto ids = read_task_ids(job.call.tid);
+    const auto suspects = ids ? sharers.suspects(ids->tgid) : std::nullopt;
+    if (!suspects) {
+        return;
+    }
+    if (suspects->in_flight) {
+        job.fs_trouble =
+            "the caller's process is making one that shares its root and working directory";
+    } else if (suspects->others.size() > FsSharers::kMost) {
+        job.fs_trouble = "too many processes may share the caller's root and working directory";
+    } else {
+        job.fs_others = suspects->others;
+    }
+}
 
 ExecStudy failed_study(const ExecCall& call, SnapshotOutcome outcome, std::string reason) {
     ExecStudy study;
@@ -298,10 +383,15 @@ Result<Expendable> ExecReader::take_process() {
         return process;
     }
     return Expendable::start(
-        [worker = std::make_shared<Worker>()](auto job, auto room, auto& fds) {
+        [worker = std::make_shared<Worker>(mounts_)](auto job, auto room, auto& fds) {
             return worker->answer(job, room, fds);
         },
         kRoom);
+}
+
+void ExecReader::set_mounts(ContainerMounts mounts) {
+    mounts_ = std::make_shared<const ContainerMounts>(std::move(mounts));
+    idle_.clear();  // they were started without
 }
 
 Result<> ExecReader::warm_up() {
@@ -320,7 +410,12 @@ ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
     ticket.deadline_ = std::chrono::steady_clock::now() + deadline_;
     std::array<std::byte, kMaxJob> room{};
     FlatWriter job(room);
-    put_job(job, {call, scope, container, container_root_});
+    Job asked{call, scope, container, container_root_, "", {}};
+    if (sharers_ != nullptr) {
+        ticket.fs_serial_ = sharers_->serial();
+        add_sharers(asked, *sharers_);
+    }
+    put_job(job, asked);
     if (!job.fits()) {
         ticket.failure_ = "the container's root has too long a name";
         return ticket;
@@ -374,6 +469,12 @@ std::optional<ExecStudy> ExecReader::collect(Ticket& ticket,
     switch (state) {
         case ReplyState::kReady: {
             ExecStudy study = unpack(ticket.call_, process);
+            study.fs_serial = ticket.fs_serial_;
+            if (mounts_ == nullptr && !study.program.mounts.empty() &&
+                study.program.outcome == ProgramOutcome::kFound) {
+                set_mounts(std::move(study.program.mounts));  // this process does not know them
+                return study;
+            }
             if (idle_.size() < kMaxIdle) {
                 idle_.push_back(std::move(process));
             }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hook/exec/arguments.h"
+#include "hook/exec/fs_sharers.h"
 #include "hook/exec/program.h"
 #include "hook/os/expendable.h"
 
@@ -23,6 +24,8 @@ struct ExecStudy {
     // Looked for only when the snapshot is complete, and not for StudyScope::kMemory.
     Program program;
     TaskIds caller;
+    static constexpr std::uint64_t kSharersIgnored = ~std::uint64_t{0};
+    std::uint64_t fs_serial = kSharersIgnored;  // FsSharers::serial() when it began
 };
 
 // kMemory: the bytes alone, for the second look of a frozen caller. kRoot: of no call, but of a
@@ -35,6 +38,15 @@ class ExecReader {
 
     // Who the container's root is for us (0 until it is told): whose folders others cannot change.
     void set_container_root(uid_t root) { container_root_ = root; }
+
+    // The mounts of the container's start, which are learnt with its root: from the first study
+    // that was made without one. Until then all are taken for such.
+    [[nodiscard]] const ContainerMounts* mounts() const { return mounts_.get(); }
+    void set_mounts(ContainerMounts mounts);
+
+    // Who may share an exec's root and working directory; outlives this. While somebody does, the
+    // program is unresolved: it could be made to open other files than those of the same name here.
+    void watch(const FsSharers& sharers) { sharers_ = &sharers; }
 
     // Starts the first process ahead of need.
     Result<> warm_up();
@@ -56,6 +68,7 @@ class ExecReader {
         friend class ExecReader;
         std::optional<Expendable> process_;
         ExecCall call_;
+        std::uint64_t fs_serial_ = ExecStudy::kSharersIgnored;
         std::string failure_;
         std::chrono::steady_clock::time_point deadline_;
         int extensions_ = 0;
@@ -72,6 +85,8 @@ class ExecReader {
 
     std::chrono::milliseconds deadline_;
     uid_t container_root_ = 0;
+    const FsSharers* sharers_ = nullptr;
+    std::shared_ptr<const ContainerMounts> mounts_;
     std::vector<Expendable> idle_;
 };
 

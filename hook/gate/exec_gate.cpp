@@ -60,6 +60,9 @@ ExecGate::ExecGate(const GateContext& context)
       judge_(context.policy, context.floor, context.plan.mode),
       reader_(context.settings.deadlines.remote_read) {
     context_.turns.set_execs(*this);
+    if (context.plan.mode == Mode::kEnforce || context.floor != nullptr) {
+        reader_.watch(context.forks.fs_sharers());
+    }
     if (protection_.freeze == FreezeScope::kPidns) {  // else no parent would be held
         context_.forks.tell_vforks_to(vfork_parents_);
     }

@@ -18,8 +18,9 @@ bool will_restart(std::int64_t result) {
 class PtraceBinding final : public ExecBinding {
   public:
     // All outlive this.
-    PtraceBinding(Tracer& tracer, Procfs& procfs, ExecVerifier& verifier, Tid caller)
-        : tracer_(tracer), procfs_(procfs), verifier_(verifier), tid_(caller) {}
+    PtraceBinding(Tracer& tracer, Procfs& procfs, const FsSharers& sharers, ExecVerifier& verifier,
+                  Tid caller)
+        : tracer_(tracer), procfs_(procfs), sharers_(sharers), verifier_(verifier), tid_(caller) {}
     PtraceBinding(const PtraceBinding&) = delete;
     PtraceBinding& operator=(const PtraceBinding&) = delete;
     PtraceBinding(PtraceBinding&&) = delete;
@@ -46,6 +47,7 @@ class PtraceBinding final : public ExecBinding {
 
     Tracer& tracer_;
     Procfs& procfs_;
+    const FsSharers& sharers_;
     ExecVerifier& verifier_;
     Tid tid_;
     Tgid process_;
@@ -109,6 +111,13 @@ bool PtraceBinding::sleeps() {
 }
 
 Verification PtraceBinding::verify(const ExpectedExec& judged) {
+    if (sharers_.last_of(process_) > judged.fs_serial) {
+        Verification shared;
+        shared.outcome = VerifyOutcome::kDiffers;
+        shared.field = "fs";
+        shared.taken = "another process shares root and working directory (CLONE_FS)";
+        return shared;
+    }
     // After an exec from another thread than the first the task goes on under the first's number.
     return verifier_.verify(process_, judged, tracer_.stack_pointer(Tid{process_.value}));
 }
@@ -164,7 +173,7 @@ void PtraceBinding::release() {
 }  // namespace
 
 std::unique_ptr<ExecBinding> PtraceBinder::binding_for(Tid caller) {
-    return std::make_unique<PtraceBinding>(tracer_, procfs_, verifier_, caller);
+    return std::make_unique<PtraceBinding>(tracer_, procfs_, sharers_, verifier_, caller);
 }
 
 }  // namespace execseal

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 
+#include "hook/exec/fs_sharers.h"
 #include "hook/gate/binding.h"
 #include "hook/gate/verify.h"
 #include "hook/os/procfs.h"
@@ -17,10 +18,11 @@ namespace execseal {
 
 class PtraceBinder final : public ExecBinder {
   public:
-    // Both outlive this. `patience`: how long the verification waits for what an exec has taken.
-    PtraceBinder(Tracer& tracer, Procfs& procfs,
+    // All outlive this. `sharers`: who may come to share root and working directory with a caller.
+    // `patience`: how long the verification waits for what an exec has taken.
+    PtraceBinder(Tracer& tracer, Procfs& procfs, const FsSharers& sharers,
                  std::chrono::milliseconds patience = std::chrono::seconds(1))
-        : tracer_(tracer), procfs_(procfs), verifier_(patience) {}
+        : tracer_(tracer), procfs_(procfs), sharers_(sharers), verifier_(patience) {}
 
     // Starts the verification's process ahead of the first exec.
     Result<> warm_up() { return verifier_.warm_up(); }
@@ -33,6 +35,7 @@ class PtraceBinder final : public ExecBinder {
   private:
     Tracer& tracer_;
     Procfs& procfs_;
+    const FsSharers& sharers_;
     ExecVerifier verifier_;
 };
 

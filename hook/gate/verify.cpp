@@ -101,7 +101,8 @@ ExpectedExec expected_exec(ExecStudy&& study) {
           study.program.outcome == ProgramOutcome::kFound &&
           study.program.executed < study.program.files.size());
     return {study.program.files[study.program.executed].id, std::move(study.program.final_argv),
-            std::move(study.snapshot.env), exec_filename(study.snapshot.call, study.snapshot.path)};
+            std::move(study.snapshot.env), exec_filename(study.snapshot.call, study.snapshot.path),
+            study.fs_serial};
 }
 
 Verification compare_exec(const ExpectedExec& judged, const TakenExec& taken) {

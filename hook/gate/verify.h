@@ -25,6 +25,7 @@ struct ExpectedExec {
     StringBlock argv;
     StringBlock env;
     std::string path = {};  // AT_EXECFN
+    std::uint64_t fs_serial = ExecStudy::kSharersIgnored;
 };
 
 // The study must be complete and its program found. Takes the strings out of it; its open files,
@@ -37,7 +38,7 @@ const char* verify_outcome_name(VerifyOutcome outcome);
 
 struct Verification {
     VerifyOutcome outcome = VerifyOutcome::kUnreadable;
-    std::string field;   // for kDiffers: "argv[3]", "env[0]", "path", "exe"
+    std::string field;   // for kDiffers: "argv[3]", "env[0]", "path", "exe"; "fs"
     std::string judged;  // that value, empty where there was none
     std::string taken;
     std::string reason;  // for kUnreadable and kGone

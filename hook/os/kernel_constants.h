@@ -40,6 +40,7 @@ constexpr int kErestartnointr = 513;
 constexpr int kErestartRestartblock = 516;  // the last of those that say that a call starts again
 
 // clone(2) flags as they stand in the register, for code that must not include <sched.h>'s.
+constexpr std::uint64_t kCloneFs = 0x00000200;
 constexpr std::uint64_t kCloneParent = 0x00008000;
 constexpr std::uint64_t kCloneThread = 0x00010000;
 constexpr std::uint64_t kCloneUntraced = 0x00800000;

@@ -123,6 +123,14 @@ Result<UniqueFd> open_link_target(int directory, const char* name) {
     return open_path(directory, name, 0, 0);
 }
 
+Result<UniqueFd> open_above(int directory, std::size_t levels) {
+    std::string path = ".";
+    for (; levels > 0; --levels) {
+        path += "/..";
+    }
+    return open_path(directory, path.c_str(), 0, 0);
+}
+
 Result<UniqueFd> open_own_path(const std::string& path) {
     return open_path(AT_FDCWD, path.c_str(), 0, 0);
 }
@@ -140,6 +148,15 @@ Result<bool> is_magic_link(int directory, const char* name) {
 
 Result<FileStatus> status_of(int fd) {
     return status(fd, "", AT_EMPTY_PATH);
+}
+
+Result<std::uint64_t> mount_of(int fd) {
+    struct statx found {};
+    if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID | STATX_MNT_ID_UNIQUE,
+                &found) != 0) {
+        return Error{errno, "statx of a mount"};
+    }
+    return found.stx_mnt_id;
 }
 
 Result<FileId> executable_of(Tgid process) {

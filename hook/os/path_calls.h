@@ -48,12 +48,16 @@ Result<UniqueFd> open_scoped(int directory, const std::string& path, Scope scope
 Result<UniqueFd> open_component(int directory, const char* name);
 // Follows the last component, magic links too.
 Result<UniqueFd> open_link_target(int directory, const char* name);
+// The directory `levels` above, also above the root of the task that `directory` was opened for.
+Result<UniqueFd> open_above(int directory, std::size_t levels);
 // O_PATH on a path of ours, following links: /proc/TID/root and the like.
 Result<UniqueFd> open_own_path(const std::string& path);
 // True for a magic link of procfs; `name` must be a symbolic link.
 Result<bool> is_magic_link(int directory, const char* name);
 
 Result<FileStatus> status_of(int fd);
+// FileStatus::mount alone; no file system is asked, so that none can make us wait.
+Result<std::uint64_t> mount_of(int fd);
 // The file that a process executes, asked without making its file system go and look (a FUSE server
 // of the container could make us wait).
 Result<FileId> executable_of(Tgid process);

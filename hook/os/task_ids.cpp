@@ -1,9 +1,14 @@
 #include "hook/os/task_ids.h"
 
+#include <linux/kcmp.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <filesystem>
 #include <string>
 
 #include "hook/os/kernel_constants.h"
@@ -72,6 +77,36 @@ Result<TaskIds> read_task_ids(Tid tid) {
         pidfds_tell = false;
     }
     return from_status(tid);
+}
+
+Result<std::vector<Tid>> threads_of(Tgid process) {
+    const std::string path = "/proc/" + std::to_string(process.value) + "/task";
+    std::vector<Tid> threads;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator entry(path, failed), end; !failed && entry != end;
+         entry.increment(failed)) {
+        const std::string name = entry->path().filename();
+        pid_t number = 0;
+        if (std::from_chars(name.data(), name.data() + name.size(), number).ec == std::errc{}) {
+            threads.push_back(Tid{number});
+        }
+    }
+    if (failed) {
+        return Error{failed.value(), path};
+    }
+    return threads;
+}
+
+Result<bool> has_same_fs(Tid a, Tid b) {
+    const long order = ::syscall(SYS_kcmp, a.value, b.value, KCMP_FS, 0UL, 0UL);
+    const int error = errno;
+    if (order >= 0) {
+        return order == 0;
+    }
+    if (error == ESRCH) {
+        return false;
+    }
+    return Error{error, "kcmp " + std::to_string(a.value) + " " + std::to_string(b.value)};
 }
 
 }  // namespace execseal

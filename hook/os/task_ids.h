@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "hook/os/ids.h"
 #include "hook/os/result.h"
@@ -33,5 +34,12 @@ enum class IdsSource : std::uint8_t { kPidfd, kStatus };
 Result<TaskIds> read_task_ids(Tid tid);
 // For tests; ENOTTY or EINVAL: this kernel does not have it.
 Result<TaskIds> read_task_ids(Tid tid, IdsSource source);
+
+// Numbers of all threads of a process, of one moment.
+Result<std::vector<Tid>> threads_of(Tgid process);
+
+// Whether both have root, working directory and umask in common (CLONE_FS), by kcmp(2), which waits
+// for an exec of either that is on its way. False of one that has ended.
+Result<bool> has_same_fs(Tid a, Tid b);
 
 }  // namespace execseal

@@ -77,8 +77,8 @@ Result<> Supervisor::open() {
     ForkTrackingLimits limits;
     limits.grace = launch_.settings.deadlines.fork_grace;
     forks_ = std::make_unique<ForkTracking>(*tracer_, *tasks_, *procfs_, limits);
-    auto binder =
-        std::make_unique<PtraceBinder>(*tracer_, *procfs_, launch_.settings.deadlines.remote_read);
+    auto binder = std::make_unique<PtraceBinder>(*tracer_, *procfs_, forks_->fs_sharers(),
+                                                 launch_.settings.deadlines.remote_read);
     if (auto warm = binder->warm_up(); !warm) {
         log_warning("the verification's process: " + warm.error().text());
     }

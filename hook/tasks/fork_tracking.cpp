@@ -18,6 +18,11 @@ namespace {
 constexpr std::chrono::milliseconds kAskAgain{20};
 constexpr std::size_t kRemembered = 1024;
 
+// Also where the flags are in memory, which another thread may change.
+bool may_share_fs(const ForkCall& call) {
+    return !call.flags || ((*call.flags & kCloneFs) != 0 && (*call.flags & kCloneThread) == 0);
+}
+
 bool is_in_call(ForkState state) {
     return state != ForkState::kKept && state != ForkState::kRecalled;
 }
@@ -55,12 +60,27 @@ ForkTracking::Makes ForkTracking::what_it_makes(const ForkCall& call) {
     return (*call.flags & kCloneParent) != 0 ? Makes::kSibling : Makes::kChild;
 }
 
+void ForkTracking::begin_sharing(Flow& flow, const ForkCall& call) {
+    if (!may_share_fs(call)) {
+        return;
+    }
+    const Result<std::optional<TaskStatus>> status = procfs_.status(call.tid);
+    flow.fs_maker = status && *status ? (*status)->tgid : Tgid{call.tid.value};
+    fs_sharers_.begun(flow.fs_maker);
+}
+
+void ForkTracking::end_sharing(Flow& flow, Tid child) {
+    if (flow.fs_maker != Tgid{}) {
+        fs_sharers_.ended(std::exchange(flow.fs_maker, Tgid{}), Tgid{child.value});
+    }
+}
+
 void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                                    Clock::time_point now) {
     ++counts_.received;
     const Occasion occasion{&listener, id, Tid{}, now};
     const Tid caller = call.tid;
-    if (caller == Tid{}) {
+    if (caller == Tid{} || (may_share_fs(call) && fs_sharers_.is_full())) {
         ++counts_.refused;
         (void)answer(Answer::fail(limits_.refused_errno), occasion);
         return;
@@ -74,6 +94,8 @@ void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const F
         counts_.without_child += is_in_call(flow.state) ? 1 : 0;
         flow.number = next_number_++;
         flow.makes = what_it_makes(call);
+        end_sharing(flow, Tid{});
+        begin_sharing(flow, call);
         run(flow, ForkInput::kNotifiedAnew, occasion);
     } else {
         std::erase_if(behind_execs_,
@@ -105,6 +127,7 @@ void ForkTracking::begin(SeccompNotify& listener, NotifyId id, const ForkCall& c
         flow.number = next_number_++;
         flow.caller = caller;
         flow.makes = what_it_makes(call);
+        begin_sharing(flow, call);
         run(flow, *seized, occasion);
         settle(caller, occasion);
     }
@@ -238,6 +261,7 @@ std::optional<ForkInput> ForkTracking::perform(Flow& flow, ForkAction action,
             if (flow.answered) {
                 learn_from_event(occasion.now - *flow.answered);
             }
+            end_sharing(flow, occasion.child);
             register_child(occasion.child, flow, TaskOrigin::kForkEvent, occasion.now);
             (void)catches_child(flow, occasion.now);  // asked while the child comes to its stop
             return std::nullopt;
@@ -321,6 +345,7 @@ void ForkTracking::settle(Tid caller, const Occasion& occasion) {
         return;
     }
     if (found->second.state == ForkState::kDone) {
+        end_sharing(found->second, Tid{});
         flows_.erase(found);
     } else if (found->second.state == ForkState::kBirth) {
         births_[occasion.child] = found->second;
@@ -353,6 +378,7 @@ void ForkTracking::poll_flow(Tid caller, Clock::time_point now) {
     }
     if (input != ForkInput::kBorn && is_in_call(found->second.state)) {
         ++counts_.without_child;
+        end_sharing(found->second, Tid{});
     }
     run(found->second, input, occasion);
     settle(caller, occasion);
@@ -468,6 +494,9 @@ void ForkTracking::adopt_strays(Clock::time_point now) {
             ++counts_.strays;
             Flow& flow = births_[stray.tid];
             flow.state = ForkState::kBirth;
+            if (!fs_sharers_.empty()) {
+                fs_sharers_.ended(Tgid{}, Tgid{stray.tid.value});  // its creator may have been one
+            }
             register_child(stray.tid, flow, TaskOrigin::kStray, now);
             poll_birth(stray.tid, now);
         }

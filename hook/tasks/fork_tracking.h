@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "hook/exec/fs_sharers.h"
 #include "hook/exec/notified_call.h"
 #include "hook/os/seccomp_notify.h"
 #include "hook/tasks/fork_flow.h"
@@ -83,6 +84,9 @@ class ForkTracking {
     // registered here, and released.
     void adopt_strays(Clock::time_point now);
 
+    // Who has used CLONE_FS, as far as their calls came here.
+    [[nodiscard]] const FsSharers& fs_sharers() const { return fs_sharers_; }
+
     [[nodiscard]] bool idle() const {
         return flows_.empty() && births_.empty() && behind_execs_.empty();
     }
@@ -99,6 +103,7 @@ class ForkTracking {
         std::uint64_t arming = 0;  // of its last deadline
         Tid caller;
         Makes makes = Makes::kUnknown;
+        Tgid fs_maker;  // whose root and working directory its child will share; 0: of nobody
         std::optional<bool> catches_child;          // unless it has not been asked
         std::optional<Clock::time_point> answered;  // its present call
     };
@@ -129,6 +134,10 @@ class ForkTracking {
     };
 
     static Makes what_it_makes(const ForkCall& call);
+    // Where the call would share root and working directory with a new process.
+    void begin_sharing(Flow& flow, const ForkCall& call);
+    // It has ended, with a child or (0) without.
+    void end_sharing(Flow& flow, Tid child);
 
     // Runs until the flow waits again or is done.
     void run(Flow& flow, ForkInput input, const Occasion& occasion);
@@ -171,6 +180,7 @@ class ForkTracking {
     std::vector<BehindExec> behind_execs_;
     std::optional<Clock::time_point> next_retry_;  // while there are any
     std::vector<Stray> strays_;
+    FsSharers fs_sharers_;
     VforkParents* vfork_parents_ = nullptr;
     // When a caller was last found not to catch SIGCHLD.
     std::unordered_map<Tid, Clock::time_point> not_catching_;

@@ -75,6 +75,8 @@ constexpr Attack kAttacks[] = {
     {.name = "rename_swap", .stands_still = false},
     {.name = "script_rewrite", .stands_still = false},
     {.name = "chdir_peer", .stands_still = false},
+    {.name = "script_link", .stands_still = false},
+    {.name = "script_cwd", .stands_still = false},
 };
 
 constexpr int kMostRuns = 5;
@@ -189,7 +191,7 @@ nlohmann::ordered_json witness_policy(Guard guard) {
                {"argv", {{"contains", {"evil"}}}}},
               {{"id", "good"},
                {"verdict", "allow"},
-               {"exe", {"/bin/witness", "/srv/good/witness", "/tmp/program"}},
+               {"exe", {"/bin/witness", "/srv/good/witness", "/srv/good/program", "/tmp/program"}},
                {"argv", {{"exact", {"good"}}}},
                {"env", {{"WITNESS", "good"}}}},
               {{"id", "witnesses"},

@@ -55,6 +55,7 @@ constexpr Program kPrograms[] = {
     {"bystander"},
     {"privilege", prepare_privilege},
     {"failing_fork", prepare_failing_fork},
+    {"shared_fs"},
 };
 
 constexpr std::chrono::seconds kPatience{120};
@@ -249,6 +250,43 @@ TEST_F(LivenessSealed, AnArgumentThatOnlyTheKernelCanReadIsRefused) {
     Bundle bundle = make_bundle({"secret"}, "sealed");
     const Outcome secret = run_sealed(bundle, kFreeze);
     EXPECT_EQ(secret.out, "secret argument: refused\nsecret: done\n") << secret.text();
+}
+
+// Who shares root and working directory with the caller could make the new program open other files
+// than those that were judged.
+TEST_F(LivenessSealed, AnExecBesideOneThatSharesItsFoldersIsRefused) {
+    const auto out = [&](const char* folder) {
+        Bundle bundle = make_bundle({"shared_fs"}, folder);
+        bundle.args({"/bin/live_shared_fs", "beside"});
+        return bundle;
+    };
+    const std::string before =
+        "exec after a sharer's end: runs\nexec beside one that has its own: runs\n"
+        "exec beside a sharer: ";
+    Bundle bare = out("bare");
+    bare.write();
+    EXPECT_EQ(Container({.engine = Engine::kRunc}, bare, scratch_).run(kPatience).out,
+              before + "runs\nshared_fs: done\n");
+    Bundle tracked = out("tracked");
+    EXPECT_EQ(run_sealed(tracked, kFreeze).out, before + "refused\nshared_fs: done\n");
+    // Nothing but the program is looked at: no other fork is notified.
+    node_.policy("live", {{"apiVersion", "execseal/v1"},
+                          {"name", "live"},
+                          {"default", "deny"},
+                          {"rules", {{{"id", "bin"}, {"verdict", "allow"}, {"exe", "/bin/**"}}}}});
+    Bundle untracked = out("untracked");
+    node_.write();
+    untracked.annotation("io.execseal.policy", "live").write();
+    EXPECT_EQ(Container(node_.runtime(), untracked, scratch_).run(kPatience).out,
+              before + "refused\nshared_fs: done\n");
+    const auto events = node_.events();
+    EXPECT_EQ(std::count_if(events.begin(), events.end(),
+                            [](const auto& event) {
+                                return event.value("rule", "") == "unresolved" &&
+                                       event.value("reason", "").find("CLONE_FS") !=
+                                           std::string::npos;
+                            }),
+              2);
 }
 
 // An exec that is long on its way, or cannot end, in a process that others would have to wait for

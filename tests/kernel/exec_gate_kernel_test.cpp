@@ -205,7 +205,7 @@ class ExecGateKernel : public ::testing::Test {
     ForkTracking forks{tracer, table, *procfs};
     AuditLog audit = AuditLog::open(settings.audit, plan).value();
     Session session;
-    PtraceBinder binder{tracer, *procfs};
+    PtraceBinder binder{tracer, *procfs, forks.fs_sharers()};
     Freeze freeze{tracer, *procfs, table};
     std::unique_ptr<Turns> turns;
     std::unique_ptr<ExecGate> gate;

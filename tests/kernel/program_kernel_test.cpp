@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include <fstream>
 #include <memory>
 
+#include "hook/exec/naming.h"
 #include "hook/exec/script.h"
 #include "hook/exec/target.h"
 #include "tests/kernel/tiny_root.h"
@@ -464,6 +467,188 @@ TEST_F(ProgramInRoot, AChrootDoesNotLendTheImagesNames) {
         *root_, [] { (void)::unshare(CLONE_NEWNS); }, look);
     ASSERT_FALSE(unshared.views.empty()) << unshared.reason;
     EXPECT_EQ(unshared.views[0].exe, "other-mounts:/bin/tool");
+}
+
+// What a caller with CAP_SYS_ADMIN does to the container's own mount namespace.
+class MountsOfTheStart : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (!root_.ready()) {
+            GTEST_SKIP() << "CAP_SYS_ADMIN is missing: no mount namespace can be made";
+        }
+        const auto view = CallerView::open(root_.tid());
+        ASSERT_TRUE(view) << view.error().text();
+        const auto mounts = read_mounts(*view);
+        ASSERT_TRUE(mounts) << mounts.error().text();
+        resolver_ = ProgramResolver(std::make_shared<const ContainerMounts>(*mounts));
+        const Program first = look(root_.tid(), "/bin/tool");
+        ASSERT_EQ(first.outcome, ProgramOutcome::kFound) << first.reason;
+        container_ = first.root;
+    }
+
+    Program look(Tid tid, const std::string& path) {
+        ExecSnapshot request;
+        request.outcome = SnapshotOutcome::kComplete;
+        request.call.tid = tid;
+        request.call.dirfd = AT_FDCWD;
+        request.path = path;
+        request.argv = make_block({"zero"});
+        const auto caller = CallerView::open(tid);
+        Program program;
+        if (caller) {
+            resolver_.resolve(request, *caller, container_,
+                              open_exec_target(request.call, path, *caller), program);
+        }
+        return program;
+    }
+    static std::string exe_of(const Program& program) {
+        return program.views.empty() ? "none: " + program.reason : program.views[0].exe;
+    }
+
+    // What a process of the container runs as `path` after it has meddled.
+    Program look_after(const std::function<bool()>& meddle, const std::string& path) {
+        const std::string proc = "/proc/" + std::to_string(root_.tid().value);
+        ChildProcess child([&](int report) {
+            const UniqueFd mounts(::open((proc + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
+            const UniqueFd root(
+                ::open((proc + "/root").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+            ChildProcess::send(report, ::setns(mounts.get(), CLONE_NEWNS) == 0 &&
+                                           ::fchdir(root.get()) == 0 && ::chroot(".") == 0 &&
+                                           meddle());
+        });
+        bool done = false;
+        if (!child.receive(done) || !done) {
+            ADD_FAILURE() << "it could not meddle";
+            return {};
+        }
+        return look(child.tid(), path);
+    }
+    std::string after(const std::function<bool()>& meddle, const std::string& path) {
+        return exe_of(look_after(meddle, path));
+    }
+
+    static bool mount_on(const char* from, const char* to, unsigned long flags) {
+        return ::mount(from, to, nullptr, flags, nullptr) == 0;
+    }
+    static bool tmpfs_on(const char* to) {
+        return ::mount("none", to, "tmpfs", 0, "mode=755") == 0;
+    }
+    // A new root whose folder `old` is the old one.
+    static bool pivot(const char* old) {
+        const std::string place = std::string("/safe") + old;
+        return tmpfs_on("/safe") && fs::create_directories(place) && ::chdir("/safe") == 0 &&
+               ::syscall(SYS_pivot_root, ".", place.c_str() + std::string("/safe/").size()) == 0;
+    }
+
+    TinyRoot root_{[](const std::string& root) {
+                       populate(root);
+                       write_file(root + "/volume/hidden", "#!/bin/tool\n");
+                   },
+                   [] {
+                       (void)tmpfs_on("/volume");
+                       copy_program("/usr/bin/dynamic", "/volume/dynamic");
+                       (void)::mkdir("/volume/deep", 0755);
+                       copy_program("/usr/bin/dynamic", "/dynamic");
+                   }};
+    ProgramResolver resolver_;
+    std::optional<RootIdentity> container_;
+};
+
+TEST_F(MountsOfTheStart, AreTheImagesNames) {
+    const auto nothing = [] { return true; };
+    EXPECT_EQ(after(nothing, "/usr/bin/dynamic"), "/usr/bin/dynamic");
+    EXPECT_EQ(after(nothing, "/volume/dynamic"), "/volume/dynamic");
+    const auto jail = [] { return ::chroot("/usr") == 0; };
+    EXPECT_EQ(after(jail, "/bin/dynamic"), "/usr/bin/dynamic");
+    const auto in_volume = [] { return ::chroot("/volume") == 0; };
+    EXPECT_EQ(after(in_volume, "/dynamic"), "/volume/dynamic");
+    // One more mount elsewhere changes no name.
+    EXPECT_EQ(after([] { return tmpfs_on("/opt"); }, "/usr/bin/dynamic"), "/usr/bin/dynamic");
+}
+
+TEST_F(MountsOfTheStart, AFileBoundOverAProgramLater) {
+    const auto meddle = [] { return mount_on("/bin/tool", "/usr/bin/dynamic", MS_BIND); };
+    const Program program = look_after(meddle, "/usr/bin/dynamic");
+    ASSERT_FALSE(program.views.empty()) << program.reason;
+    EXPECT_EQ(program.views[0].exe, "other-mounts:/usr/bin/dynamic");
+    // For rules that refuse.
+    EXPECT_NE(
+        std::find(program.views[0].names.begin(), program.views[0].names.end(), "/usr/bin/dynamic"),
+        program.views[0].names.end());
+}
+
+TEST_F(MountsOfTheStart, AFolderBoundOverAnotherLater) {
+    EXPECT_EQ(after([] { return mount_on("/volume", "/usr/bin", MS_BIND); }, "/usr/bin/dynamic"),
+              "other-mounts:/usr/bin/dynamic");
+}
+
+TEST_F(MountsOfTheStart, ANewFileSystemAndAnOverlayOverAFolder) {
+    const auto fresh = [] { return tmpfs_on("/opt") && fs::copy_file("/dynamic", "/opt/dynamic"); };
+    EXPECT_EQ(after(fresh, "/opt/dynamic"), "other-mounts:/opt/dynamic");
+    const auto overlay = [] {
+        return ::mount("over", "/usr/bin", "overlay", 0, "lowerdir=/volume:/usr/bin") == 0;
+    };
+    EXPECT_EQ(after(overlay, "/usr/bin/dynamic"), "other-mounts:/usr/bin/dynamic");
+}
+
+TEST_F(MountsOfTheStart, ADetachedCopyOfTheTree) {
+    const auto meddle = [] {
+        const int copy = static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, "/usr/bin", 1U));
+        return copy >= 0 && ::dup2(copy, kBinDirectory) >= 0;  // OPEN_TREE_CLONE
+    };
+    EXPECT_TRUE(
+        after(meddle, "/proc/self/fd/" + std::to_string(kBinDirectory) + "/dynamic").find(":") !=
+        std::string::npos);
+}
+
+TEST_F(MountsOfTheStart, OneThatIsMovedElsewhere) {
+    EXPECT_EQ(after([] { return mount_on("/volume", "/opt", MS_MOVE); }, "/opt/dynamic"),
+              "other-mounts:/opt/dynamic");
+}
+
+TEST_F(MountsOfTheStart, OneThatIsMovedBelowItsOwnPlace) {
+    const auto meddle = [] {
+        return mount_on("/volume", "/opt", MS_MOVE) && tmpfs_on("/volume") &&
+               ::mkdir("/volume/deep", 0755) == 0 && mount_on("/opt", "/volume/deep", MS_MOVE);
+    };
+    EXPECT_EQ(after(meddle, "/volume/deep/dynamic"), "other-mounts:/volume/deep/dynamic");
+}
+
+TEST_F(MountsOfTheStart, WhatOneHadHidden) {
+    EXPECT_EQ(after([] { return ::umount("/volume") == 0; }, "/volume/hidden"),
+              "other-mounts:/volume/hidden");
+}
+
+TEST_F(MountsOfTheStart, ARootThatIsPivotedTo) {
+    const auto meddle = [] {
+        return pivot("/old") && ::chdir("/") == 0 && fs::create_directories("/usr/bin") &&
+               fs::copy_file("/old/dynamic", "/usr/bin/dynamic");
+    };
+    EXPECT_EQ(after(meddle, "/usr/bin/dynamic"), "other-mounts:/usr/bin/dynamic");
+}
+
+// The old root's own mount is one of the start, but stands elsewhere.
+TEST_F(MountsOfTheStart, ThePivotedRootUnderAnImagesName) {
+    EXPECT_TRUE(
+        after([] { return pivot("/usr/bin"); }, "/usr/bin/dynamic").starts_with("other-mounts:"));
+}
+
+TEST_F(MountsOfTheStart, ThePivotedRootFromWithin) {
+    const auto back_in = [] { return pivot("/usr/bin") && ::chroot("/usr/bin") == 0; };
+    EXPECT_TRUE(after(back_in, "/dynamic").starts_with("other-mounts:"));
+}
+
+TEST_F(MountsOfTheStart, ALoaderThatIsBoundOverThePrograms) {
+    const auto loaders = [](const Program& program) {
+        return std::count_if(program.views.begin(), program.views.end(), [](const auto& view) {
+            return view.role == ViewRole::kElfInterpreter;
+        });
+    };
+    EXPECT_EQ(loaders(look(root_.tid(), "/usr/bin/dynamic")), 0);
+    const auto meddle = [] { return mount_on("/tmp/fake-loader", kGlibcLoader, MS_BIND); };
+    const Program program = look_after(meddle, "/usr/bin/dynamic");
+    EXPECT_EQ(exe_of(program), "/usr/bin/dynamic");
+    EXPECT_EQ(loaders(program), 1);
 }
 
 TEST_F(ProgramInRoot, WhereTheRootIsAProcfsSelfIsTheCaller) {

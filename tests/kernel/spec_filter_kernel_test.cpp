@@ -82,7 +82,10 @@ std::uint32_t expected_answer(const FilteredCall& call, std::uint32_t before, bo
             if ((call.args[0] & CLONE_UNTRACED) != 0) {
                 return SECCOMP_RET_ERRNO | EPERM;
             }
-            return (call.args[0] & CLONE_THREAD) != 0 ? before : fork_class;
+            if ((call.args[0] & CLONE_THREAD) != 0) {
+                return before;
+            }
+            return (call.args[0] & CLONE_FS) != 0 ? SECCOMP_RET_USER_NOTIF : fork_class;
         case Target::kClone3:
             return SECCOMP_RET_ERRNO | ENOSYS;
         case Target::kSeccomp:
@@ -115,6 +118,9 @@ std::vector<std::uint64_t> interesting_values() {
                                       CLONE_UNTRACED,
                                       CLONE_UNTRACED | SIGCHLD,
                                       CLONE_THREAD,
+                                      CLONE_FS,
+                                      CLONE_FS | SIGCHLD,
+                                      CLONE_FS | CLONE_UNTRACED,
                                       CLONE_VM | CLONE_VFORK | SIGCHLD,
                                       CLONE_UNTRACED | (1ULL << 40)};
     for (unsigned bit = 0; bit < 32; ++bit) {
@@ -443,7 +449,8 @@ TEST_P(SpecFilterProfiles, AnswersEveryCombinationOfCloneFlagsAsBefore) {
                                               CLONE_NEWIPC,       CLONE_NEWUSER,
                                               CLONE_NEWPID,       CLONE_NEWNET,
                                               CLONE_THREAD,       CLONE_UNTRACED,
-                                              CLONE_VM | SIGCHLD, 1ULL << 40};
+                                              CLONE_VM | SIGCHLD, CLONE_FS,
+                                              1ULL << 40};
     static constexpr std::pair<std::uint32_t, std::uint32_t> kClones[] = {
         {AUDIT_ARCH_X86_64, 56}, {AUDIT_ARCH_X86_64, kX32Bit | 56}, {AUDIT_ARCH_I386, 120}};
     const Json spec = spec_with_profile(load_sample("profiles/" + GetParam()));

@@ -25,6 +25,10 @@ constexpr Row kTable[] = {
     {"clone", CLONE_VM | CLONE_VFORK | SIGCHLD, Treatment::kNotify, Treatment::kKeep},
     {"clone", CLONE_NEWUSER, Treatment::kNotify, Treatment::kKeep},
     {"clone", CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, Treatment::kKeep, Treatment::kKeep},
+    {"clone", CLONE_FS | SIGCHLD, Treatment::kNotify, Treatment::kNotify},
+    {"clone", CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD, Treatment::kKeep,
+     Treatment::kKeep},
+    {"clone", CLONE_FS | CLONE_UNTRACED, Treatment::kRefusePerm, Treatment::kRefusePerm},
     {"clone", CLONE_UNTRACED | SIGCHLD, Treatment::kRefusePerm, Treatment::kRefusePerm},
     {"clone", CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_UNTRACED, Treatment::kRefusePerm,
      Treatment::kRefusePerm},
@@ -50,18 +54,21 @@ TEST(NotifySet, TreatsEachCallAsTheTableSays) {
 TEST(NotifySet, ConstantsAreTheKernels) {
     EXPECT_EQ(kCloneThread, static_cast<std::uint64_t>(CLONE_THREAD));
     EXPECT_EQ(kCloneUntraced, static_cast<std::uint64_t>(CLONE_UNTRACED));
+    EXPECT_EQ(kCloneFs, static_cast<std::uint64_t>(CLONE_FS));
 }
 
 // The deciding flags of kTargetCalls are all that the predicate looks at: seccomp_edit enumerates
 // their subsets only.
 TEST(NotifySet, OnlyTheDecidingFlagsDecide) {
-    for (const TargetCall& call : kTargetCalls) {
-        for (unsigned bit = 0; bit < 64; ++bit) {
-            const std::uint64_t flag = std::uint64_t{1} << bit;
-            if ((flag & call.deciding_flags) == 0) {
-                EXPECT_EQ(treatment_of(call.name, flag, ForkCalls::kNotified),
-                          treatment_of(call.name, 0, ForkCalls::kNotified))
-                    << call.name << " bit " << bit;
+    for (const ForkCalls forks : {ForkCalls::kNotified, ForkCalls::kUntouched}) {
+        for (const TargetCall& call : kTargetCalls) {
+            for (unsigned bit = 0; bit < 64; ++bit) {
+                const std::uint64_t flag = std::uint64_t{1} << bit;
+                if ((flag & call.deciding_flags) == 0) {
+                    EXPECT_EQ(treatment_of(call.name, flag, forks),
+                              treatment_of(call.name, 0, forks))
+                        << call.name << " bit " << bit;
+                }
             }
         }
     }

@@ -184,10 +184,19 @@ TEST(SpecEdit, WithoutForkTrackingOnlyExecsAreNotified) {
     const Json spec = edited(load_sample("podman-default"), plan);
     EXPECT_EQ(rules_for(spec, "fork"), Json::array({profile_rule("fork", "SCMP_ACT_ALLOW")}));
     EXPECT_EQ(rules_for(spec, "execve"), Json::array({profile_rule("execve", "SCMP_ACT_NOTIFY")}));
+    // But for CLONE_FS; CLONE_UNTRACED stays refused.
+    constexpr std::uint64_t kNoThread = kCloneFs | kCloneThread | kCloneUntraced;
+    int shares = 0;
     for (const Json& rule : rules_for(spec, "clone")) {
-        EXPECT_NE(rule["action"], "SCMP_ACT_NOTIFY");
+        if (rule["action"] == "SCMP_ACT_NOTIFY") {
+            ++shares;
+            EXPECT_EQ(rule["args"][0]["value"].get<std::uint64_t>() & kNoThread, kNoThread) << rule;
+            EXPECT_EQ(rule["args"][0]["valueTwo"].get<std::uint64_t>() & kNoThread, kCloneFs)
+                << rule;
+        }
     }
-    EXPECT_EQ(rules_for(spec, "clone").size(), 4U);  // CLONE_UNTRACED stays refused
+    EXPECT_EQ(shares, 1);
+    EXPECT_EQ(rules_for(spec, "clone").size(), 5U);
     EXPECT_EQ(rules_for(spec, "clone3"), Json::array({errno_rule("clone3", 38)}));
 }
 
