@@ -26,12 +26,15 @@ Protection read_protection(const JsonNode& node) {
     const JsonObject object =
         node.object({"freeze", "verify", "on_freeze_failure", "freeze_budget_ms"});
     if (const auto freeze = object.get("freeze")) {
-        static constexpr FreezeScope kScopes[] = {FreezeScope::kPidns, FreezeScope::kSiblings,
-                                                  FreezeScope::kOff};
-        protection.freeze = kScopes[freeze->choice({"pidns", "siblings", "off"})];
+        static constexpr FreezeScope kScopes[] = {FreezeScope::kPidns, FreezeScope::kWriters,
+                                                  FreezeScope::kSiblings, FreezeScope::kOff};
+        protection.freeze = kScopes[freeze->choice({"pidns", "writers", "siblings", "off"})];
     }
     if (const auto verify = object.get("verify")) {
         protection.verify = verify->boolean();
+        if (!protection.verify && protection.freeze != FreezeScope::kPidns) {
+            verify->problem("expected true, or \"freeze\": \"pidns\" beside it");
+        }
     }
     if (const auto failure = object.get("on_freeze_failure")) {
         static constexpr OnFreezeFailure kAnswers[] = {OnFreezeFailure::kDeny,
@@ -104,6 +107,8 @@ const char* freeze_scope_name(FreezeScope scope) {
     switch (scope) {
         case FreezeScope::kPidns:
             return "pidns";
+        case FreezeScope::kWriters:
+            return "writers";
         case FreezeScope::kSiblings:
             return "siblings";
         case FreezeScope::kOff:

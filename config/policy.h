@@ -21,7 +21,9 @@ enum class Verdict { kDeny, kKill, kAudit, kAllow };
 Verdict stricter(Verdict a, Verdict b);
 const char* verdict_name(Verdict verdict);
 
-enum class FreezeScope { kPidns, kSiblings, kOff };
+// Whom an exec freezes, the most first. kWriters: who could write to the caller's memory: its other
+// threads and who shares it; everybody of the domain where a page under the arguments is shared.
+enum class FreezeScope { kPidns, kWriters, kSiblings, kOff };
 const char* freeze_scope_name(FreezeScope scope);
 enum class OnFreezeFailure {
     kDeny,
@@ -30,7 +32,7 @@ enum class OnFreezeFailure {
 
 // "protect" of a policy: how the decision is made binding.
 struct Protection {
-    FreezeScope freeze = FreezeScope::kPidns;
+    FreezeScope freeze = FreezeScope::kWriters;
     bool verify = true;
     OnFreezeFailure on_freeze_failure = OnFreezeFailure::kDeny;
     // The longest that bystanders may be paused for one exec. Past it a freeze in the making has

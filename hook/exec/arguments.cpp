@@ -89,8 +89,10 @@ bool ExecRequestReader::read_path(const ExecCall& call, RemoteMemory& memory,
     snapshot.path.clear();
     snapshot.argv.clear();
     snapshot.env.clear();
+    snapshot.in_shared_pages = false;
     memory_ = &memory;
     pages_.reset(memory);
+    read_pages_.clear();
     const std::array<std::uint64_t, 3> first{call.path.value, call.argv.value, call.envp.value};
     pages_.fetch(first);
     switch (append_string(call.path.value, PATH_MAX, snapshot.path)) {
@@ -120,7 +122,22 @@ void ExecRequestReader::read_lists() {
     }
     if (read_strings(env_pointers_, "an environment string", snapshot.env) && within_total()) {
         snapshot.outcome = SnapshotOutcome::kComplete;
+        snapshot.in_shared_pages = lies_in_shared_pages();
     }
+}
+
+std::span<const std::byte> ExecRequestReader::bytes_at(std::uint64_t address) {
+    const std::uint64_t page = address / kRemotePage;
+    if (read_pages_.empty() || read_pages_.back() != page) {
+        read_pages_.push_back(page);
+    }
+    return pages_.bytes_at(address);
+}
+
+bool ExecRequestReader::lies_in_shared_pages() {
+    std::sort(read_pages_.begin(), read_pages_.end());
+    read_pages_.erase(std::unique(read_pages_.begin(), read_pages_.end()), read_pages_.end());
+    return !memory_->are_private(read_pages_);
 }
 
 // `limit` counts the NUL.
@@ -128,7 +145,7 @@ ExecRequestReader::StringEnd ExecRequestReader::append_string(std::uint64_t addr
                                                               std::size_t limit, std::string& out) {
     std::size_t left = limit;
     while (left > 0) {
-        const std::span<const std::byte> there = pages_.bytes_at(address);
+        const std::span<const std::byte> there = bytes_at(address);
         if (there.empty()) {
             return StringEnd::kFault;
         }
@@ -156,7 +173,7 @@ bool ExecRequestReader::read_pointers(RemoteAddr array, const char* what,
     std::array<std::byte, 8> value{};  // little endian: the upper half stays 0 for 32 bits
     std::size_t have = 0;              // a pointer may lie across two pages
     for (std::uint64_t address = array.value;;) {
-        const std::span<const std::byte> there = pages_.bytes_at(address);
+        const std::span<const std::byte> there = bytes_at(address);
         if (there.empty()) {
             fault(what, address);
             return false;

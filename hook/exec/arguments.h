@@ -37,6 +37,9 @@ struct ExecSnapshot {
     std::string path;
     StringBlock argv;  // never empty: for an empty list the kernel puts "" there (since 5.18)
     StringBlock env;
+    // Of a complete one: path, pointers or strings lie in a page that is shared memory, or may be;
+    // then others than who shares the caller's address space can write there.
+    bool in_shared_pages = false;
 };
 
 // Equal in all that the kernel will read: the path and every byte of argv and environment.
@@ -62,6 +65,8 @@ class ExecRequestReader {
     bool read_strings(const std::vector<std::uint64_t>& pointers, const char* what,
                       StringBlock& block);
     StringEnd append_string(std::uint64_t address, std::size_t limit, std::string& out);
+    std::span<const std::byte> bytes_at(std::uint64_t address);
+    [[nodiscard]] bool lies_in_shared_pages();
     bool within_total();
     void refuse(int error, std::string reason);
     void fault(const char* what, std::uint64_t address);
@@ -73,6 +78,7 @@ class ExecRequestReader {
     std::vector<std::uint64_t> argv_pointers_;
     std::vector<std::uint64_t> env_pointers_;
     std::vector<std::uint64_t> wanted_;
+    std::vector<std::uint64_t> read_pages_;  // numbers; neighbours in time differ
 };
 
 }  // namespace execseal

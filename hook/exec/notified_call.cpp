@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "hook/os/kernel_constants.h"
+
 namespace execseal {
 namespace {
 
@@ -15,7 +17,7 @@ struct Abi {
     PointerWidth width;
 };
 
-enum class Form { kExecve, kExecveat, kFork, kClone, kClone3 };
+enum class Form { kExecve, kExecveat, kFork, kVfork, kClone, kClone3 };
 
 constexpr int kNone = -1;
 constexpr int kX32Bit = 0x40000000;
@@ -43,7 +45,7 @@ constexpr std::array kCalls{
     Row{"execve",   Form::kExecve,   {    59,  520,   11,   221,    11}},
     Row{"execveat", Form::kExecveat, {   322,  545,  358,   281,   387}},
     Row{"fork",     Form::kFork,     {    57,   57,    2, kNone,     2}},
-    Row{"vfork",    Form::kFork,     {    58,   58,  190, kNone,   190}},
+    Row{"vfork",    Form::kVfork,    {    58,   58,  190, kNone,   190}},
     Row{"clone",    Form::kClone,    {    56,   56,  120,   220,   120}},
     Row{"clone3",   Form::kClone3,   {   435,  435,  435,   435,   435}},
 };
@@ -100,6 +102,8 @@ NotifiedCall decode_call(const Notification& notification) {
             return exec_call(notification, *entry);
         case Form::kFork:
             return ForkCall{notification.tid, 0};
+        case Form::kVfork:
+            return ForkCall{notification.tid, kCloneVm | kCloneVfork};
         case Form::kClone:
             return ForkCall{notification.tid, notification.args[0]};
         case Form::kClone3:

@@ -28,8 +28,9 @@ struct ExecCall {
 
 struct ForkCall {
     Tid tid;
-    std::optional<std::uint64_t>
-        flags;  // of clone; 0 for fork and vfork; nullopt: in memory (clone3)
+    // As clone(2) would take them for the same; nullopt: in memory, where others may write
+    // (clone3).
+    std::optional<std::uint64_t> flags;
 };
 
 // monostate: neither, or of an architecture that we do not know. Whoever meets that denies.

@@ -106,6 +106,7 @@ void put_snapshot(FlatWriter& out, const ExecSnapshot& snapshot) {
     out.string(snapshot.path);
     put_block(out, snapshot.argv);
     put_block(out, snapshot.env);
+    out.number(snapshot.in_shared_pages ? 1 : 0);
 }
 
 void get_snapshot(FlatReader& in, ExecSnapshot& snapshot) {
@@ -115,6 +116,7 @@ void get_snapshot(FlatReader& in, ExecSnapshot& snapshot) {
     snapshot.path = in.string();
     snapshot.argv = get_block(in);
     snapshot.env = get_block(in);
+    snapshot.in_shared_pages = in.number() != 0;
 }
 
 void put_program(FlatWriter& out, const Program& program) {

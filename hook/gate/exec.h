@@ -16,6 +16,7 @@
 #include "hook/gate/exec_flow.h"
 #include "hook/gate/session.h"
 #include "hook/gate/study_judge.h"
+#include "hook/gate/writers.h"
 #include "hook/os/event_loop.h"
 
 namespace execseal {
@@ -30,8 +31,10 @@ struct Exec {
     using Clock = EventLoop::Clock;
 
     // Both outlive this; `from` until ExecInput::kEnd.
-    Exec(Session& from, ExecBinder& binder, NotifyId id, const ExecCall& what)
-        : session(&from),
+    Exec(Session& from, ExecBinder& binder, NotifyId id, const ExecCall& what,
+         const ExecTraits& asked)
+        : traits(asked),
+          session(&from),
           caller(*from.notify, id, what.tid),
           binding(binder.binding_for(what.tid)),
           call(what) {}
@@ -45,6 +48,7 @@ struct Exec {
     }
 
     ExecState state = ExecState::kReading;
+    ExecTraits traits;  // of the gate's protection; where nobody need stand still, without a freeze
 
     Session* session;
     ExecCaller caller;
@@ -59,6 +63,8 @@ struct Exec {
 
     Decision decision;
     GateReport gate;
+    Writers writers;
+    Tid sleeper;  // in vfork(2), for this exec; 0: not known
 
     Clock::time_point frozen_at;
     std::optional<Clock::time_point> budget_end;  // while it holds the domain

@@ -75,6 +75,7 @@ constexpr std::array kRows{
     ExecRow{in(kFreezing),     kDeadline,     always,           stay(kFreezing)},
 
     ExecRow{in(kRereading),    kAllowed,      always,           to(kBinding, kBind)},
+    ExecRow{in(kRereading),    kMustWiden,    always,           to(kFreezing, kThaw, kFreeze)},
     ExecRow{in(kRereading),    kDeadline,     always,           stay(kRereading)},
 
     ExecRow{in(kBinding),      kBound,        always,           to(kContinuing, kAnswerContinue)},
@@ -167,10 +168,12 @@ const char* exec_state_name(ExecState state) {
 
 const char* exec_input_name(ExecInput input) {
     static constexpr std::array<const char*, kExecInputs> kNames{
-        "studied",     "refused",     "kill verdict", "allowed",      "frozen",    "freeze failed",
-        "bound",       "bind failed", "answered",     "answer stale", "executed",  "returned",
-        "checked",     "backed out",  "called other", "same",         "different", "deadline",
-        "budget over", "gone",        "end"};
+        "studied",     "refused",    "kill verdict",  "allowed",
+        "frozen",      "must widen", "freeze failed", "bound",
+        "bind failed", "answered",   "answer stale",  "executed",
+        "returned",    "checked",    "backed out",    "called other",
+        "same",        "different",  "deadline",      "budget over",
+        "gone",        "end"};
     return kNames.at(static_cast<std::size_t>(input));
 }
 

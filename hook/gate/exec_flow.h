@@ -42,13 +42,14 @@ enum class ExecState : std::uint8_t {
     kDone
 };
 
-inline constexpr std::size_t kExecInputs = 21;
+inline constexpr std::size_t kExecInputs = 22;
 enum class ExecInput : std::uint8_t {
     kStudied,       // the first read is judged
     kRefused,       // the policy denies, the kernel would, or something could not be read whole
     kKillVerdict,   // the policy says kill
     kAllowed,       // after the first read, or after the second one under the freeze
-    kFrozen,        // every task of the domain is held
+    kFrozen,        // everybody who could write is held
+    kMustWiden,     // under the freeze: others could write than those who are held
     kFreezeFailed,  // budget passed, or a task that cannot be seized
     kBound,         // what the kernel takes will be compared
     kBindFailed,    // the caller cannot be bound: somebody else traces it

@@ -58,12 +58,13 @@ ExecGate::ExecGate(const GateContext& context)
       protection_(protection_of(context.policy, context.floor, context.plan.mode)),
       traits_(traits_of(protection_)),
       judge_(context.policy, context.floor, context.plan.mode),
-      reader_(context.settings.deadlines.remote_read) {
+      reader_(context.settings.deadlines.remote_read),
+      writers_(context.tasks, tracks_forks(context.plan.mode, context.policy, context.floor)) {
     context_.turns.set_execs(*this);
     if (context.plan.mode == Mode::kEnforce || context.floor != nullptr) {
         reader_.watch(context.forks.fs_sharers());
     }
-    if (protection_.freeze == FreezeScope::kPidns) {  // else no parent would be held
+        if (protection_.freeze <= FreezeScope::kWriters) {  // else no parent would be held
         context_.forks.tell_vforks_to(vfork_parents_);
     }
 }
@@ -82,7 +83,8 @@ void ExecGate::set_id_maps(IdMaps maps) {
 }
 
 void ExecGate::begin(Session& session, NotifyId id, const ExecCall& call) {
-    Exec& exec = *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, id, call));
+    Exec& exec =
+        *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, id, call, traits_));
     if (call.tid == Tid{}) {
         exec.decide(refusal(EPERM, built_in_rule::kInvisible,
                             "the caller is not visible in the supervisor's PID namespace"));
@@ -127,7 +129,9 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
             lister_ != nullptr ? lister_->number_of(Tid{process.value}).value_or(0) : 0;
         if (!exec.session->leader) {
             exec.session->leader = process;
+            // The runtime's own: nobody of the container has made it.
             (void)context_.tasks.add(process, TaskOrigin::kSession, Clock::now());
+            context_.tasks.has_own_memory(process);
         }
     }
     exec.decide(judge_.judge(exec.study, via_of(*exec.session, process)));
@@ -139,7 +143,10 @@ bool ExecGate::may_go(const Exec& exec) const {
 }
 
 void ExecGate::take_turn(Exec& exec) {
-    if (traits_.freeze) {
+    if (traits_.freeze && exec.decision.ruling == Ruling::kAllow) {
+        choose_whom_to_freeze(exec);
+    }
+    if (exec.traits.freeze) {
         look_at_executing();
     }
     const bool binds = traits_.freeze || traits_.verify;  // then bind() has it recorded
@@ -148,6 +155,28 @@ void ExecGate::take_turn(Exec& exec) {
     }
     drive(exec, input_of(exec.decision.ruling));
     drop_done();
+}
+
+void ExecGate::choose_whom_to_freeze(Exec& exec) {
+    exec.sleeper = take_sleeper(exec);
+    const Tgid process = exec.caller.process();
+    switch (protection_.freeze) {
+        case FreezeScope::kPidns:
+        case FreezeScope::kOff:
+            exec.writers = {Reach::kEverybody, {}};
+            break;
+        case FreezeScope::kSiblings:
+            exec.writers = {Reach::kSome, {process}};
+            break;
+        case FreezeScope::kWriters:
+            exec.writers =
+                writers_.find({process, exec.sleeper, exec.study.snapshot.in_shared_pages});
+            break;
+    }
+    if (exec.writers.reach == Reach::kNobody) {
+        exec.traits.freeze = false;
+        exec.gate.freeze = freeze_scope_name(protection_.freeze);
+    }
 }
 
 void ExecGate::leave_earlier(Tid caller, const NotifiedCall& next) {
@@ -187,7 +216,7 @@ void ExecGate::drive(Exec& exec, ExecInput input) {
 }
 
 std::optional<ExecInput> ExecGate::step(Exec& exec, ExecInput input) {
-    const ExecStep step = exec_step(exec.state, input, traits_);
+    const ExecStep step = exec_step(exec.state, input, exec.traits);
     if (step.impossible) {
         const std::string what =
             std::string(exec_state_name(exec.state)) + " + " + exec_input_name(input);
@@ -299,7 +328,8 @@ void ExecGate::drop_done() {
 
 std::optional<ExecInput> ExecGate::freeze(Exec& exec) {
     exec.frozen_at = Clock::now();
-    exec.gate.freeze = freeze_scope_name(protection_.freeze);
+    exec.gate.freeze = freeze_scope_name(
+        exec.writers.reach == Reach::kEverybody ? FreezeScope::kPidns : protection_.freeze);
     ++counters_.freezes;
     const std::optional<std::string> failure = try_freeze(exec);
     if (!failure) {
@@ -314,16 +344,15 @@ std::optional<ExecInput> ExecGate::freeze(Exec& exec) {
 }
 
 std::optional<std::string> ExecGate::try_freeze(Exec& exec) {
-    const Tid sleeper = take_sleeper(exec);
-    std::unique_ptr<ProcessLister> siblings;
+    std::unique_ptr<ProcessLister> some;
     TaskLister* domain = lister_;
-    if (protection_.freeze == FreezeScope::kSiblings) {
-        auto opened = ProcessLister::open(exec.caller.process());
+    if (exec.writers.reach == Reach::kSome) {
+        auto opened = ProcessLister::open(exec.writers.processes);
         if (!opened) {
             return opened.error().text();
         }
-        siblings = std::move(*opened);
-        domain = siblings.get();
+        some = std::move(*opened);
+        domain = some.get();
     }
     if (domain == nullptr) {
         return "the tasks of the container cannot be listed";
@@ -333,7 +362,7 @@ std::optional<std::string> ExecGate::try_freeze(Exec& exec) {
     FreezeRequest request;
     request.caller = exec.caller.tid();
     request.parent = exec.ids.parent;
-    request.sleeper = sleeper;
+    request.sleeper = exec.sleeper;
     request.quiet = quiet;
     request.deadline = exec.frozen_at + protection_.freeze_budget;
     request.unstoppable = traits_.verify ? Unstoppable::kLeave : Unstoppable::kFail;
@@ -377,6 +406,11 @@ ExecInput ExecGate::reread(Exec& exec) {
         exec.decide(refusal(EACCES, built_in_rule::kBlocked,
                             "the arguments could not be read again within the freeze budget"));
         return ExecInput::kRefused;
+    }
+    if (protection_.freeze == FreezeScope::kWriters && study->snapshot.in_shared_pages &&
+        exec.writers.reach != Reach::kEverybody) {
+        exec.writers = {Reach::kEverybody, {}};
+        return ExecInput::kMustWiden;
     }
     if (study->snapshot.outcome == SnapshotOutcome::kComplete &&
         same_request(study->snapshot, exec.study.snapshot)) {
@@ -439,6 +473,7 @@ ExecInput ExecGate::verify(Exec& exec) {
     Verification found = exec.binding->verify(expected_exec(std::move(exec.study)));
     switch (found.outcome) {
         case VerifyOutcome::kSame:
+            context_.tasks.has_own_memory(exec.caller.process());
             return ExecInput::kSame;
         case VerifyOutcome::kGone:
             return ExecInput::kGone;

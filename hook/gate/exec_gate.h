@@ -3,10 +3,10 @@
 //
 // Takes exec notifications and turns from Turns, stops of callers and time from the loop; gives
 // answers and events. Reads and judges at once, so that denials and targets that do not exist cost
-// nobody a pause. Under freeze one exec at a time is taken through the gate and the others wait
-// their turn; without it all go side by side. Never blocks but for the freeze itself, which has a
-// budget. Whatever it attaches, freezes or leaves unanswered is owned by an exec, whose end
-// releases it.
+// nobody a pause. An exec that freezes somebody is taken through the gate alone and the others wait
+// their turn; those that freeze nobody go side by side. Never blocks but for the freeze itself,
+// which has a budget. Whatever it attaches, freezes or leaves unanswered is owned by an exec, whose
+// end releases it.
 #pragma once
 
 #include <array>
@@ -28,6 +28,7 @@
 #include "hook/gate/exec_flow.h"
 #include "hook/gate/study_judge.h"
 #include "hook/gate/turns.h"
+#include "hook/gate/writers.h"
 #include "hook/os/event_loop.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
@@ -119,6 +120,7 @@ class ExecGate final : private ExecServer {
     std::optional<ExecInput> collect(Exec& exec, Clock::time_point until);
     void take_study(Exec& exec, ExecStudy study);
     void on_read(Exec& exec);
+    void choose_whom_to_freeze(Exec& exec);
     std::optional<ExecInput> freeze(Exec& exec);
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Exec& exec);
@@ -145,6 +147,7 @@ class ExecGate final : private ExecServer {
     ExecTraits traits_;
     StudyJudge judge_;
     ExecReader reader_;
+    WriterFinder writers_;
     TaskLister* lister_ = nullptr;
     std::list<std::unique_ptr<Exec>> execs_;
     VforkParents vfork_parents_;

@@ -40,7 +40,9 @@ constexpr int kErestartnointr = 513;
 constexpr int kErestartRestartblock = 516;  // the last of those that say that a call starts again
 
 // clone(2) flags as they stand in the register, for code that must not include <sched.h>'s.
+constexpr std::uint64_t kCloneVm = 0x00000100;
 constexpr std::uint64_t kCloneFs = 0x00000200;
+constexpr std::uint64_t kCloneVfork = 0x00004000;
 constexpr std::uint64_t kCloneParent = 0x00008000;
 constexpr std::uint64_t kCloneThread = 0x00010000;
 constexpr std::uint64_t kCloneUntraced = 0x00800000;
@@ -59,6 +61,20 @@ struct PidfdInfo {
 };
 static_assert(sizeof(PidfdInfo) == 64, "PIDFD_INFO_SIZE_VER0");
 constexpr unsigned long kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfo);
+
+// include/uapi/linux/fs.h, Linux 6.11: the mapping at an address, asked of /proc/PID/maps.
+struct ProcmapQuery {
+    std::uint64_t size = sizeof(ProcmapQuery);
+    std::uint64_t query_flags = 0;
+    std::uint64_t query_addr = 0;
+    std::uint64_t vma_start = 0, vma_end = 0, vma_flags = 0, vma_page_size = 0, vma_offset = 0;
+    std::uint64_t inode = 0;
+    std::uint32_t dev_major = 0, dev_minor = 0, vma_name_size = 0, build_id_size = 0;
+    std::uint64_t vma_name_addr = 0, build_id_addr = 0;
+};
+static_assert(sizeof(ProcmapQuery) == 104, "struct procmap_query");
+constexpr unsigned long kProcmapQuery = _IOWR('f', 17, ProcmapQuery);
+constexpr std::uint64_t kProcmapShared = 0x08;  // of vma_flags
 
 // include/uapi/linux/magic.h, PID_FS_MAGIC, Linux 6.9.
 constexpr long kPidfsMagic = 0x50494446;

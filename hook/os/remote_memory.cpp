@@ -1,7 +1,10 @@
 #include "hook/os/remote_memory.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,15 +12,67 @@
 #include <charconv>
 #include <cstdio>
 #include <limits>
+#include <string>
 
 #include "hook/os/check.h"
 #include "hook/os/file_read.h"
+#include "hook/os/kernel_constants.h"
 
 namespace execseal {
 namespace {
 
 // vm.max_map_count is 65,530 by default and a line about 100 bytes; more than this is doubt.
 constexpr std::size_t kMapsLimit = std::size_t{32} << 20;
+
+struct Mapping {
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;
+    bool is_private = false;
+};
+
+// "START-END PERMS ..." in hexadecimal, a line a mapping; PERMS as in "r-xp". nullopt: in doubt.
+std::optional<std::vector<Mapping>> read_mappings(Tid tid) {
+    const auto maps = read_file("/proc/" + std::to_string(tid.value) + "/maps", kMapsLimit);
+    if (!maps) {
+        return std::nullopt;
+    }
+    std::vector<Mapping> mappings;
+    const char* next = maps->data();
+    const char* const end = next + maps->size();
+    while (next < end) {
+        Mapping mapping;
+        const char* const newline = std::find(next, end, '\n');
+        const auto from = std::from_chars(next, newline, mapping.start, 16);
+        if (from.ec != std::errc{} || from.ptr == newline) {
+            return std::nullopt;
+        }
+        const auto to = std::from_chars(from.ptr + 1, newline, mapping.end, 16);
+        static constexpr std::ptrdiff_t kSharing = 4;  // behind the blank and "rwx"
+        if (to.ec != std::errc{} || newline - to.ptr <= kSharing) {
+            return std::nullopt;
+        }
+        mapping.is_private = to.ptr[kSharing] == 'p';
+        mappings.push_back(mapping);
+        next = newline == end ? end : newline + 1;
+    }
+    return mappings;
+}
+
+const Mapping* find_mapping(const std::vector<Mapping>& mappings, std::uint64_t address) {
+    const auto found =
+        std::find_if(mappings.begin(), mappings.end(), [address](const Mapping& mapping) {
+            return address >= mapping.start && address < mapping.end;
+        });
+    return found == mappings.end() ? nullptr : &*found;
+}
+
+bool are_private_by_text(Tid tid, std::span<const std::uint64_t> pages) {
+    const auto mappings = read_mappings(tid);
+    return mappings && std::all_of(pages.begin(), pages.end(), [&](std::uint64_t page) {
+               const Mapping* const mapping = find_mapping(*mappings, page * kRemotePage);
+               return mapping != nullptr && mapping->is_private;
+           });
+}
 
 }  // namespace
 
@@ -70,32 +125,44 @@ ReadResult ProcessMemory::read(RemoteAddr address, std::span<std::byte> out) {
     return result;
 }
 
-// proc_pid_maps(5): "START-END ..." in hexadecimal, a line a mapping.
+// proc_pid_maps(5).
 bool ProcessMemory::is_mapped(RemoteAddr address) {
     if (address.value > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
         return false;  // the kernel's half
     }
-    const auto maps = read_file("/proc/" + std::to_string(tid_.value) + "/maps", kMapsLimit);
-    if (!maps) {
-        return true;
+    const auto maps = read_mappings(tid_);
+    return !maps || find_mapping(*maps, address.value) != nullptr;
+}
+
+bool ProcessMemory::are_private(std::span<const std::uint64_t> pages) {
+    const UniqueFd maps(::open(("/proc/" + std::to_string(tid_.value) + "/maps").c_str(),
+                               O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!maps.valid()) {
+        return false;
     }
-    const char* next = maps->data();
-    const char* const end = next + maps->size();
-    while (next < end) {
-        std::uint64_t first = 0;
-        std::uint64_t last = 0;
-        const auto from = std::from_chars(next, end, first, 16);
-        if (from.ec != std::errc{} || from.ptr == end ||
-            std::from_chars(from.ptr + 1, end, last, 16).ec != std::errc{}) {
-            return true;
+    std::uint64_t known_end = 0;  // up to here all that was asked for is private
+    for (const std::uint64_t page : pages) {
+        const std::uint64_t address = page * kRemotePage;
+        if (address < known_end) {
+            continue;
         }
-        if (address.value >= first && address.value < last) {
-            return true;
+        ProcmapQuery query;
+        query.query_addr = address;
+        if (::ioctl(maps.get(), kProcmapQuery, &query) != 0) {
+            // FIXME(kernel >= 6.11): remove are_private_by_text().
+            return errno == ENOTTY && are_private_by_text(tid_, pages);
         }
-        const char* const newline = std::find(from.ptr, end, '\n');
-        next = newline == end ? end : newline + 1;
+        if ((query.vma_flags & kProcmapShared) != 0) {
+            return false;
+        }
+        known_end = query.vma_end;
     }
-    return false;
+    return true;
+}
+
+Result<bool> share_address_space(Tid a, Tid b) {
+    const long compared = ::syscall(SYS_kcmp, a.value, b.value, KCMP_VM, 0UL, 0UL);
+    return compared < 0 ? Result<bool>(Error{errno, "kcmp"}) : Result<bool>(compared == 0);
 }
 
 std::optional<std::uint64_t> stack_limit_of(Tid tid) {

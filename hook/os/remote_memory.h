@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hook/os/ids.h"
+#include "hook/os/result.h"
 #include "hook/os/unique_fd.h"
 
 namespace execseal {
@@ -46,6 +47,10 @@ class RemoteMemory {
     // Whether anything lies there: to tell an address at which the kernel fails too (EFAULT) from
     // one that only we cannot read (memfd_secret, a page behind userfaultfd). Slow. True in doubt.
     virtual bool is_mapped(RemoteAddr address) = 0;
+    // Whether each of these pages (their numbers, in order) lies in a private mapping: there only
+    // who shares the address space writes, or who writes the file that a page still comes from.
+    // False in doubt.
+    virtual bool are_private(std::span<const std::uint64_t> pages) = 0;
 };
 
 class ProcessMemory final : public RemoteMemory {
@@ -54,12 +59,18 @@ class ProcessMemory final : public RemoteMemory {
     explicit ProcessMemory(Tid tid);
     ReadResult read(RemoteAddr address, std::span<std::byte> out) override;
     bool is_mapped(RemoteAddr address) override;
+    bool are_private(std::span<const std::uint64_t> pages) override;
 
   private:
     Tid tid_;
     UniqueFd fd_;
     ReadOutcome open_outcome_ = ReadOutcome::kComplete;
 };
+
+// Whether two tasks run in the same address space; an Error where one is gone. kcmp(2) waits for
+// the exec_update_lock of both, which only an exec holds, in its last part: not for tasks that may
+// be in one.
+Result<bool> share_address_space(Tid a, Tid b);
 
 // The soft RLIMIT_STACK of a task, on which the room for argv and environment depends; nullopt when
 // it may not be asked.

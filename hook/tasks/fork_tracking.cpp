@@ -9,6 +9,8 @@
 #include "hook/os/deadline.h"
 #include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
+#include "hook/os/remote_memory.h"
+#include "hook/os/task_ids.h"
 
 namespace execseal {
 namespace {
@@ -75,6 +77,13 @@ void ForkTracking::end_sharing(Flow& flow, Tid child) {
     }
 }
 
+ForkTracking::Memory ForkTracking::where_it_runs(const ForkCall& call) {
+    if (!call.flags) {
+        return Memory::kCompare;
+    }
+    return (*call.flags & kCloneVm) != 0 ? Memory::kShared : Memory::kOwn;
+}
+
 void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                                    Clock::time_point now) {
     ++counts_.received;
@@ -96,6 +105,7 @@ void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const F
         flow.makes = what_it_makes(call);
         end_sharing(flow, Tid{});
         begin_sharing(flow, call);
+        flow.memory = where_it_runs(call);
         run(flow, ForkInput::kNotifiedAnew, occasion);
     } else {
         std::erase_if(behind_execs_,
@@ -128,6 +138,7 @@ void ForkTracking::begin(SeccompNotify& listener, NotifyId id, const ForkCall& c
         flow.caller = caller;
         flow.makes = what_it_makes(call);
         begin_sharing(flow, call);
+        flow.memory = where_it_runs(call);
         run(flow, *seized, occasion);
         settle(caller, occasion);
     }
@@ -301,6 +312,7 @@ void ForkTracking::start_keep(Flow& flow, Clock::time_point now) {
     flow.arming = next_number_++;
     keeps_.push_back({now + limits_.keep, flow.caller, flow.arming});
     flow.makes = Makes::kUnknown;
+    flow.memory = Memory::kCompare;
     flow.answered.reset();
 }
 
@@ -415,6 +427,7 @@ void ForkTracking::register_child(Tid child, const Flow& creator, TaskOrigin ori
     // A caller that is not in the table is a thread, or new to us.
     if (creator.makes == Makes::kChild && table_.find(parent) != nullptr) {
         table_.add_child(process, parent, now);
+        note_memory(process, creator);
         return;
     }
     if (creator.makes == Makes::kUnknown) {
@@ -423,7 +436,30 @@ void ForkTracking::register_child(Tid child, const Flow& creator, TaskOrigin ori
             return;
         }
     }
-    (void)table_.add(process, origin, now);
+    if (table_.add(process, origin, now)) {
+        note_memory(process, creator);
+    }
+}
+
+// Both stand still: the child before its first instruction, the creator at the event that tells of
+// it. What is not known stays unknown.
+void ForkTracking::note_memory(Tgid child, const Flow& creator) {
+    bool shared = creator.memory == Memory::kShared;
+    if (creator.memory == Memory::kCompare) {
+        const auto same = creator.caller == Tid{}
+                              ? Result<bool>(Error{ESRCH, "its creator"})
+                              : share_address_space(Tid{child.value}, creator.caller);
+        if (!same) {
+            return;
+        }
+        shared = *same;
+    }
+    if (!shared) {
+        table_.has_own_memory(child);
+        return;
+    }
+    const auto ids = read_task_ids(creator.caller);
+    table_.shares_memory(child, ids ? ids->tgid : Tgid{});
 }
 
 // Not attached any more is not yet dead.

@@ -97,6 +97,8 @@ class ForkTracking {
   private:
     // kSibling: CLONE_PARENT, a child of the caller's parent.
     enum class Makes { kChild, kSibling, kThread, kUnknown };
+    // The address space of the child; kCompare: the flags are in memory, where others may write.
+    enum class Memory { kOwn, kShared, kCompare };
     struct Flow {
         ForkState state = ForkState::kReceived;
         std::uint64_t number = 0;  // in the order of their beginning
@@ -104,6 +106,7 @@ class ForkTracking {
         Tid caller;
         Makes makes = Makes::kUnknown;
         Tgid fs_maker;  // whose root and working directory its child will share; 0: of nobody
+        Memory memory = Memory::kCompare;
         std::optional<bool> catches_child;          // unless it has not been asked
         std::optional<Clock::time_point> answered;  // its present call
     };
@@ -138,6 +141,8 @@ class ForkTracking {
     void begin_sharing(Flow& flow, const ForkCall& call);
     // It has ended, with a child or (0) without.
     void end_sharing(Flow& flow, Tid child);
+    static Memory where_it_runs(const ForkCall& call);
+    void note_memory(Tgid child, const Flow& creator);
 
     // Runs until the flow waits again or is done.
     void run(Flow& flow, ForkInput input, const Occasion& occasion);

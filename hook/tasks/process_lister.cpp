@@ -2,25 +2,31 @@
 
 namespace execseal {
 
-Result<std::unique_ptr<ProcessLister>> ProcessLister::open(Tgid process) {
+Result<std::unique_ptr<ProcessLister>> ProcessLister::open(std::vector<Tgid> processes) {
     Result<UniqueFd> proc = open_directory("/proc");
     if (!proc) {
         return proc.error();
     }
-    return std::make_unique<ProcessLister>(process, std::move(proc).value());
+    return std::make_unique<ProcessLister>(std::move(processes), std::move(proc).value());
 }
 
 std::string ProcessLister::name() const {
-    return "process " + std::to_string(process_.value);
+    std::string text = "processes";
+    for (const Tgid process : processes_) {
+        text += " " + std::to_string(process.value);
+    }
+    return text;
 }
 
 Result<> ProcessLister::list_numbers(std::vector<pid_t>& numbers) {
-    numbers.push_back(process_.value);
+    for (const Tgid process : processes_) {
+        numbers.push_back(process.value);
+    }
     return Ok{};
 }
 
 std::optional<ListedTask> ProcessLister::find(pid_t number) const {
-    return ListedTask{Tid{number}, process_, number};
+    return ListedTask{Tid{number}, Tgid{number}, number};
 }
 
 Result<std::size_t> ProcessLister::count_threads(const ListedTask& leader) {
@@ -34,7 +40,7 @@ Result<> ProcessLister::list_threads(const ListedTask& leader, std::vector<Liste
         return listed.error();
     }
     for (const pid_t thread : threads_) {
-        tasks.push_back({Tid{thread}, process_, thread});
+        tasks.push_back({Tid{thread}, leader.process, thread});
     }
     return Ok{};
 }

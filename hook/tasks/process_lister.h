@@ -1,4 +1,4 @@
-// ProcessLister: the threads of one process, the caller and its siblings.
+// ProcessLister: the threads of the processes that it is told of.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,11 @@ namespace execseal {
 
 class ProcessLister final : public TaskLister {
   public:
-    ProcessLister(Tgid process, UniqueFd proc) : process_(process), proc_(std::move(proc)) {}
-    static Result<std::unique_ptr<ProcessLister>> open(Tgid process);
+    // `processes` are named by their numbers in our PID namespace: they live, or their numbers mean
+    // nobody who matters.
+    ProcessLister(std::vector<Tgid> processes, UniqueFd proc)
+        : processes_(std::move(processes)), proc_(std::move(proc)) {}
+    static Result<std::unique_ptr<ProcessLister>> open(std::vector<Tgid> processes);
 
     Result<> list_numbers(std::vector<pid_t>& numbers) override;
     [[nodiscard]] std::optional<ListedTask> find(pid_t number) const override;
@@ -22,7 +25,7 @@ class ProcessLister final : public TaskLister {
     [[nodiscard]] std::string name() const override;
 
   private:
-    Tgid process_;
+    std::vector<Tgid> processes_;
     UniqueFd proc_;
     NumberDirectory directory_;
     std::vector<pid_t> threads_;

@@ -89,7 +89,12 @@ bool TaskTable::insert(const TaskEntry& entry, Clock::time_point now) {
             return false;
         }
     }
-    entries_[process_of(entry.key)] = entry;
+    const auto [place, is_new] = entries_.try_emplace(process_of(entry.key));
+    if (!is_new) {
+        count_memory(place->second.memory, -1);
+    }
+    place->second = entry;
+    count_memory(entry.memory, 1);
     settling_.push_back({entry.key, settled_at(now)});
     return true;
 }
@@ -101,9 +106,58 @@ TaskTable::Clock::time_point TaskTable::settled_at(Clock::time_point born) const
 }
 
 void TaskTable::remove(Tgid process) {
-    if (entries_.erase(process) != 0) {
+    if (const auto entry = entries_.find(process); entry != entries_.end()) {
+        erase(entry);
         exits_.forget(process);
     }
+}
+
+void TaskTable::erase(std::unordered_map<Tgid, TaskEntry>::iterator entry) {
+    count_memory(entry->second.memory, -1);
+    entries_.erase(entry);
+}
+
+void TaskTable::count_memory(std::uint64_t memory, int change) {
+    std::size_t& count = memories_[memory];
+    count += static_cast<std::size_t>(change);
+    if (count == 0) {
+        memories_.erase(memory);
+    }
+}
+
+void TaskTable::set_memory(Tgid process, std::uint64_t memory) {
+    const auto entry = entries_.find(process);
+    if (entry != entries_.end() && entry->second.memory != memory) {
+        count_memory(entry->second.memory, -1);
+        count_memory(memory, 1);
+        entry->second.memory = memory;
+    }
+}
+
+void TaskTable::has_own_memory(Tgid process) {
+    set_memory(process, next_memory_++);
+}
+
+void TaskTable::shares_memory(Tgid process, Tgid creator) {
+    const TaskEntry* const other = find(creator);
+    set_memory(process, other != nullptr ? other->memory : 0);
+}
+
+std::optional<std::vector<Tgid>> TaskTable::sharers_of(Tgid process) const {
+    const TaskEntry* const own = find(process);
+    if (own == nullptr || own->memory == 0 || refused_ > 0) {
+        return std::nullopt;
+    }
+    std::vector<Tgid> sharers;
+    if (memories_.at(own->memory) == 1 && !memories_.contains(0)) {
+        return sharers;  // the usual case costs nothing, however many there are
+    }
+    for (const auto& [other, entry] : entries_) {
+        if (other != process && (entry.memory == own->memory || entry.memory == 0)) {
+            sharers.push_back(other);
+        }
+    }
+    return sharers;
 }
 
 void TaskTable::heal(std::span<const ListedTask> tasks, Clock::time_point now) {
@@ -178,7 +232,9 @@ void TaskTable::tend(Clock::time_point now) {
         ended_.clear();
         exits_.drain(ended_);
         for (const Tgid process : ended_) {
-            entries_.erase(process);
+            if (const auto entry = entries_.find(process); entry != entries_.end()) {
+                erase(entry);
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ struct TaskEntry {
     Tgid parent;  // 0: unknown, or outside
     TaskOrigin origin = TaskOrigin::kListing;
     std::chrono::system_clock::time_point since;
+    // Its address space: processes with the same number may share it. 0: not known.
+    std::uint64_t memory = 0;
 };
 
 struct TaskRow {
@@ -60,6 +62,15 @@ class TaskTable {
     void add_child(Tgid child, Tgid parent, Clock::time_point now);
     void remove(Tgid process);
 
+    // A process whose address space nobody else has: of fork(2), or after its exec.
+    void has_own_memory(Tgid process);
+    // One that was made with CLONE_VM by a thread of `creator` (0: not known), and runs in its
+    // memory until it executes a program.
+    void shares_memory(Tgid process, Tgid creator);
+    // The other processes that may write to this one's memory as their own: those that are known to
+    // share it, and those of whom nothing is known. nullopt: there may be more than the table has.
+    [[nodiscard]] std::optional<std::vector<Tgid>> sharers_of(Tgid process) const;
+
     // Adds what was missed and forgets what has gone. Costs a read a process.
     void heal(std::span<const ListedTask> tasks, Clock::time_point now);
 
@@ -84,6 +95,9 @@ class TaskTable {
     };
 
     bool insert(const TaskEntry& entry, Clock::time_point now);
+    void erase(std::unordered_map<Tgid, TaskEntry>::iterator entry);
+    void set_memory(Tgid process, std::uint64_t memory);
+    void count_memory(std::uint64_t memory, int change);
     [[nodiscard]] Clock::time_point settled_at(Clock::time_point born) const;
     // Forgets it if it has gone, watches it if it lives, reads its birth if that is 0.
     void settle(const TaskKey& key, Clock::time_point now);
@@ -96,6 +110,8 @@ class TaskTable {
     std::vector<Tgid> ended_;
     Clock::time_point next_look_{};
     std::size_t refused_ = 0;
+    std::uint64_t next_memory_ = 1;
+    std::unordered_map<std::uint64_t, std::size_t> memories_;  // how many entries have each
 };
 
 }  // namespace execseal

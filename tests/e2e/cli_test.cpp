@@ -68,14 +68,14 @@ TEST_F(Cli, PsShowsAContainerAndItsTasksAndForgetsItWhenItIsGone) {
     EXPECT_EQ(containers[0]["container_id"], container.id());
     EXPECT_EQ(containers[0]["policy"], "small");
     EXPECT_EQ(containers[0]["mode"], "enforce");
-    EXPECT_EQ(containers[0]["protect"], (ordered_json{{"freeze", "pidns"}, {"verify", true}}));
+    EXPECT_EQ(containers[0]["protect"], (ordered_json{{"freeze", "writers"}, {"verify", true}}));
     EXPECT_GE(containers[0]["decisions"]["allow"].get<int>(), 2);
     EXPECT_GE(containers[0]["decisions"]["deny"].get<int>(), 1);
     const auto supervisor = containers[0]["supervisor_pid"].get<int>();
     EXPECT_EQ(read_file("/proc/" + std::to_string(supervisor) + "/cmdline"),
               node_.hook() + std::string("\0supervise\0", 11));
     const Outcome table = cli({"ps"});
-    EXPECT_NE(table.out.find(container.id() + "  -     small   enforce  pidns+verify"),
+    EXPECT_NE(table.out.find(container.id() + "  -     small   enforce  writers+verify"),
               std::string::npos)
         << table.text();
 

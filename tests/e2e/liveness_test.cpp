@@ -151,6 +151,10 @@ TEST_P(LivenessSealed, TheProgramPrintsTheSameWithTheFreeze) {
     expect_the_same(kFreeze);
 }
 
+TEST_P(LivenessSealed, TheProgramPrintsTheSameByDefault) {
+    expect_the_same(nlohmann::ordered_json::object());
+}
+
 TEST_P(LivenessSealed, TheProgramPrintsTheSameWithVerificationAlone) {
     expect_the_same(kVerifyOnly);
 }
@@ -172,6 +176,29 @@ TEST_F(LivenessSealed, PathSearchFreezesNobody) {
     EXPECT_TRUE(std::all_of(present.begin(), present.end(), [](const auto& event) {
         return event["outcome"] != "executed" || event.value("freeze", "") == "pidns";
     }));
+}
+
+// The default: who could write to the caller's memory. Nobody, for one thread with a memory of its
+// own; system(3) has its arguments in the program's read-only data, posix_spawn(3) in a memory
+// whose owner sleeps.
+TEST_F(LivenessSealed, AnExecOfOneThreadFreezesNobody) {
+    const auto run_with = [&](const char* folder, const char* count,
+                              const nlohmann::ordered_json& protect) {
+        Bundle bundle = make_bundle({"unfrozen"}, folder);
+        bundle.args({"/bin/live_unfrozen", count});
+        return run_sealed(bundle, protect);
+    };
+    const Outcome sealed = run_with("default", "10000", nlohmann::ordered_json::object());
+    EXPECT_EQ(sealed.out, "unfrozen: done\n") << sealed.text();
+    const auto events = events_of("/bin/live_exit");
+    EXPECT_GE(events.size(), 9999U);
+    for (const auto& event : events) {
+        ASSERT_EQ(event["outcome"], "executed") << event;
+        ASSERT_EQ(event.value("freeze", ""), "writers") << event;
+        ASSERT_EQ(event.value("frozen_tasks", -1), 0) << event;
+    }
+    // The control.
+    EXPECT_NE(run_with("pidns", "30", kFreeze).out, "unfrozen: done\n");
 }
 
 // fork(2) and execve(2) as programs know them have no EINTR.
@@ -214,8 +241,8 @@ TEST_F(Pipelines, AreWholeWithVerificationAlone) {
     expect_whole_pipelines(kVerifyOnly);
 }
 
-TEST_F(Pipelines, AreWholeWithForkTrackingAlone) {
-    expect_whole_pipelines({{"freeze", "off"}, {"verify", false}});
+TEST_F(Pipelines, AreWholeByDefault) {
+    expect_whole_pipelines(nlohmann::ordered_json::object());
 }
 
 // A task that somebody inside the container traces cannot be frozen: what it writes is for the
@@ -313,7 +340,9 @@ struct NamedProtection {
 // The budget is none that anybody waits for: the freeze of a served exec ends without it.
 const NamedProtection kProtections[] = {
     {"pidns", {{"freeze", "pidns"}, {"freeze_budget_ms", 60000}}},
-    {"or_verify", {{"on_freeze_failure", "verify"}, {"freeze_budget_ms", 60000}}},
+    {"or_verify",
+     {{"freeze", "pidns"}, {"on_freeze_failure", "verify"}, {"freeze_budget_ms", 60000}}},
+    {"writers", {{"freeze", "writers"}, {"freeze_budget_ms", 60000}}},
     {"siblings", {{"freeze", "siblings"}, {"freeze_budget_ms", 60000}}},
     {"off", kVerifyOnly},
 };

@@ -160,5 +160,62 @@ TEST(StackLimit, IsTheChildsOwn) {
     EXPECT_EQ(stack_limit_of(child.tid()), std::uint64_t{1U << 20U});
 }
 
+std::uint64_t map_one(int flags, int file) {
+    void* at = ::mmap(nullptr, kRemotePage, PROT_READ | PROT_WRITE, flags, file, 0);
+    return reinterpret_cast<std::uint64_t>(at);
+}
+
+// Whether touched or not: who has written there already says nothing.
+TEST(ProcessMemory, TellsPrivatePagesFromSharedOnes) {
+    struct Addresses {
+        std::array<std::uint64_t, 5> of_private;
+        std::array<std::uint64_t, 3> of_shared;
+    };
+    static char in_data[1] = {'x'};
+    ChildProcess child([](int report) {
+        char on_stack = 's';
+        const UniqueFd file(::memfd_create("file", MFD_CLOEXEC));
+        (void)::ftruncate(file.get(), kRemotePage);
+        const std::uint64_t touched = map_one(MAP_SHARED | MAP_ANONYMOUS, -1);
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses travel as numbers
+        *reinterpret_cast<volatile char*>(touched) = 't';
+        ChildProcess::send(report,
+                           Addresses{{map_pages(PROT_READ), map_one(MAP_PRIVATE, file.get()),
+                                      reinterpret_cast<std::uint64_t>(&on_stack),
+                                      reinterpret_cast<std::uint64_t>("literal"),
+                                      reinterpret_cast<std::uint64_t>(&in_data[0])},
+                                     {touched, map_one(MAP_SHARED | MAP_ANONYMOUS, -1),
+                                      map_one(MAP_SHARED, file.get())}});
+    });
+    Addresses there{};
+    ASSERT_TRUE(child.receive(there));
+    ProcessMemory memory(child.tid());
+    std::vector<std::uint64_t> pages;
+    for (const std::uint64_t address : there.of_private) {
+        pages.push_back(address / kRemotePage);
+        EXPECT_TRUE(memory.are_private(std::span(pages).last(1))) << std::hex << address;
+    }
+    std::sort(pages.begin(), pages.end());
+    EXPECT_TRUE(memory.are_private(pages));
+    for (const std::uint64_t address : there.of_shared) {
+        const std::array page{address / kRemotePage};
+        EXPECT_FALSE(memory.are_private(page)) << std::hex << address;
+        auto with_others = pages;
+        with_others.push_back(page[0]);
+        std::sort(with_others.begin(), with_others.end());
+        EXPECT_FALSE(memory.are_private(with_others)) << std::hex << address;
+    }
+    const std::array nowhere{std::uint64_t{1}};
+    EXPECT_FALSE(memory.are_private(nowhere)) << "nothing is there";
+    EXPECT_FALSE(ProcessMemory(Tid{0x3ffffff}).are_private(pages)) << "nobody is there";
+}
+
+TEST(ShareAddressSpace, TellsAForkFromAVfork) {
+    ChildProcess forked([](int) {});
+    EXPECT_FALSE(share_address_space(forked.tid(), Tid{::getpid()}).value());
+    EXPECT_TRUE(share_address_space(Tid{::getpid()}, Tid{::getpid()}).value());
+    EXPECT_FALSE(share_address_space(Tid{0x3ffffff}, Tid{::getpid()}).has_value());
+}
+
 }  // namespace
 }  // namespace execseal

@@ -267,5 +267,20 @@ TEST_F(ExecRequest, HostilePointerArraysNeverGiveAWrongSnapshot) {
     EXPECT_GT(unreadable, 100);
 }
 
+// Path, pointers and strings: who may write there decides whom the exec has to stop.
+TEST_F(ExecRequest, SaysWhetherAnyOfItsPagesIsShared) {
+    lay_out_request({"true", "x"}, {"A=b"});
+    EXPECT_FALSE(read(call()).in_shared_pages);
+    EXPECT_EQ(memory_.asked_for,
+              (std::vector<std::uint64_t>{kPath / kRemotePage, kArgv / kRemotePage,
+                                          kEnvp / kRemotePage, kText / kRemotePage}));
+    for (const std::uint64_t address : {kPath, kArgv, kEnvp, kText}) {
+        memory_.shared_pages = {address / kRemotePage};
+        EXPECT_TRUE(read(call()).in_shared_pages) << address;
+    }
+    memory_.shared_pages = {kText / kRemotePage + 1};  // not one of its own
+    EXPECT_FALSE(read(call()).in_shared_pages);
+}
+
 }  // namespace
 }  // namespace execseal

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +57,15 @@ class FakeMemory final : public RemoteMemory {
         return unreadable_is_mapped || pages_.contains(address.value / kRemotePage);
     }
 
-    bool unreadable_is_mapped = true;  // what is_mapped() says of a page that is not there
+    bool are_private(std::span<const std::uint64_t> pages) override {
+        asked_for.assign(pages.begin(), pages.end());
+        return std::none_of(pages.begin(), pages.end(),
+                            [this](std::uint64_t page) { return shared_pages.contains(page); });
+    }
+
+    std::set<std::uint64_t> shared_pages;  // numbers
+    std::vector<std::uint64_t> asked_for;  // by are_private()
+    bool unreadable_is_mapped = true;      // what is_mapped() says of a page that is not there
     ReadOutcome failure = ReadOutcome::kUnreadable;  // what a page that is not there says
     int reads = 0;
 

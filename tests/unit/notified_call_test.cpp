@@ -117,8 +117,8 @@ TEST(NotifiedCall, AForkHasTheFlagsOfItsCallAlone) {
         EXPECT_EQ(flags_of(arch, clone), 0xabcd00001000U);
         EXPECT_EQ(flags_of(arch, clone3), std::nullopt);  // in memory, where the argument points
     }
-    EXPECT_EQ(flags_of(AUDIT_ARCH_X86_64, 57), 0U);  // whatever the register holds
-    EXPECT_EQ(flags_of(AUDIT_ARCH_X86_64, 58), 0U);
+    EXPECT_EQ(flags_of(AUDIT_ARCH_X86_64, 57), 0U);       // whatever the register holds
+    EXPECT_EQ(flags_of(AUDIT_ARCH_X86_64, 58), 0x4100U);  // CLONE_VM, CLONE_VFORK
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ TEST(Policy, ReadsItsFrame) {
 
 TEST(Policy, TheDefaultsAreTheSafeOnes) {
     const auto policy = policy_of("[]", "deny");
-    EXPECT_EQ(policy->protection().freeze, FreezeScope::kPidns);
+    EXPECT_EQ(policy->protection().freeze, FreezeScope::kWriters);
     EXPECT_TRUE(policy->protection().verify);
     EXPECT_EQ(policy->protection().on_freeze_failure, OnFreezeFailure::kDeny);
     EXPECT_EQ(judge(*policy, exec_of("/bin/x")).deny_errno, EACCES);
@@ -65,10 +65,21 @@ TEST(Policy, RefusesABadFrameInOneLine) {
     EXPECT_EQ(with(R"("errno": 0)"),
               "/errno: expected an integer from 1 to 4095, got a number (0)");
     EXPECT_NE(with(R"("errno": 4000)"), "(accepted)");
-    EXPECT_EQ(with(R"("protect": {"freeze": "all"})"),
-              "/protect/freeze: expected \"pidns\", \"siblings\" or \"off\", got \"all\"");
-    EXPECT_EQ(with(R"("protect": {"verify": false, "on_freeze_failure": "verify"})"),
+    EXPECT_EQ(
+        with(R"("protect": {"freeze": "all"})"),
+        "/protect/freeze: expected \"pidns\", \"writers\", \"siblings\" or \"off\", got \"all\"");
+    EXPECT_EQ(with(R"("protect": {"freeze": "pidns", "verify": false,)"
+                   R"( "on_freeze_failure": "verify"})"),
               "/protect/on_freeze_failure: expected \"deny\" where \"verify\" is false");
+    for (const char* const unverified :
+         {R"("protect": {"verify": false})", R"("protect": {"verify": false, "freeze": "off"})",
+          R"("protect": {"freeze": "siblings", "verify": false})",
+          R"("protect": {"freeze": "writers", "verify": false})"}) {
+        EXPECT_EQ(with(unverified),
+                  "/protect/verify: expected true, or \"freeze\": \"pidns\" beside it")
+            << unverified;
+    }
+    EXPECT_EQ(with(R"("protect": {"freeze": "pidns", "verify": false})"), "(accepted)");
     EXPECT_NE(with(R"("protect": {"freeze_budget_ms": 0})"), "(accepted)");
     EXPECT_NE(load_refusal(R"({"apiVersion": "execseal/v1", "name": "a/b", "default": "allow"})"),
               "(accepted)");
@@ -441,8 +452,8 @@ TEST(Policy, NeedsForkTrackingForArgumentsAndForFilesThatAreNotVerified) {
     EXPECT_FALSE(needs(R"("via": "exec", "gid": 0, "not": {"uid": 0})"));
     EXPECT_FALSE(needs(R"("exe": "/bin/sh")"));
     EXPECT_FALSE(needs(R"("exe": "/bin/sh", "not": {"exe": "/bin/x", "uid": 0})"));
-    EXPECT_TRUE(needs(R"("exe": "/bin/sh")", R"({"verify": false})"));
-    EXPECT_FALSE(needs(R"("uid": 0)", R"({"verify": false})"));
+    EXPECT_TRUE(needs(R"("exe": "/bin/sh")", R"({"freeze": "pidns", "verify": false})"));
+    EXPECT_FALSE(needs(R"("uid": 0)", R"({"freeze": "pidns", "verify": false})"));
     EXPECT_TRUE(needs(R"("cwd": "/")"));
     EXPECT_TRUE(needs(R"("env": {"A": null})"));
     EXPECT_TRUE(needs(R"("uid": 0, "not": {"argv": {"contains": ["x"]}})"));

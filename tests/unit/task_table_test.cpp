@@ -264,5 +264,69 @@ TEST_F(Table, RowsShowTheLivingOnlyAndTheOldestFirst) {
     EXPECT_EQ(rows[1].exe, "/bin/sh");
 }
 
+using Processes = std::vector<Tgid>;
+
+TEST_F(Table, WhoSharesAMemoryIsKnownFromItsBirth) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}, {202, {13, 200}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kSession, now));
+    EXPECT_EQ(table.sharers_of(Tgid{200}), std::nullopt) << "nobody has said whose its memory is";
+    table.has_own_memory(Tgid{200});
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{});
+    table.add_child(Tgid{201}, Tgid{200}, now);
+    table.shares_memory(Tgid{201}, Tgid{200});
+    table.add_child(Tgid{202}, Tgid{200}, now);
+    table.has_own_memory(Tgid{202});
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{Tgid{201}});
+    EXPECT_EQ(table.sharers_of(Tgid{201}), Processes{Tgid{200}});
+    EXPECT_EQ(table.sharers_of(Tgid{202}), Processes{});
+    table.has_own_memory(Tgid{201});  // its exec
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{});
+    EXPECT_EQ(table.sharers_of(Tgid{201}), Processes{});
+}
+
+TEST_F(Table, WhoseMemoryIsNotKnownMayShareEverybodys) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 1}}, {202, {13, 201}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kSession, now));
+    table.has_own_memory(Tgid{200});
+    ASSERT_TRUE(table.add(Tgid{201}, TaskOrigin::kListing, now));
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{Tgid{201}});
+    EXPECT_EQ(table.sharers_of(Tgid{201}), std::nullopt);
+    table.add_child(Tgid{202}, Tgid{201}, now);
+    table.shares_memory(Tgid{202}, Tgid{201});
+    EXPECT_EQ(table.sharers_of(Tgid{202}), std::nullopt);
+    EXPECT_EQ(table.sharers_of(Tgid{999}), std::nullopt) << "not in the table";
+    table.remove(Tgid{201});
+    table.remove(Tgid{202});
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{});
+}
+
+TEST_F(Table, AListingForgetsNobodysMemory) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}};
+    ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kSession, now));
+    table.has_own_memory(Tgid{200});
+    table.add_child(Tgid{201}, Tgid{200}, now);
+    table.shares_memory(Tgid{201}, Tgid{200});
+    table.heal(std::vector<ListedTask>{listed(200), listed(201)}, now);
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{Tgid{201}});
+    // The number of one whose end was not noticed says nothing of its new holder.
+    procfs.tasks[201] = {99, 1};
+    table.heal(std::vector<ListedTask>{listed(200), listed(201)}, now);
+    EXPECT_EQ(table.find(Tgid{201})->memory, 0U);
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{Tgid{201}});
+    procfs.tasks.erase(201);
+    table.heal(std::vector<ListedTask>{listed(200)}, now);
+    EXPECT_EQ(table.sharers_of(Tgid{200}), Processes{});
+}
+
+TEST_F(Table, ATableThatWasFullDoesNotKnowWhoShares) {
+    for (pid_t process = 200; process < 206; ++process) {
+        procfs.tasks[process] = {static_cast<std::uint64_t>(process), 1};
+        table.add_child(Tgid{process}, Tgid{1}, now);
+        table.has_own_memory(Tgid{process});
+    }
+    ASSERT_GT(table.refused(), 0U);
+    EXPECT_EQ(table.sharers_of(Tgid{200}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace execseal
