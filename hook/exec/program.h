@@ -49,6 +49,11 @@ struct ContainerMount {
 };
 using ContainerMounts = std::vector<ContainerMount>;
 
+// Its last close by the supervisor may be the last of a mount that its container has detached, and
+// then ends that mount. A FUSE server is not asked: the kernel ends its connection
+// (fuse_conn_destroy(), fs/fuse/inode.c). A file system on a block device or of a network is
+// written back and may wait; only root of the node mounts those, and none of its mounts goes with
+// us while the container runs.
 struct ProgramFile {
     UniqueFd fd;  // O_PATH
     FileId id;

@@ -13,6 +13,10 @@ namespace {
 constexpr std::size_t kRoom = 12 * kMaxArgTotal;
 constexpr std::size_t kMaxIdle = 2;
 constexpr int kMaxExtensions = 8;
+// So many looks find it in another sleep each, before what it reads is too slow for anybody: a file
+// of the 8 MiB that are searched at most (hook/exec/elf.cpp), in pages that take 25 ms each, for
+// the usual deadline of a second.
+constexpr int kMaxSleeps = 60;
 
 struct Job {
     ExecCall call;
@@ -441,12 +445,25 @@ ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
 
 bool ExecReader::try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const {
     const bool looked = now - ticket.deadline_ < deadline_ / 4;
-    if ((looked && ticket.process_->sleeps()) || ticket.extensions_ == kMaxExtensions) {
+    const auto sleep = looked ? ticket.process_->sleep() : std::nullopt;
+    const bool hangs = sleep && sleep == ticket.sleep_;
+    int& times = sleep ? ticket.sleeps_ : ticket.extensions_;
+    if (hangs || times == (sleep ? kMaxSleeps : kMaxExtensions)) {
         return false;
     }
-    ++ticket.extensions_;
+    ++times;
+    ticket.sleep_ = sleep;
     ticket.deadline_ = now + deadline_;
     return true;
+}
+
+std::string ExecReader::blocked_reason(const Ticket& ticket) const {
+    return ticket.sleeps_ == kMaxSleeps
+               ? "the caller's memory or program could not be read whole within " +
+                     std::to_string((kMaxSleeps * deadline_).count()) +
+                     " ms: its file system is too slow"
+               : "no answer within " + std::to_string(deadline_.count()) +
+                     " ms: a page or a mount of the caller hangs";
 }
 
 std::optional<ExecStudy> ExecReader::collect(Ticket& ticket,
@@ -483,9 +500,7 @@ std::optional<ExecStudy> ExecReader::collect(Ticket& ticket,
             return study;
         }
         case ReplyState::kPending:
-            return failed_study(ticket.call_, SnapshotOutcome::kBlocked,
-                                "no answer within " + std::to_string(deadline_.count()) +
-                                    " ms: a page or a mount of the caller hangs");
+            return failed_study(ticket.call_, SnapshotOutcome::kBlocked, blocked_reason(ticket));
         case ReplyState::kLost:
             break;
     }

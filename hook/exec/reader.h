@@ -51,9 +51,11 @@ class ExecReader {
     // Starts the first process ahead of need.
     Result<> warm_up();
 
-    // Waits; past the deadline the snapshot is kBlocked. Time in which the process had no CPU, or
-    // in which nobody looked (the supervisor itself had none, or was stopped), is no sign of a page
-    // that hangs: the deadline begins anew then, a bounded number of times.
+    // Waits; the snapshot is kBlocked when one sleep of the process has lasted for a deadline. It
+    // is looked at once a deadline, so that this takes one to two of them. Time in which the
+    // process had no CPU, or in which nobody looked (the supervisor itself had none, or was
+    // stopped), is no sign of a page that hangs, and a slow file system (FUSE without readahead) is
+    // none either: the deadline begins anew then, a bounded number of times.
     ExecStudy study(const ExecCall& call, StudyScope scope,
                     const std::optional<RootIdentity>& container);
 
@@ -72,6 +74,8 @@ class ExecReader {
         std::string failure_;
         std::chrono::steady_clock::time_point deadline_;
         int extensions_ = 0;
+        int sleeps_ = 0;                      // that it was seen in
+        std::optional<std::uint64_t> sleep_;  // at the last look
     };
     Ticket begin(const ExecCall& call, StudyScope scope,
                  const std::optional<RootIdentity>& container);
@@ -81,7 +85,10 @@ class ExecReader {
 
   private:
     Result<Expendable> take_process();
+    // False: it hangs, or has had too much time.
     [[nodiscard]] bool try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const;
+
+    [[nodiscard]] std::string blocked_reason(const Ticket& ticket) const;
 
     std::chrono::milliseconds deadline_;
     uid_t container_root_ = 0;

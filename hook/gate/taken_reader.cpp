@@ -22,7 +22,7 @@ constexpr std::size_t kMaxTaken = 2 * kMaxArgTotal;
 constexpr std::size_t kMaxStat = std::size_t{1} << 16;
 // Address space only; pages come as they are written.
 constexpr std::size_t kRoom = 2 * kMaxTaken + 2 * std::size_t{PATH_MAX};
-constexpr int kMaxExtensions = 8;
+constexpr int kMaxLooks = 16;
 
 // Reads into `out`, resized to what was there.
 template <class Buffer>
@@ -219,13 +219,19 @@ ReplyState TakenReader::try_ask(const Job& job) {
     if ((!process_ && !warm_up()) || !process_->begin(std::as_bytes(std::span(&job, 1)))) {
         return ReplyState::kLost;
     }
-    ReplyState state = process_->wait(Clock::now() + patience_);
-    // One that works, or has not got the CPU, gets more time.
-    for (int left = kMaxExtensions;
-         state == ReplyState::kPending && left > 0 && !process_->sleeps(); --left) {
-        state = process_->wait(Clock::now() + patience_);
+    // Two looks that find it in one sleep end it. One that works, or has not got the CPU, or whose
+    // pages come (from swap, say), gets more time.
+    const auto half = std::chrono::microseconds(patience_) / 2;
+    std::optional<std::uint64_t> last;
+    for (int left = kMaxLooks; left > 0; --left) {
+        const ReplyState state = process_->wait(Clock::now() + half);
+        const auto sleep = state == ReplyState::kPending ? process_->sleep() : std::nullopt;
+        if (state != ReplyState::kPending || (sleep && sleep == last)) {
+            return state;
+        }
+        last = sleep;
     }
-    return state;
+    return ReplyState::kPending;
 }
 
 }  // namespace execseal

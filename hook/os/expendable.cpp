@@ -272,10 +272,13 @@ ReplyState Expendable::wait(Clock::time_point deadline) {
     }
 }
 
-bool Expendable::sleeps() const {
-    const auto procfs = open_procfs();
-    const auto status = procfs ? (*procfs)->status(Tid{pid_}) : procfs.error();
-    return !status || !*status || (*status)->state == 'S' || (*status)->state == 'D';
+std::optional<std::uint64_t> Expendable::sleep() const {
+    const auto status = read_task_status(Tid{pid_});
+    if (!status) {
+        return 0;
+    }
+    const bool sleeps = status->state == 'S' || status->state == 'D';
+    return sleeps ? std::optional(status->voluntary_switches) : std::nullopt;
 }
 
 ReplyState Expendable::receive() {

@@ -11,7 +11,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -48,8 +50,10 @@ class Expendable {
     // Waits for the reply, no longer than until the deadline.
     ReplyState wait(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] bool busy() const { return busy_; }
-    // Sleeps over its job. False: it works, or has not got the CPU yet, or somebody has stopped it.
-    [[nodiscard]] bool sleeps() const;
+    // Tells its present sleep over the job from every earlier one, which ended because what it
+    // waited for had come. nullopt: it works, or has not got the CPU yet, or somebody has stopped
+    // it.
+    [[nodiscard]] std::optional<std::uint64_t> sleep() const;
     // Of the last job that was ready; valid until the next begin().
     [[nodiscard]] std::span<const std::byte> reply() const;
     [[nodiscard]] std::vector<UniqueFd> take_fds() { return std::move(fds_); }

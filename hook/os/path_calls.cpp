@@ -182,10 +182,14 @@ Result<bool> is_procfs(int fd) {
     return found.f_type == PROC_SUPER_MAGIC;
 }
 
+// One that answers statfs(2) with an error of its own is taken for FUSE, of which the least is
+// believed.
 Result<FolderKind> folder_kind(int fd) {
     struct statfs found {};
     if (::fstatfs(fd, &found) != 0) {
-        return Error{errno, "fstatfs"};
+        const int error = errno;
+        return is_file_systems_own(error) ? Result<FolderKind>(FolderKind{.is_fuse = true})
+                                          : Error{error, "fstatfs"};
     }
     return FolderKind{found.f_type == PROC_SUPER_MAGIC, found.f_type == FUSE_SUPER_MAGIC,
                       (found.f_flags & ST_RDONLY) != 0};

@@ -288,6 +288,8 @@ std::optional<TaskStatus> parse_task_status(std::string_view text) {
         } else if (key == "SigCgt") {
             const auto caught = number<std::uint64_t>(value, 16).value_or(0);
             status.catches_sigchld = (caught >> (SIGCHLD - 1) & 1) != 0;
+        } else if (key == "voluntary_ctxt_switches") {
+            status.voluntary_switches = number<std::uint64_t>(value).value_or(0);
         } else if (key == "NSpid") {
             status.namespace_ids = read_numbers(value);
         } else if (key == "NStgid") {

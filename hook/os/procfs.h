@@ -41,6 +41,7 @@ struct TaskStatus {
     uid_t filesystem_uid = uid_t(-1);
     gid_t filesystem_gid = gid_t(-1);
     bool catches_sigchld = false;
+    std::uint64_t voluntary_switches = 0;  // how often it has gone to sleep
 };
 
 // What a namespace link points to; equal for the same namespace only.

@@ -281,6 +281,62 @@ TEST_F(SilentFiles, APathOrAScriptThatHangsIsBlockedToo) {
     }
 }
 
+// A study's descriptors may be the last that keep a mount which its container has detached. The
+// kernel ends the connection of such a FUSE mount, it does not ask the server.
+TEST_F(SilentFiles, TheLastCloseOfAFileWhoseMountIsDetachedWaitsForNobody) {
+    (void)::kill(fuse_.server(), SIGSTOP);
+    ChildProcess owner([&](int report) {
+        const int file = ::open(fuse_.directory().c_str(), O_PATH | O_CLOEXEC);
+        const std::string space = "/proc/" + std::to_string(fuse_.server()) + "/ns/mnt";
+        ChildProcess::send(
+            report, file >= 0 &&
+                        ::setns(::open(space.c_str(), O_RDONLY | O_CLOEXEC), CLONE_NEWNS) == 0 &&
+                        ::umount2("/mnt", MNT_DETACH) == 0);
+        ChildProcess::send(report, ::close(file) == 0);
+    });
+    bool detached = false;
+    bool closed = false;
+    EXPECT_TRUE(owner.receive(detached) && detached);
+    EXPECT_TRUE(owner.receive(closed) && closed);
+}
+
+// FUSE without readahead: no page is long in coming, but there are many.
+TEST(ExecReader, AFileThatComesSlowlyIsReadWhole) {
+    SilentFuse fuse(EXECSEAL_TARGETS_DIR "/print_argv");
+    ASSERT_TRUE(fuse.ready());
+    fuse.slow_down(10ms);
+    RequestMemory memory;
+    memory.lay_out(fuse.file(), {"zero"}, {});
+    ChildProcess caller([](int report) { ChildProcess::send(report, 1); });
+    int ready = 0;
+    ASSERT_TRUE(caller.receive(ready));
+    constexpr auto kDeadline = 500ms;
+    const auto start = Clock::now();
+    const ExecStudy study = study_once(memory.call(caller.tid()), kDeadline);
+    EXPECT_EQ(study.program.outcome, ProgramOutcome::kFound)
+        << study.snapshot.reason << study.program.reason;
+    EXPECT_GT(Clock::now() - start, kDeadline) << "it was not slow";
+    fuse.fall_silent();
+    fuse.end();
+}
+
+TEST(ExecReader, AFileThatIsTooSlowIsBlockedAndTheReasonSaysSo) {
+    SilentFuse fuse(EXECSEAL_TARGETS_DIR "/print_argv");
+    ASSERT_TRUE(fuse.ready());
+    fuse.slow_down(20ms);
+    RequestMemory memory;
+    memory.lay_out(fuse.file(), {"zero"}, {});
+    ChildProcess caller([](int report) { ChildProcess::send(report, 1); });
+    int ready = 0;
+    ASSERT_TRUE(caller.receive(ready));
+    const ExecStudy study = study_once(memory.call(caller.tid()), 40ms);
+    EXPECT_EQ(study.snapshot.outcome, SnapshotOutcome::kBlocked);
+    // On a busy machine one page alone may take longer than the deadline.
+    EXPECT_TRUE(study.snapshot.reason.find("too slow") != std::string::npos ||
+                study.snapshot.reason.find("hangs") != std::string::npos)
+        << study.snapshot.reason;
+}
+
 // The process of a reader, stopped: what it looks like to have no CPU.
 class StoppedProcess {
   public:

@@ -15,8 +15,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 #include "tests/kernel/child_process.h"
@@ -26,13 +28,13 @@ namespace execseal {
 class SilentFuse {
   public:
     explicit SilentFuse(const std::string& content = "")
-        : silent_(static_cast<std::atomic<bool>*>(
+        : shared_(static_cast<Shared*>(
               ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
           server_([&](int report) {
               content_.reset(::open(content.c_str(), O_RDONLY | O_CLOEXEC));
               serve(report);
           }) {
-        *silent_ = content.empty();
+        shared_->silent = content.empty();
         ready_ = server_.receive(mounted_) && mounted_;
     }
     SilentFuse(const SilentFuse&) = delete;
@@ -41,7 +43,7 @@ class SilentFuse {
     SilentFuse& operator=(SilentFuse&&) = delete;
     ~SilentFuse() {
         end();
-        (void)::munmap(silent_, 4096);
+        (void)::munmap(shared_, 4096);
     }
     [[nodiscard]] bool ready() const { return ready_; }
     // Through the server's root: others need not be in its mount namespace.
@@ -50,7 +52,10 @@ class SilentFuse {
         return "/proc/" + std::to_string(server_.pid()) + "/root/mnt";
     }
     void end() { server_.end(); }
-    void fall_silent() { *silent_ = true; }
+    [[nodiscard]] pid_t server() const { return server_.pid(); }
+    void fall_silent() { shared_->silent = true; }
+    // How long it takes for each page.
+    void slow_down(std::chrono::microseconds time) { shared_->read_us = time.count(); }
     // Waits for a READ that stays unanswered.
     [[nodiscard]] bool has_unanswered_read() {
         bool unanswered = false;
@@ -90,9 +95,11 @@ class SilentFuse {
     }
     // False: not answered.
     bool give_content(int fuse, const fuse_in_header& in, const char* request) {
-        if (*silent_) {
+        if (shared_->silent) {
             return false;
         }
+        const timespec time{0, shared_->read_us * 1000};
+        (void)::nanosleep(&time, nullptr);
         fuse_read_in wanted{};
         std::memcpy(&wanted, request + sizeof in, sizeof wanted);
         static std::array<char, sizeof(fuse_out_header) + (1U << 17U)> message;
@@ -167,8 +174,12 @@ class SilentFuse {
         }
     }
 
-    std::atomic<bool>* silent_;  // shared with the server
-    UniqueFd content_;           // the server's
+    struct Shared {  // with the server
+        std::atomic<bool> silent;
+        std::atomic<long> read_us;
+    };
+    Shared* shared_;
+    UniqueFd content_;  // the server's
     ChildProcess server_;
     bool mounted_ = false;
     bool ready_ = false;

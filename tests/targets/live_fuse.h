@@ -22,7 +22,7 @@ static void live_fuse_read(const struct fuse_file* file, const struct fuse_in_he
 
 // Returns the server's process; LIVE_SERVED can be executed from then on. Needs /dev/fuse and
 // CAP_SYS_ADMIN.
-static inline pid_t live_serve_exit(void) {
+static inline pid_t live_serve_exit(uint32_t max_readahead) {
     char options[96];
     struct stat content;
     live_fuse_content = open("/bin/live_exit", O_RDONLY | O_CLOEXEC);
@@ -31,7 +31,7 @@ static inline pid_t live_serve_exit(void) {
                                    .size = (uint64_t)content.st_size,
                                    .permissions = 0755,
                                    .attr_valid_s = 3600,
-                                   .max_readahead = 1 << 17,
+                                   .max_readahead = max_readahead,
                                    .read = live_fuse_read};
     snprintf(options, sizeof options, "fd=%d,rootmode=100755,user_id=0,group_id=0,allow_other",
              file.device);

@@ -1,6 +1,7 @@
 // A process with a second thread executes a program of a FUSE mount that is served inside the
 // container, slowly, while others exec what they like: a nested podman with fuse-overlayfs, say.
-// "forking": with threads that fork all the time instead of one that sleeps.
+// "forking": with threads that fork all the time instead of one that sleeps. "pages": without
+// readahead, page by page.
 #include "live_fuse.h"
 
 enum { kRounds = 3, kOthers = 8, kThreads = 3 };
@@ -17,7 +18,8 @@ static void* wait_for_end(void* unused) {
 
 int main(int argc, char** argv) {
     const bool forking = argc == 2 && strcmp(argv[1], "forking") == 0;
-    const pid_t server = live_serve_exit();
+    const bool by_pages = argc == 2 && strcmp(argv[1], "pages") == 0;
+    const pid_t server = live_serve_exit(by_pages ? 0 : 1 << 17);
     int served = 0, others = 0;
     for (int round = 0; round < kRounds; ++round) {
         const pid_t threaded = live_fork();
