@@ -18,10 +18,11 @@ namespace execseal {
 
 struct ArmReport {
     // kAgain: it is held for another call, with too little for this one. It is to be let go, and
-    // its call comes again.
-    enum class Outcome { kRefused, kAgain, kGone, kBound };
+    // its call comes again. kHeld: by the supervisor of another container, which lets go soon;
+    // arm() may be called again then.
+    enum class Outcome { kRefused, kAgain, kHeld, kGone, kBound };
     Outcome outcome = Outcome::kRefused;
-    const char* rule = built_in_rule::kArm;  // of kRefused, for the event
+    const char* rule = built_in_rule::kArm;  // of kRefused and kHeld, for the event
     std::string reason;
 };
 
@@ -46,7 +47,7 @@ class ExecBinding {
     // Nothing more is awaited of it. Does not let the caller go: its next call may need it held.
     virtual ~ExecBinding() = default;
 
-    // `process`: the caller's. Once.
+    // `process`: the caller's. Once, but after a kHeld.
     [[nodiscard]] virtual ArmReport arm(Tgid process) = 0;
     // nullopt: nothing yet. Only of one that is bound and was answered.
     [[nodiscard]] virtual std::optional<BoundOutcome> outcome() = 0;

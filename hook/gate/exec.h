@@ -73,6 +73,8 @@ struct Exec {
     std::optional<Clock::time_point> stall_look;  // whether it sleeps while it holds the domain
     int looks_asleep = 0;                         // in a row
     std::string event_id;  // of a record that was written before the answer; empty: none was
+    std::optional<Clock::time_point> held_since;  // ExecInput::kHeld, for the first time
+    std::optional<Clock::time_point> not_before;  // its next turn
     int kernel_error = 0;  // of the execve itself, positive; 0: none, or not known
 };
 

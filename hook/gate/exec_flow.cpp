@@ -80,6 +80,7 @@ constexpr std::array kRows{
 
     ExecRow{in(kBinding),      kBound,        always,           to(kContinuing, kAnswerContinue)},
     ExecRow{in(kBinding),      kBindFailed,   always,           to(kRefusing, kAnswerErrno)},
+    ExecRow{in(kBinding),      kHeld,         always,           to(kWaiting, kThaw, kQueue)},
     ExecRow{in(kBinding),      kAnswerStale,  always,           drop(kReleaseCaller, kThaw)},
     ExecRow{in(kBinding),      kDeadline,     always,           stay(kBinding)},
 
@@ -168,12 +169,11 @@ const char* exec_state_name(ExecState state) {
 
 const char* exec_input_name(ExecInput input) {
     static constexpr std::array<const char*, kExecInputs> kNames{
-        "studied",     "refused",    "kill verdict",  "allowed",
-        "frozen",      "must widen", "freeze failed", "bound",
-        "bind failed", "answered",   "answer stale",  "executed",
-        "returned",    "checked",    "backed out",    "called other",
-        "same",        "different",  "deadline",      "budget over",
-        "gone",        "end"};
+        "studied",      "refused",       "kill verdict", "allowed",      "frozen",
+        "must widen",   "freeze failed", "bound",        "bind failed",  "held",
+        "answered",     "answer stale",  "executed",     "returned",     "checked",
+        "backed out",   "called other",  "same",         "different",    "deadline",
+        "budget over",  "gone",          "end"};
     return kNames.at(static_cast<std::size_t>(input));
 }
 

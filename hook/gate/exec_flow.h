@@ -42,7 +42,7 @@ enum class ExecState : std::uint8_t {
     kDone
 };
 
-inline constexpr std::size_t kExecInputs = 22;
+inline constexpr std::size_t kExecInputs = 23;
 enum class ExecInput : std::uint8_t {
     kStudied,       // the first read is judged
     kRefused,       // the policy denies, the kernel would, or something could not be read whole
@@ -53,6 +53,7 @@ enum class ExecInput : std::uint8_t {
     kFreezeFailed,  // budget passed, or a task that cannot be seized
     kBound,         // what the kernel takes will be compared
     kBindFailed,    // the caller cannot be bound: somebody else traces it
+    kHeld,          // another container's supervisor does, for a moment
     kAnswered,      // the caller has the answer
     kAnswerStale,   // nobody waits for it any more: a signal made the caller back out
     kExecuted,      // the new image is there and has not run

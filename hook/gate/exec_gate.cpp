@@ -24,6 +24,11 @@ constexpr std::chrono::milliseconds kReadPatience{2};
 constexpr std::chrono::milliseconds kStallLook{10};
 constexpr int kStallLooks = 2;
 
+// A caller that another container's supervisor holds is tried again so often; it lets go at the end
+// of its own freeze, for which no policy may ask more than a minute.
+constexpr std::chrono::milliseconds kHeldRetry{5};
+constexpr std::chrono::seconds kLongestHeld{5};
+
 ExecInput input_of(Ruling ruling) {
     switch (ruling) {
         case Ruling::kRefuse:
@@ -139,7 +144,7 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
 
 bool ExecGate::may_go(const Exec& exec) const {
     return exec.decision.ruling != Ruling::kAllow ||
-           !context_.binder.is_executing(exec.caller.process());
+           (!exec.not_before && !context_.binder.is_executing(exec.caller.process()));
 }
 
 void ExecGate::take_turn(Exec& exec) {
@@ -158,7 +163,10 @@ void ExecGate::take_turn(Exec& exec) {
 }
 
 void ExecGate::choose_whom_to_freeze(Exec& exec) {
-    exec.sleeper = take_sleeper(exec);
+    exec.traits = traits_;  // an earlier turn may have ended with nothing done
+    if (exec.sleeper == Tid{}) {
+        exec.sleeper = take_sleeper(exec);
+    }
     const Tgid process = exec.caller.process();
     switch (protection_.freeze) {
         case FreezeScope::kPidns:
@@ -338,7 +346,11 @@ std::optional<ExecInput> ExecGate::freeze(Exec& exec) {
     ++counters_.freeze_failures;
     exec.gate.freeze = "failed: " + *failure;
     if (protection_.on_freeze_failure == OnFreezeFailure::kDeny || !protection_.verify) {
-        exec.decide(refusal(EPERM, built_in_rule::kFreeze, "the freeze failed: " + *failure));
+        // With a verification only what is new or late all the time makes a freeze fail.
+        exec.decide(refusal(
+            EPERM, built_in_rule::kFreeze,
+            "the freeze failed: " + *failure +
+                (protection_.verify ? "" : "; nothing is verified here that it could change")));
     }
     return ExecInput::kFreezeFailed;
 }
@@ -436,6 +448,16 @@ ExecInput ExecGate::bind(Exec& exec) {
         case ArmReport::Outcome::kRefused:
             exec.decide(refusal(EPERM, armed.rule, std::move(armed.reason)));
             return ExecInput::kBindFailed;
+        case ArmReport::Outcome::kHeld: {
+            const auto now = Clock::now();
+            exec.held_since = exec.held_since.value_or(now);
+            if (now - *exec.held_since > kLongestHeld) {
+                exec.decide(refusal(EPERM, armed.rule, std::move(armed.reason)));
+                return ExecInput::kBindFailed;
+            }
+            exec.not_before = now + kHeldRetry;
+            return ExecInput::kHeld;
+        }
         case ArmReport::Outcome::kAgain:
             return ExecInput::kAnswerStale;
         case ArmReport::Outcome::kGone:
@@ -569,7 +591,7 @@ std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
     std::optional<Clock::time_point> next;
     for (const auto& exec : execs_) {
         next = earliest(
-            {next, exec->grace_end, exec->budget_end, exec->stall_look,
+            {next, exec->grace_end, exec->budget_end, exec->stall_look, exec->not_before,
              exec->reading ? std::optional(exec->reading->ticket.deadline()) : std::nullopt});
     }
     return next;
@@ -583,6 +605,9 @@ void ExecGate::on_deadline(Clock::time_point now) {
         }
         if (exec->budget_end && *exec->budget_end <= now) {
             drive(*exec, ExecInput::kBudgetOver);
+        }
+        if (exec->not_before && *exec->not_before <= now) {
+            exec->not_before.reset();
         }
         if (exec->stall_look && *exec->stall_look <= now) {
             look_for_stall(*exec, now);

@@ -74,9 +74,12 @@ ArmReport PtraceBinding::arm(Tgid process) {
         case Seized::kZombie:
             return {Outcome::kGone, "", ""};
         case Seized::kTracedByOther:
-            return {Outcome::kRefused, built_in_rule::kTraced,
+            return {seized->by_supervisor ? Outcome::kHeld : Outcome::kRefused,
+                    built_in_rule::kTraced,
                     "the caller is traced by task " + std::to_string(seized->other_tracer.value) +
-                        " (a debugger in the container?), so what it executes cannot be verified"};
+                        (seized->by_supervisor ? " (another container's supervisor)"
+                                               : " (a debugger in the container?)") +
+                        ", so what it executes cannot be verified"};
         case Seized::kExecuting:
             return {Outcome::kRefused, built_in_rule::kArm,
                     "another exec of the caller's process is on its way"};

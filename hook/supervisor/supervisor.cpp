@@ -17,6 +17,7 @@
 #include "hook/os/privileges.h"
 #include "hook/os/state_dir.h"
 #include "hook/tasks/freeze.h"
+#include "hook/tasks/supervisors.h"
 
 namespace execseal {
 namespace {
@@ -68,6 +69,7 @@ Result<> Supervisor::open() {
     ptrace_ = real_ptrace();
     wait_ = real_tracee_wait();
     tracer_ = std::make_unique<Tracer>(*ptrace_, *wait_, *procfs_);
+    tracer_->ask_for_supervisors([this](Tid other) { return is_supervisor(other, *procfs_); });
     auto exits = open_exit_watch(kWatchedProcesses);
     if (!exits) {
         return exits.error();
@@ -263,6 +265,7 @@ void Supervisor::restart_calls_in_flight() {
     constexpr std::chrono::seconds kBound{1};
     FreezeRequest request;
     request.deadline = EventLoop::Clock::now() + kBound;
+    request.unstoppable = Unstoppable::kLeave;  // its call is not restarted, those of others are
     const FreezeReport report = freeze_->freeze(*lister_, request);
     if (report.failure != FreezeFailure::kNone) {
         log_warning("restarting the calls in flight: " + report.reason);

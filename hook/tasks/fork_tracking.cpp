@@ -108,37 +108,41 @@ void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const F
         flow.memory = where_it_runs(call);
         run(flow, ForkInput::kNotifiedAnew, occasion);
     } else {
-        std::erase_if(behind_execs_,
-                      [&](const BehindExec& earlier) { return earlier.call.tid == caller; });
-        begin(listener, id, call, now);
+        std::erase_if(unseized_,
+                      [&](const Unseized& earlier) { return earlier.call.tid == caller; });
+        begin({&listener, id, call, Tgid{}, std::nullopt}, now);
         return;
     }
     settle(caller, occasion);
 }
 
-void ForkTracking::begin(SeccompNotify& listener, NotifyId id, const ForkCall& call,
-                         Clock::time_point now) {
-    const Tid caller = call.tid;
-    const Occasion occasion{&listener, id, Tid{}, now};
+void ForkTracking::begin(const Unseized& call, Clock::time_point now) {
+    const Tid caller = call.call.tid;
     const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkCallerOptions);
-    if (outcome && outcome->what == Seized::kExecuting) {
-        wait_behind_exec(listener, id, call, now);
-        return;
-    }
     std::optional<ForkInput> seized = ForkInput::kSeizeRefused;
-    if (outcome) {
-        seized = take_seized(*outcome, caller, occasion);
-    } else {
+    if (!outcome) {
         log_failure("seize", caller, outcome.error());
         ++counts_.refused;
+    } else if (outcome->what == Seized::kExecuting) {
+        try_again(call, now);
+        return;
+    } else if (outcome->by_supervisor &&
+               now - call.held_since.value_or(now) < limits_.longest_held) {
+        Unseized held = call;
+        held.held_since = call.held_since.value_or(now);
+        try_again(held, now);
+        return;
+    } else {
+        seized = take_seized(*outcome, caller, {call.listener, call.id, Tid{}, now});
     }
     if (seized) {
+        const Occasion occasion{call.listener, call.id, Tid{}, now};
         Flow& flow = flows_[caller];
         flow.number = next_number_++;
         flow.caller = caller;
-        flow.makes = what_it_makes(call);
-        begin_sharing(flow, call);
-        flow.memory = where_it_runs(call);
+        flow.makes = what_it_makes(call.call);
+        begin_sharing(flow, call.call);
+        flow.memory = where_it_runs(call.call);
         run(flow, *seized, occasion);
         settle(caller, occasion);
     }
@@ -147,41 +151,43 @@ void ForkTracking::begin(SeccompNotify& listener, NotifyId id, const ForkCall& c
 // The kernel would let the fork happen beside the exec, but then nobody would learn of its child. A
 // signal that comes meanwhile ends the call with EINTR where its handler lacks SA_RESTART: the
 // thread is about to be killed by the exec, unless that fails.
-void ForkTracking::wait_behind_exec(SeccompNotify& listener, NotifyId id, const ForkCall& call,
-                                    Clock::time_point now) {
-    const Result<std::optional<TaskStatus>> status = procfs_.status(call.tid);
-    behind_execs_.push_back({&listener, id, call, status && *status ? (*status)->tgid : Tgid{}});
+void ForkTracking::try_again(Unseized call, Clock::time_point now) {
+    if (call.process == Tgid{}) {
+        const Result<std::optional<TaskStatus>> status = procfs_.status(call.call.tid);
+        call.process = status && *status ? (*status)->tgid : Tgid{};
+    }
+    unseized_.push_back(call);
     next_retry_ = next_retry_.value_or(now + limits_.retry);
 }
 
 // At most one attempt a process, which costs this thread the bound of Ptrace::seize(); none where
 // the exec is one that we await.
-void ForkTracking::retry_behind_execs(Clock::time_point now) {
+void ForkTracking::retry_unseized(Clock::time_point now) {
     next_retry_.reset();
     std::unordered_set<Tgid> still_busy;
-    for (BehindExec& waiting : std::exchange(behind_execs_, {})) {
+    for (Unseized& waiting : std::exchange(unseized_, {})) {
         const Result<NotifyReach> waits = waiting.listener->id_valid(waiting.id);
         if (waits && *waits != NotifyReach::kDone) {
             continue;
         }
         if (tracer_.expects_exec(waiting.process) || still_busy.contains(waiting.process)) {
-            behind_execs_.push_back(waiting);
+            unseized_.push_back(waiting);
             continue;
         }
-        const std::size_t before = behind_execs_.size();
-        begin(*waiting.listener, waiting.id, waiting.call, now);
-        if (behind_execs_.size() > before) {
+        const std::size_t before = unseized_.size();
+        begin(waiting, now);
+        if (unseized_.size() > before) {
             still_busy.insert(waiting.process);
         }
     }
-    if (!behind_execs_.empty()) {
+    if (!unseized_.empty()) {
         next_retry_ = now + limits_.retry;
     }
 }
 
 void ForkTracking::forget(const SeccompNotify& listener) {
-    std::erase_if(behind_execs_,
-                  [&](const BehindExec& waiting) { return waiting.listener == &listener; });
+    std::erase_if(unseized_,
+                  [&](const Unseized& waiting) { return waiting.listener == &listener; });
 }
 
 std::optional<ForkInput> ForkTracking::take_seized(const SeizeOutcome& outcome, Tid caller,
@@ -560,7 +566,7 @@ void ForkTracking::on_deadline(Clock::time_point now) {
     run_due(deadlines_, now);
     run_due(keeps_, now);
     if (next_retry_ && *next_retry_ <= now) {
-        retry_behind_execs(now);
+        retry_unseized(now);
     }
 }
 

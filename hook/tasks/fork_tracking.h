@@ -34,8 +34,10 @@ struct ForkTrackingLimits {
     // How long a caller that catches SIGCHLD stays attached after its last call.
     std::chrono::milliseconds keep{1000};
     int refused_errno = 1;  // EPERM; for a caller that somebody else traces
-    // How often a caller that cannot be seized for an exec of its process is tried again.
+    // How often a caller that cannot be seized yet is tried again.
     std::chrono::milliseconds retry{10};
+    // How long another container's supervisor may hold it.
+    std::chrono::milliseconds longest_held{5000};
     // From so many flows on it is cheaper to wait for any tracee than for each.
     std::size_t many = 8;
 };
@@ -59,8 +61,8 @@ class ForkTracking {
     void tell_vforks_to(VforkParents& parents) { vfork_parents_ = &parents; }
 
     // Of this listener, which is kept only until forget() for a caller in whose process another
-    // thread's exec is on its way: such a call waits for the end of that exec, as a signal would
-    // make it.
+    // thread's exec is on its way, or whom another container's supervisor holds: such a call waits
+    // for the end of that, as a signal would make it.
     void on_notification(SeccompNotify& listener, NotifyId id, const ForkCall& call,
                          Clock::time_point now);
     // For one that is received and cannot be looked at yet: a signal that ends its wait meanwhile
@@ -88,7 +90,7 @@ class ForkTracking {
     [[nodiscard]] const FsSharers& fs_sharers() const { return fs_sharers_; }
 
     [[nodiscard]] bool idle() const {
-        return flows_.empty() && births_.empty() && behind_execs_.empty();
+        return flows_.empty() && births_.empty() && unseized_.empty();
     }
     [[nodiscard]] std::size_t in_flight() const { return flows_.size() + births_.size(); }
     [[nodiscard]] const ForkCounts& counts() const { return counts_; }
@@ -121,12 +123,13 @@ class ForkTracking {
         Tid tid;
         std::uint64_t before = 0;
     };
-    // A call whose caller could not be seized.
-    struct BehindExec {
+    // A call whose caller could not be seized yet.
+    struct Unseized {
         SeccompNotify* listener = nullptr;
         NotifyId id;
         ForkCall call;
-        Tgid process;  // 0: not known
+        Tgid process;                                 // 0: not known
+        std::optional<Clock::time_point> held_since;  // by another container's supervisor
     };
     // What a run of a flow needs besides the flow itself.
     struct Occasion {
@@ -149,10 +152,9 @@ class ForkTracking {
     std::optional<ForkInput> perform(Flow& flow, ForkAction action, const Occasion& occasion);
     std::optional<ForkInput> take_seized(const SeizeOutcome& outcome, Tid caller,
                                          const Occasion& occasion);
-    void begin(SeccompNotify& listener, NotifyId id, const ForkCall& call, Clock::time_point now);
-    void wait_behind_exec(SeccompNotify& listener, NotifyId id, const ForkCall& call,
-                          Clock::time_point now);
-    void retry_behind_execs(Clock::time_point now);
+    void begin(const Unseized& call, Clock::time_point now);
+    void try_again(Unseized call, Clock::time_point now);
+    void retry_unseized(Clock::time_point now);
     static ForkInput answer(const Answer& answer, const Occasion& occasion);
     void start_grace(Flow& flow, Clock::time_point now);
     void start_keep(Flow& flow, Clock::time_point now);
@@ -182,7 +184,7 @@ class ForkTracking {
     std::unordered_map<Tid, Flow> births_;  // by child; kBirth
     std::deque<Deadline> deadlines_;        // of the grace
     std::deque<Deadline> keeps_;            // of those that are kept
-    std::vector<BehindExec> behind_execs_;
+    std::vector<Unseized> unseized_;
     std::optional<Clock::time_point> next_retry_;  // while there are any
     std::vector<Stray> strays_;
     FsSharers fs_sharers_;

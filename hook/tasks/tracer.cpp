@@ -94,7 +94,10 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
             .what = Seized::kAlready, .serial = ours.serial, .untold_birth = !renamed};
     }
     if ((*status)->tracer != Tid{}) {
-        return SeizeOutcome{.what = Seized::kTracedByOther, .other_tracer = (*status)->tracer};
+        const Tid other = (*status)->tracer;
+        return SeizeOutcome{.what = Seized::kTracedByOther,
+                            .other_tracer = other,
+                            .by_supervisor = is_supervisor_ && is_supervisor_(other)};
     }
     return SeizeOutcome{.what = Seized::kRefused};
 }

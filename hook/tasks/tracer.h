@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <thread>
 #include <unordered_map>
@@ -40,6 +41,8 @@ enum class Seized {
 struct SeizeOutcome {
     Seized what = Seized::kRefused;
     Tid other_tracer{};  // for kTracedByOther
+    // That is a supervisor of another container, which lets go soon: see ask_for_supervisors().
+    bool by_supervisor = false;
     // Of kNew, kAlready and kAlreadyLess: see serial(); whether it was to be released when it
     // stops.
     std::uint64_t serial = 0;
@@ -66,6 +69,11 @@ class Tracer {
     // Tells of what is still attached. The kernel detaches it when this thread ends, but drops the
     // signals that stopped tasks owe.
     ~Tracer();
+
+    // How to tell a task that is a supervisor of another container; until it is told nobody is.
+    void ask_for_supervisors(std::function<bool(Tid)> is_supervisor) {
+        is_supervisor_ = std::move(is_supervisor);
+    }
 
     // Attaches by number. That the number still means the same task is the caller's proof to make
     // afterwards: a notification id that is still valid, or the start time.
@@ -168,6 +176,7 @@ class Tracer {
     Ptrace& ptrace_;
     TraceeWait& wait_;
     Procfs& procfs_;
+    std::function<bool(Tid)> is_supervisor_;
     std::thread::id thread_;
     Tid self_;  // what TracerPid says of our tracees
     std::uint64_t next_serial_ = 1;

@@ -11,7 +11,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 // crictl reads these files into the CRI's Go types: enumerators by number.
-const Json kHostNetwork{{"network", 2}};          // NamespaceMode NODE
+constexpr int kOwnPids = 1;                       // NamespaceMode CONTAINER
+constexpr int kNode = 2;                          // NamespaceMode NODE
+constexpr int kTarget = 3;                        // NamespaceMode TARGET
 const Json kRuntimeDefault{{"profile_type", 0}};  // SecurityProfile RuntimeDefault
 constexpr int kLocalhost = 2;                     // SecurityProfile Localhost
 
@@ -39,7 +41,7 @@ CriPod::CriPod(const Scratch& scratch, const Containerd& containerd, std::string
              {"annotations", options_.annotations},
              {"linux",
               {{"security_context",
-                {{"namespace_options", kHostNetwork}, {"privileged", options_.privileged}}}}}}
+                {{"namespace_options", namespaces("")}, {"privileged", options_.privileged}}}}}}
             .dump());
     const Outcome made = crictl({"runp", "--runtime", options_.handler, pod_file()});
     if (made.exit_code != 0) {
@@ -73,7 +75,7 @@ Outcome CriPod::start(const std::string& name, const CriContainerOptions& option
                           {"linux",
                            {{"security_context",
                              {{"privileged", options_.privileged},
-                              {"namespace_options", kHostNetwork},
+                              {"namespace_options", namespaces(options.target)},
                               {"seccomp", seccomp}}}}}}
                          .dump());
     Outcome created = crictl({"create", "--no-pull", sandbox_, file, pod_file()});
@@ -82,6 +84,17 @@ Outcome CriPod::start(const std::string& name, const CriContainerOptions& option
     }
     ids_[name] = first_line(created.out);
     return crictl({"start", ids_[name]});
+}
+
+Json CriPod::namespaces(const std::string& target) const {
+    Json options{{"network", kNode}};
+    if (!target.empty()) {
+        options["pid"] = kTarget;
+        options["target_id"] = ids_.at(target);
+    } else if (options_.own_pids) {
+        options["pid"] = kOwnPids;
+    }
+    return options;
 }
 
 Outcome CriPod::exec(const std::string& name, const std::vector<std::string>& argv) const {

@@ -16,11 +16,13 @@ struct CriPodOptions {
     std::map<std::string, std::string> annotations{};
     std::string handler = "execseal";  // the RuntimeClass's
     bool privileged = false;
+    bool own_pids = false;  // a PID namespace for each container, Kubernetes' usual
 };
 
 struct CriContainerOptions {
     std::vector<std::string> command{};
     std::string seccomp_profile{};  // seccompProfile Localhost: a file; empty: RuntimeDefault
+    std::string target{};           // `kubectl debug --target`: in that one's PID namespace
 };
 
 class CriPod {
@@ -51,6 +53,8 @@ class CriPod {
 
   private:
     [[nodiscard]] Outcome crictl(std::vector<std::string> words) const;
+    // Of a container, "" for the pod.
+    [[nodiscard]] nlohmann::ordered_json namespaces(const std::string& target) const;
     [[nodiscard]] std::filesystem::path log_directory() const { return scratch_ / "logs" / name_; }
     [[nodiscard]] std::filesystem::path configuration() const { return scratch_ / "crictl.yaml"; }
     [[nodiscard]] std::filesystem::path pod_file() const { return scratch_ / (name_ + ".json"); }

@@ -91,6 +91,62 @@ TEST_P(Neighbours, OfAPodsNamespaceExecuteWhatTheyMay) {
     expect_judged_without_refusals();
 }
 
+// `podman pod create --share pid`: the namespace is the infra container's, which nobody judges.
+TEST_P(Neighbours, OfAPodmanPodExecuteWhatTheyMay) {
+    const Podman podman(scratch_, node_, GetParam(), PodmanEntry::kRuntime);
+    const std::vector<std::string> busy{"--annotation", "io.execseal.policy=busy"};
+    const Outcome pod = podman.call({"pod", "create", "--name", "pod", "--share", "pid"});
+    ASSERT_EQ(pod.exit_code, 0) << pod.text();
+    const Outcome first =
+        podman.call({"run", "--detach", "--pod", "pod", "--name", "first", busy[0], busy[1],
+                     kBusyboxImage, "/bin/sh", "-c", kUntilKilled});
+    ASSERT_EQ(first.exit_code, 0) << first.text();
+    const Outcome second =
+        podman.run({"--pod", "pod", busy[0], busy[1]}, {"/bin/sh", "-c", kSomeTime});
+    EXPECT_EQ(second.out, "done\n") << second.text();
+    EXPECT_EQ(podman.call({"logs", "first"}).out, "");
+    expect_judged_without_refusals();
+}
+
+// An ephemeral container, which inherits the annotations of its pod.
+TEST_P(Neighbours, OfADebuggedContainerExecuteWhatTheyMay) {
+    const Containerd containerd(scratch_, node_, GetParam());
+    CriPod pod(scratch_, containerd, "pod",
+               {.annotations = {{"io.execseal.policy", "busy"}}, .own_pids = true});
+    ASSERT_EQ(pod.start("first", {.command = {"/bin/sh", "-c", kUntilKilled}}).exit_code, 0);
+    const Outcome second =
+        pod.start("second", {.command = {"/bin/sh", "-c", kSomeTime}, .target = "first"});
+    ASSERT_EQ(second.exit_code, 0) << second.text();
+    EXPECT_EQ(pod.exit_code("second"), 0);
+    EXPECT_EQ(pod.log("second"), "done\n");
+    EXPECT_EQ(pod.log("first"), "");
+    expect_judged_without_refusals();
+}
+
+// Nothing tells the first one's supervisor whose a task is: it takes everybody in the namespace for
+// its own, and each waits where the other holds a caller. (podman lets nobody without a control
+// group join a namespace.)
+class NeighboursWithoutCgroups : public Neighbours {};
+
+TEST_P(NeighboursWithoutCgroups, ExecuteWhatTheyMay) {
+    // podman knows by the runtime's name whether it can do without.
+    const Podman podman(scratch_, node_, GetParam(), PodmanEntry::kHooksDir);
+    const std::vector<std::string> busy{"--annotation", "io.execseal.policy=busy"};
+    const Outcome first =
+        podman.call({"run", "--detach", "--name", "first", "--cgroups=disabled", busy[0], busy[1],
+                     kBusyboxImage, "/bin/sh", "-c", kUntilKilled});
+    ASSERT_EQ(first.exit_code, 0) << first.text();
+    const Outcome second =
+        podman.run({"--pid", "container:first", busy[0], busy[1]}, {"/bin/sh", "-c", kSomeTime});
+    EXPECT_EQ(second.out, "done\n") << second.text();
+    EXPECT_EQ(podman.call({"logs", "first"}).out, "");
+    expect_judged_without_refusals();
+}
+
+// runc always makes one.
+INSTANTIATE_TEST_SUITE_P(Engines, NeighboursWithoutCgroups, testing::Values(Engine::kCrun),
+                         [](const auto& row) { return std::string(engine_name(row.param)); });
+
 INSTANTIATE_TEST_SUITE_P(Engines, Neighbours, testing::Values(Engine::kRunc, Engine::kCrun),
                          [](const auto& row) { return std::string(engine_name(row.param)); });
 

@@ -16,7 +16,9 @@
 #include "hook/exec/notified_call.h"
 #include "hook/gate/ptrace_binding.h"
 #include "hook/tasks/pidns_lister.h"
+#include "hook/tasks/supervisors.h"
 #include "tests/kernel/fork_supervisor.h"
+#include "tests/kernel/other_supervisor.h"
 
 namespace execseal {
 namespace {
@@ -591,6 +593,39 @@ TEST_F(ExecGateKernel, AProcessWhoseExecCannotBeVerifiedDiesBeforeItsFirstInstru
     EXPECT_EQ(container.wait_end(), 128 + SIGKILL);
     EXPECT_FALSE(container.hear());  // the end of its socket, and no word before
     EXPECT_EQ(outcomes(), std::vector<std::string>{"gone"});
+}
+
+// Two containers of one PID namespace without control groups of their own: each supervisor's freeze
+// takes the other's callers, too, for a moment.
+TEST_F(ExecGateKernel, ACallerThatAnotherSupervisorHoldsIsWaitedFor) {
+    for (const bool is_told : {true, false}) {
+        ForkedContainer container(NotifiedCalls::kForksAndExecs, exec_in_spite_of_signals);
+        serve(container);
+        test::OtherSupervisor other(container.init());
+        int asked = 0;
+        tracer.ask_for_supervisors([&](Tid tid) {
+            ++asked;
+            return is_told && is_supervisor(tid, *procfs);
+        });
+        turns->on_notification(session, next_call());
+        ASSERT_TRUE(eventually([&] {
+            (void)loop.run_once(Clock::now());
+            return asked > 0;
+        }));
+        EXPECT_EQ(gate->pending(), is_told ? 1U : 0U);
+        other.let_go();
+        if (is_told) {
+            ASSERT_TRUE(eventually([&] {
+                gate->on_deadline(Clock::now());
+                on_sigchld();
+                return container.has_word();
+            }));
+        } else {
+            EXPECT_EQ(container.wait_end(), 1) << "the control: held by a debugger, say";
+        }
+    }
+    EXPECT_EQ(outcomes(), (std::vector<std::string>{"executed", "refused"}));
+    EXPECT_EQ(members("rule"), (std::vector<std::string>{"default", "traced"}));
 }
 
 }  // namespace

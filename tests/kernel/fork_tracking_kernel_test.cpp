@@ -19,7 +19,9 @@
 #include <random>
 #include <set>
 
+#include "hook/tasks/supervisors.h"
 #include "tests/kernel/fork_supervisor.h"
+#include "tests/kernel/other_supervisor.h"
 
 namespace execseal {
 namespace {
@@ -463,6 +465,73 @@ TEST_F(ManyForks, RandomKillsLeaveAnEmptyTableAndNoTracee) {
     EXPECT_GT(page.extra, 10) << "hardly any forker was killed";
     EXPECT_GT(supervisor.tracking.counts().born, static_cast<std::uint64_t>(kGoal) / 2);
     expect_clean(supervisor, container);
+}
+
+// Two containers of one PID namespace without control groups of their own: each supervisor's freeze
+// takes the other's callers, too, for a moment.
+class ForkOfAHeldCaller : public ::testing::Test {
+  protected:
+    static int fork_when_told(const Inside& inside) {
+        (void)inside.hear();
+        const pid_t child = fork();
+        if (child == 0) {
+            _exit(0);
+        }
+        const char word = child > 0 ? 'f' : errno == EPERM ? 'r' : '?';
+        while (wait(nullptr) > 0) {
+        }
+        inside.say(word);
+        return 0;
+    }
+    // What became of the fork; nothing yet when its notification has been looked at.
+    void call_while_held(bool told) {
+        if (told) {
+            supervisor.tracer.ask_for_supervisors(
+                [this](Tid tid) { return is_supervisor(tid, *supervisor.procfs); });
+        }
+        container.say('g');
+        ASSERT_TRUE(
+            supervisor.serve_until([&] { return supervisor.tracking.counts().received == 1; }));
+    }
+    char word() {
+        EXPECT_TRUE(supervisor.serve_until([&] { return container.has_word(); }));
+        return container.hear();
+    }
+
+    ForkedContainer container{NotifiedCalls::kForks, fork_when_told};
+    ForkTrackingLimits limits{.longest_held = 60s};
+    ForkSupervisor supervisor{container, limits};
+    test::OtherSupervisor other{container.init()};
+};
+
+TEST_F(ForkOfAHeldCaller, WaitsUntilTheOtherSupervisorLetsGo) {
+    call_while_held(true);
+    EXPECT_FALSE(supervisor.serve_until([&] { return container.has_word(); }, 50ms));
+    EXPECT_FALSE(supervisor.tracking.idle());
+    other.let_go();
+    EXPECT_EQ(word(), 'f');
+    EXPECT_EQ(supervisor.tracking.counts().refused, 0U);
+    EXPECT_EQ(supervisor.tracking.counts().born, 1U);
+}
+
+TEST_F(ForkOfAHeldCaller, IsRefusedAtOnceWhereTheHolderIsNoSupervisor) {
+    call_while_held(false);
+    EXPECT_EQ(word(), 'r');
+}
+
+TEST(ForkOfACallerHeldForLong, IsRefusedInTheEnd) {
+    ForkedContainer container(NotifiedCalls::kForks, [](const Inside& inside) {
+        (void)inside.hear();
+        inside.say(fork() < 0 && errno == EPERM ? 'r' : '?');
+        return 0;
+    });
+    ForkSupervisor supervisor(container, {.longest_held = 50ms});
+    supervisor.tracer.ask_for_supervisors([](Tid /*other*/) { return true; });
+    const test::OtherSupervisor other(container.init());
+    container.say('g');
+    ASSERT_TRUE(supervisor.serve_until([&] { return container.has_word(); }));
+    EXPECT_EQ(container.hear(), 'r');
+    EXPECT_TRUE(supervisor.tracking.idle());
 }
 
 }  // namespace

@@ -251,7 +251,7 @@ TEST(ExecFlow, EveryOtherPairIsImpossibleAndEndsWithNobodyHeldOrAllowed) {
             EXPECT_FALSE(has(step, A::kAnswerContinue) || has(step, A::kBind));
         }
     }
-    EXPECT_EQ(impossible, 10 * 22 - 66);  // states x inputs, less what is possible
+    EXPECT_EQ(impossible, 10 * 23 - 67);  // states x inputs, less what is possible
 }
 
 TEST(ExecFlow, NobodyIsThawedBetweenTheAnswerAndTheCallersStop) {
