@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kFileLimit = std::size_t{64} << 20;
 
+// Waits for nothing that a container can hold up: a reading takes css_set_lock for moments, in v1
+// also the pidlist_mutex of the one group (cgroup_procs_start(), cgroup_pidlist_start()), a listing
+// of the directory kernfs_rwsem. Who moves tasks between groups holds cgroup_mutex, which none of
+// these takes.
 Result<> append_processes(const std::string& file, std::vector<pid_t>& processes) {
     const Result<std::string> text = read_file(file, kFileLimit);
     if (!text) {

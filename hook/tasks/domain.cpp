@@ -14,7 +14,10 @@ constexpr std::chrono::seconds kAskAgain{2};
 
 constexpr std::size_t kGroupsLimit = std::size_t{1} << 20;
 
-// Of /proc/TID/cgroup; nullopt: the task is gone.
+// Of /proc/TID/cgroup; nullopt: the task is gone. Before Linux 6.8 it takes cgroup_mutex
+// (proc_cgroup_show()), which a container can keep only where it may move tasks between groups of
+// the cpuset controller (their mm's lock is taken under it); such a one stops every runtime of the
+// node as well, and no bound of ours would help: the wait is not killable. Since then RCU.
 Result<std::optional<std::string>> groups_of(Tid tid) {
     Result<std::string> text =
         read_file("/proc/" + std::to_string(tid.value) + "/cgroup", kGroupsLimit);

@@ -6,9 +6,8 @@
 // seen to be born of its tasks belongs to it in whatever cgroup it is now.
 //
 // Takes any living task of the container. One thread. A process that was found to be the
-// container's is asked again after some seconds only. /proc/TID/cgroup waits for nothing that a
-// container can hold up (proc_cgroup_show(), kernel/cgroup/cgroup.c: locks that are held for
-// moments).
+// container's is asked again after some seconds only. What the reads may wait for stands where they
+// are made.
 #pragma once
 
 #include <chrono>

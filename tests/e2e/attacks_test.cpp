@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "tests/e2e/agents.h"
@@ -151,6 +152,36 @@ TEST_P(Attacks, WinAgainstAnAgentThatReadsAndLetsGo) {
 INSTANTIATE_TEST_SUITE_P(All, Attacks, testing::ValuesIn(kAttacks),
                          [](const auto& attack) { return std::string(attack.param.name); });
 
+// A container of its own, in whose PID namespace the victim lives; it writes into the victim's
+// callers. The board of race.h lies in a volume that both have.
+class NeighbourWriter {
+  public:
+    NeighbourWriter(const Scratch& scratch, Bundle& victim, const Attack& attack,
+                    const Runtime& runtime)
+        : bundle_(scratch.path() / "neighbour") {
+        const auto volume = scratch.path() / "volume";
+        std::filesystem::create_directories(volume);
+        const std::string name = std::string("attack_") + attack.name;
+        for (Bundle* const bundle : {&victim, &bundle_}) {
+            bundle->bind(volume, "/volume", "rw").env("BOARD", "/volume/board");
+        }
+        bundle_.program(name).args({"/bin/" + name, "write"});
+        bundle_.annotation("io.execseal.policy", "witness").write();
+        container_ = std::make_unique<Container>(runtime, bundle_, scratch);
+        EXPECT_EQ(container_->create().exit_code, 0) << container_->err();
+        for (auto& space : victim.config()["linux"]["namespaces"]) {
+            if (space["type"] == "pid") {
+                space["path"] = "/proc/" + std::to_string(container_->init_pid()) + "/ns/pid";
+            }
+        }
+        EXPECT_EQ(container_->start().exit_code, 0) << container_->err();
+    }
+
+  private:
+    Bundle bundle_;
+    std::unique_ptr<Container> container_;
+};
+
 // A container of its own, not frozen with the other, that writes to a volume both have.
 class ForeignWriter {
   public:
@@ -177,6 +208,25 @@ TEST_F(Attacks, OfAnotherContainerWinAgainstAnAgentThatReadsAndLetsGo) {
     const ForeignWriter writer(scratch_, bundle_);
     expect_wins({"shared_file"});
 }
+
+// Their memory is their own, so that only a freeze of both would keep the writer away.
+constexpr Attack kNeighbourAttacks[] = {
+    {.name = "process_vm_writev", .attempts = 300, .stopped_by = StoppedBy::kNone},
+    {.name = "proc_mem", .attempts = 300, .stopped_by = StoppedBy::kNone},
+    {.name = "ptrace_poke", .attempts = 300, .stopped_by = StoppedBy::kNone},
+};
+
+class NeighbourAttacks : public Attacks {};
+
+TEST_P(NeighbourAttacks, WinAgainstAnAgentThatReadsAndLetsGo) {
+    const NeighbourWriter writer(scratch_, bundle_, GetParam(), {.engine = Engine::kRunc});
+    expect_wins(GetParam());
+}
+
+std::string attack_name(const testing::TestParamInfo<Attack>& attack) {
+    return attack.param.name;
+}
+INSTANTIATE_TEST_SUITE_P(All, NeighbourAttacks, testing::ValuesIn(kNeighbourAttacks), attack_name);
 
 // kWriters is the default.
 enum class Guard { kWriters, kFreezeAndVerify, kVerifyOnly };
@@ -217,11 +267,15 @@ nlohmann::ordered_json witness_policy(Guard guard) {
 
 class Guarded : public Attacks {
   protected:
-    void expect_no_win(const Attack& attack, Guard guard) {
+    void expect_no_win(const Attack& attack, Guard guard, bool by_neighbour = false) {
         Node node(scratch_);
         node.settings()["log"]["level"] = "info";
         node.policy("witness", witness_policy(guard)).write();
         bundle_.annotation("io.execseal.policy", "witness");
+        std::optional<NeighbourWriter> writer;
+        if (by_neighbour) {
+            writer.emplace(scratch_, bundle_, attack, node.runtime());
+        }
         const auto counts =
             attempt(attack, node.runtime(),
                     guard == Guard::kVerifyOnly ? attack.attempts : attack.attempts_under_freeze);
@@ -238,6 +292,7 @@ class Guarded : public Attacks {
             (guard == Guard::kFreezeAndVerify && attack.stopped_by != StoppedBy::kNone)) {
             EXPECT_EQ(killed, 0) << "the freeze has missed a writer";
         }
+        writer.reset();
         EXPECT_TRUE(node.nothing_left());  // all is written by then
         const auto events = node.events();
         EXPECT_EQ(killed, std::count_if(events.begin(), events.end(), [](const auto& event) {
@@ -274,6 +329,24 @@ TEST_F(Guarded, NeverWinFromAnotherContainerAgainstTheFreezeOfWriters) {
     const ForeignWriter writer(scratch_, bundle_);
     expect_no_win({.name = "shared_file", .stopped_by = StoppedBy::kNone}, Guard::kWriters);
 }
+
+class GuardedFromNeighbours : public Guarded {};
+
+// Both are judged: each supervisor's domain is its own container's tasks.
+TEST_P(GuardedFromNeighbours, NeverWinAgainstTheFreezeOfWriters) {
+    expect_no_win(GetParam(), Guard::kWriters, true);
+}
+
+TEST_P(GuardedFromNeighbours, NeverWinAgainstTheFreeze) {
+    expect_no_win(GetParam(), Guard::kFreezeAndVerify, true);
+}
+
+TEST_P(GuardedFromNeighbours, NeverWinAgainstTheVerificationAlone) {
+    expect_no_win(GetParam(), Guard::kVerifyOnly, true);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GuardedFromNeighbours, testing::ValuesIn(kNeighbourAttacks),
+                         attack_name);
 
 TEST_F(Guarded, NeverWinFromAnotherContainerAgainstTheFreeze) {
     const ForeignWriter writer(scratch_, bundle_);

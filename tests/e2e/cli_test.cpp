@@ -216,6 +216,29 @@ TEST_F(Cli, PolicyCheckNamesEveryFileThatIsWrong) {
         << "as the start of a container";
 }
 
+// The README's second step is typed anywhere, about a policy of the node.
+TEST_F(Cli, ABarePolicyFileIsLookedForHereAndThenInTheNodesFolder) {
+    const auto here = scratch_.path() / "here";
+    std::filesystem::create_directory(here);
+    const auto cli_here = [&](const std::vector<std::string>& words) {
+        Command typed = command(words);
+        typed.cwd = here;
+        return run(typed, scratch_.path());
+    };
+    const auto explain = [&](const char* file) {
+        return cli_here({"policy", "explain", file, "--via", "exec", "--", "/bin/sh"});
+    };
+    EXPECT_EQ(explain("small.json").exit_code, 1) << "the node's denies";
+    EXPECT_EQ(cli_here({"policy", "check", "small.json"}).exit_code, 0);
+    const Outcome none = explain("none.json");
+    EXPECT_NE(none.exit_code, 0);
+    EXPECT_NE(none.err.find("none.json: No such file"), std::string::npos) << none.err;
+    write_file(here / "small.json",
+               R"({"apiVersion": "execseal/v1", "name": "small", "default": "allow"})");
+    EXPECT_EQ(explain("small.json").exit_code, 0) << "what lies here comes first";
+    EXPECT_EQ(explain("small").exit_code, 1) << "a name is always the node's";
+}
+
 TEST_F(Cli, PolicyExplainSaysWhatTheContainerThenGets) {
     const Outcome denied = cli({"policy", "explain", "small", "--via", "exec", "--", "/bin/sh"});
     EXPECT_EQ(denied.exit_code, 1);

@@ -245,12 +245,15 @@ TEST_F(Pipelines, AreWholeByDefault) {
     expect_whole_pipelines(nlohmann::ordered_json::object());
 }
 
+constexpr const char* kThreadRuns = "exec beside a held thread: runs\ntraced: done\n";
+
 // A task that somebody inside the container traces cannot be frozen: what it writes is for the
 // verification to find, and an exec without one is refused.
 TEST_F(LivenessSealed, BesideATaskThatADebuggerHoldsOthersExecWhatIsVerified) {
-    const auto run_with = [&](const char* folder, const nlohmann::ordered_json& protect) {
-        Bundle bundle = make_bundle({"traced"}, folder);
-        bundle.args({"/bin/live_traced", "bystander"});
+    const auto run_with = [&](const std::string& folder, const nlohmann::ordered_json& protect,
+                              const std::string& user = "0") {
+        Bundle bundle = make_bundle({"traced"}, folder + user);
+        bundle.capability("CAP_SETUID").args({"/bin/live_traced", "bystander", user});
         return run_sealed(bundle, protect).out;
     };
     const std::string after = "exec after it was let go: runs\ntraced: done\n";
@@ -262,8 +265,42 @@ TEST_F(LivenessSealed, BesideATaskThatADebuggerHoldsOthersExecWhatIsVerified) {
     }));
     EXPECT_EQ(run_with("verify", {{"freeze", "pidns"}, {"on_freeze_failure", "verify"}}), runs);
     EXPECT_EQ(run_with("off", kVerifyOnly), runs);
-    EXPECT_EQ(run_with("unverified", {{"freeze", "pidns"}, {"verify", false}}),
-              "exec beside a held task: refused\n" + after);
+    EXPECT_EQ(run_with("siblings", {{"freeze", "siblings"}}), runs);
+    EXPECT_EQ(run_with("freeze", kFreeze, "1000"), runs) << "whoever the held one's user is";
+    for (const char* const user : {"0", "1000"}) {
+        EXPECT_EQ(run_with("unverified", {{"freeze", "pidns"}, {"verify", false}}, user),
+                  "exec beside a held task: refused\n" + after);
+    }
+    const auto refused = node_.events_of("/bin/live_exit");
+    EXPECT_TRUE(std::any_of(refused.begin(), refused.end(), [](const auto& event) {
+        return event.value("rule", "") == "freeze" &&
+               event.value("reason", "").find("nothing is verified here") != std::string::npos;
+    })) << "the event says why nobody could be left running";
+}
+
+TEST_F(LivenessSealed, BesideAThreadThatADebuggerHoldsItsProcessExecsWhatIsVerified) {
+    const auto run_with = [&](const char* folder, const nlohmann::ordered_json& protect) {
+        Bundle bundle = make_bundle({"traced"}, folder);
+        bundle.args({"/bin/live_traced", "thread"});
+        return run_sealed(bundle, protect).out;
+    };
+    EXPECT_EQ(run_with("freeze", kFreeze), kThreadRuns);
+    EXPECT_EQ(run_with("siblings", {{"freeze", "siblings"}}), kThreadRuns);
+    EXPECT_EQ(run_with("off", kVerifyOnly), kThreadRuns);
+    EXPECT_EQ(run_with("unverified", {{"freeze", "siblings"}, {"verify", false}}),
+              "exec beside a held thread: refused\ntraced: done\n");
+}
+
+// FUSE without readahead: each page of the program takes 20 ms to come, and all of it is read.
+TEST_F(LivenessSealed, AProgramThatComesPageByPageIsExecuted) {
+    Bundle bundle = make_bundle({"served_exec"}, "sealed");
+    bundle.rights(Rights::kPrivileged).device("/dev/fuse").args({"/bin/live_served_exec", "pages"});
+    const Outcome served = run_sealed(bundle, kFreeze);
+    EXPECT_EQ(served.out, "3 served execs, 24 others\nserved_exec: done\n") << served.text();
+    const auto events = events_of("/tmp/served");
+    EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const auto& event) {
+        return event.value("latency_us", 0) > 1'000'000;
+    })) << "it was not slow";
 }
 
 TEST_F(LivenessSealed, ATracedCallerIsRefusedAndItsTracerDoesNotHang) {

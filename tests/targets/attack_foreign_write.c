@@ -1,5 +1,6 @@
 // A peer that shares no memory writes into the caller's from outside, as a debugger may. Built as
-// process_vm_writev and as proc_mem (/proc/PID/mem).
+// process_vm_writev and as proc_mem (/proc/PID/mem). The peer may be of another container that has
+// the same PID namespace (race_is_foreign()).
 #include <sys/uio.h>
 
 #include "race.h"
@@ -40,7 +41,9 @@ static void flip(void) {
 
 static void prepare(void) {
     word = race_map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
-    race_peer(flip);
+    if (!race_is_foreign()) {
+        race_peer(flip);
+    }
 }
 
 static void arm(unsigned number) {
@@ -59,5 +62,11 @@ static void child(void) {
 int main(int argc, char** argv) {
     static const struct race race = {
         .name = NAME, .start = kFork, .prepare = prepare, .arm = arm, .child = child};
+    if (argc > 1 && strcmp(argv[1], "write") == 0) {
+        race_open_board();
+        race_pin(kWriters);
+        word = RACE_WORD;
+        flip();
+    }
     return race_run(argc, argv, &race);
 }

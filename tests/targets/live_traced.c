@@ -1,6 +1,8 @@
-// A debugger inside the container. "bystander": it holds another task stopped while we exec.
-// "caller": it traces the task that execs, as strace does. Either may be refused by policy, so the
-// outcome is printed ("runs" or the errno), and that nobody hangs is what counts.
+// A debugger inside the container. "bystander [UID]": it holds another task stopped, of any user,
+// while we exec. "thread": it holds one of the threads of the process that execs. "caller": it
+// traces the task that execs, as strace does. Each may be refused by policy, so the outcome is
+// printed ("runs" or the errno), and that nobody hangs is what counts.
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 
 #include "live.h"
@@ -21,22 +23,77 @@ static int exec_once(void) {
     return live_wait(pid);
 }
 
-static void bystander(void) {
-    int status = 0;
+static void hold(pid_t task) {
+    live_check(ptrace(PTRACE_SEIZE, task, NULL, NULL) == 0, "seize");
+    live_check(ptrace(PTRACE_INTERRUPT, task, NULL, NULL) == 0, "interrupt");
+    live_check(waitpid(task, NULL, __WALL) == task, "wait");
+}
+
+// Holds a child of its own, as user `uid`, until it is told to let go.
+static void debug_a_child(uid_t uid, int told, int say) {
+    char word = 0;
+    // Nobody but root may trace one that is not dumpable, and setuid(2) makes it so.
+    live_check(uid == 0 || (setuid(uid) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0), "setuid");
     const pid_t held = live_fork();
     if (held == 0) {
         for (;;) {
             pause();
         }
     }
-    live_check(ptrace(PTRACE_SEIZE, held, NULL, NULL) == 0, "seize");
-    live_check(ptrace(PTRACE_INTERRUPT, held, NULL, NULL) == 0, "interrupt");
-    live_check(waitpid(held, &status, __WALL) == held, "wait");
-    printf("exec beside a held task: %s\n", outcome(exec_once()));
+    hold(held);
+    live_check(write(say, "h", 1) == 1 && read(told, &word, 1) == 1, "told");
     live_check(ptrace(PTRACE_DETACH, held, NULL, NULL) == 0, "detach");
-    printf("exec after it was let go: %s\n", outcome(exec_once()));
     kill(held, SIGKILL);
     live_check(live_wait(held) == 128 + SIGKILL, "held");
+    fflush(stdout);
+    _exit(live_failures);
+}
+
+static void bystander(uid_t uid) {
+    int orders[2], news[2];
+    char word = 0;
+    live_check(pipe(orders) == 0 && pipe(news) == 0, "pipe");
+    const pid_t debugger = live_fork();
+    if (debugger == 0) {
+        debug_a_child(uid, orders[0], news[1]);
+    }
+    live_check(read(news[0], &word, 1) == 1, "held");
+    printf("exec beside a held task: %s\n", outcome(exec_once()));
+    live_check(write(orders[1], "l", 1) == 1 && live_wait(debugger) == 0, "debugger");
+    printf("exec after it was let go: %s\n", outcome(exec_once()));
+}
+
+static void* wait_for_end(void* tid) {
+    *(volatile pid_t*)tid = (pid_t)syscall(SYS_gettid);
+    for (;;) {
+        pause();
+    }
+    return NULL;
+}
+
+// A debugger holds one thread, and another thread of that process execs; the debugger reaps the one
+// that the exec kills.
+static void thread(void) {
+    volatile pid_t* tid = live_shared(4096);
+    int held[2];
+    char word = 0;
+    live_check(pipe(held) == 0, "pipe");
+    const pid_t pid = live_fork();
+    if (pid == 0) {
+        live_thread(wait_for_end, (void*)tid);
+        live_check(read(held[0], &word, 1) == 1, "held");
+        execve("/bin/live_exit", argv42, no_env);
+        _exit(errno);
+    }
+    while (*tid == 0) {
+        live_sleep_us(100);
+    }
+    hold(*tid);
+    live_check(write(held[1], "h", 1) == 1, "held");
+    // Without this an exec that is refused would leave it held, and waited for.
+    int status = 0;
+    live_check(waitpid(*tid, &status, __WALL) == *tid, "the thread's end");
+    printf("exec beside a held thread: %s\n", outcome(live_wait(pid)));
 }
 
 static void caller(void) {
@@ -61,8 +118,10 @@ static void caller(void) {
 }
 
 int main(int argc, char** argv) {
-    if (argc == 2 && strcmp(argv[1], "bystander") == 0) {
-        bystander();
+    if (argc > 1 && strcmp(argv[1], "bystander") == 0) {
+        bystander(argc > 2 ? (uid_t)atoi(argv[2]) : 0);
+    } else if (argc > 1 && strcmp(argv[1], "thread") == 0) {
+        thread();
     } else {
         caller();
     }

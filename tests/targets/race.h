@@ -117,8 +117,9 @@ static inline void __attribute__((noreturn)) race_flip_forever(volatile char* wo
 
 // Memory far from where the witness's own will be: late writes through another task must not hit
 // it.
+#define RACE_WORD ((char*)0x600000000000)
 static inline char* race_map(int flags, int fd) {
-    char* at = mmap((void*)0x600000000000, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
+    char* at = mmap(RACE_WORD, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
     if (at == MAP_FAILED) {  // 32-bit programs
         at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
     }
@@ -168,6 +169,25 @@ struct race_board {
 };
 
 static struct race_board* board;
+
+// With BOARD in the environment it lies in that file, and the writer is somebody else: a process of
+// another container that has the same file and runs "PROGRAM write".
+static inline bool race_is_foreign(void) {
+    return getenv("BOARD") != NULL;
+}
+
+static inline void race_open_board(void) {
+    const char* path = getenv("BOARD");
+    const int file = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (path && (file < 0 || ftruncate(file, 4096) != 0)) {
+        race_broken(path);
+    }
+    board =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | (path ? 0 : MAP_ANONYMOUS), file, 0);
+    if (board == MAP_FAILED) {
+        race_broken("mmap");
+    }
+}
 
 // Spins until *counter is no longer `old`, at most 20 ms.
 static inline void race_await(const volatile unsigned* counter, unsigned old) {
@@ -378,10 +398,7 @@ static int race_run(int argc, char** argv, const struct race* race) {
         race_broken("pipe");
     }
     close(ends[1]);
-    board = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED) {
-        race_broken("mmap");
-    }
+    race_open_board();
     race_current = race;
     race_pin(race->during ? kWriters : kCallers);  // during() is a writer's work
     if (race->prepare) {
