@@ -49,6 +49,15 @@ std::optional<std::uint32_t> IdMap::inside(std::uint32_t outside) const {
     return std::nullopt;
 }
 
+std::string IdMap::text() const {
+    std::string text;
+    for (const Range& range : ranges_) {
+        text += std::to_string(range.inside) + " " + std::to_string(range.outside) + " " +
+                std::to_string(range.count) + "\n";
+    }
+    return text;
+}
+
 std::optional<std::uint32_t> IdMap::outside(std::uint32_t inside) const {
     for (const Range& range : ranges_) {
         if (inside >= range.inside && inside - range.inside < range.count) {

@@ -27,6 +27,8 @@ class IdMap {
     // nullopt: the namespace has no number for it. That is no id to judge by: the container would
     // see 65534, which may be somebody's.
     [[nodiscard]] std::optional<std::uint32_t> inside(std::uint32_t outside) const;
+    // As the kernel writes it for a MapReader::kOutside.
+    [[nodiscard]] std::string text() const;
     // What we see as this id of the namespace.
     [[nodiscard]] std::optional<std::uint32_t> outside(std::uint32_t inside) const;
 

@@ -7,6 +7,7 @@
 // find_fs_sharer(), which may wait for another task's exec: it belongs into an expendable process.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -56,5 +57,10 @@ class FsSharers {
 // The first of `others` that has a thread which shares the caller's root and working directory;
 // nullopt: none. One that has ended shares nothing. An Error: it cannot be known.
 Result<std::optional<Tgid>> find_fs_sharer(Tid caller, const std::vector<Tgid>& others);
+
+// Those of `processes` that share them with another one, looked for in an expendable process. An
+// Error: not all has been seen within `bound`.
+Result<std::vector<Tgid>> find_all_sharers(const std::vector<Tgid>& processes,
+                                           std::chrono::milliseconds bound);
 
 }  // namespace execseal

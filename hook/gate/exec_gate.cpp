@@ -82,6 +82,32 @@ void ExecGate::learn_root(Tid first) {
     judge_.learn_root(reader_.study(none, StudyScope::kRoot, std::nullopt));
 }
 
+void ExecGate::resume(Result<ContainerStart> start) {
+    ExecStudy study;
+    keep_start_ = nullptr;
+    if (start) {
+        reader_.set_mounts(std::move(start->mounts));
+        set_id_maps(std::move(start->maps));
+        study.program.root = std::move(start->root);
+        study.program.outcome = ProgramOutcome::kFound;
+    } else {
+        study.program.reason = start.error().text();
+    }
+    judge_.learn_root(std::move(study));
+}
+
+bool ExecGate::keep_start() {
+    if (!keep_start_ || !judge_.root() || !judge_.id_maps() || reader_.mounts() == nullptr) {
+        return true;
+    }
+    const auto kept =
+        std::exchange(keep_start_, nullptr)({*judge_.root(), *reader_.mounts(), *judge_.id_maps()});
+    if (!kept) {
+        resume(kept.error());
+    }
+    return kept.has_value();
+}
+
 void ExecGate::set_id_maps(IdMaps maps) {
     reader_.set_container_root(maps.uid.outside(0).value_or(0));
     judge_.set_id_maps(std::move(maps));
@@ -139,7 +165,11 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
             context_.tasks.has_own_memory(process);
         }
     }
-    exec.decide(judge_.judge(exec.study, via_of(*exec.session, process)));
+    const Via via = via_of(*exec.session, process);
+    exec.decide(judge_.judge(exec.study, via));
+    if (!keep_start()) {
+        exec.decide(judge_.judge(exec.study, via));
+    }
 }
 
 bool ExecGate::may_go(const Exec& exec) const {

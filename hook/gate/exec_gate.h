@@ -12,6 +12,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -21,6 +22,7 @@
 #include "config/plan.h"
 #include "config/policy.h"
 #include "config/settings.h"
+#include "hook/exec/container_start.h"
 #include "hook/exec/reader.h"
 #include "hook/gate/audit.h"
 #include "hook/gate/binding.h"
@@ -81,6 +83,11 @@ class ExecGate final : private ExecServer {
     // this, for a gate that begins later. Blocks while the process that looks does. A root that
     // cannot be looked at makes every exec be refused.
     void learn_root(Tid first);
+    // What an earlier gate of the container has told; an Error makes every exec be refused.
+    void resume(Result<ContainerStart> start);
+    // Told once, before the first exec is answered; an Error makes every exec be refused.
+    using KeepStart = std::function<Result<>(const ContainerStart&)>;
+    void tell_start_to(KeepStart keep) { keep_start_ = std::move(keep); }
 
     // Who the domain is; until it is known every freeze fails.
     void set_lister(TaskLister* lister) { lister_ = lister; }
@@ -119,6 +126,8 @@ class ExecGate final : private ExecServer {
     // nullopt: the page or the mount does not answer yet.
     std::optional<ExecInput> collect(Exec& exec, Clock::time_point until);
     void take_study(Exec& exec, ExecStudy study);
+    // Once all of it is known. False: it could not be kept.
+    bool keep_start();
     void on_read(Exec& exec);
     void choose_whom_to_freeze(Exec& exec);
     std::optional<ExecInput> freeze(Exec& exec);
@@ -148,6 +157,7 @@ class ExecGate final : private ExecServer {
     StudyJudge judge_;
     ExecReader reader_;
     WriterFinder writers_;
+    KeepStart keep_start_;
     TaskLister* lister_ = nullptr;
     std::list<std::unique_ptr<Exec>> execs_;
     VforkParents vfork_parents_;

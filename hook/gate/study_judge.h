@@ -43,6 +43,7 @@ class StudyJudge {
     // One that could not be made leaves every exec refused.
     void learn_root(ExecStudy study);
     [[nodiscard]] const std::optional<RootIdentity>& root() const { return root_; }
+    [[nodiscard]] const std::optional<IdMaps>& id_maps() const { return id_maps_; }
 
     [[nodiscard]] Decision judge(const ExecStudy& study, Via via);
 

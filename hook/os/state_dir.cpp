@@ -107,7 +107,7 @@ Result<std::vector<std::string>> list_state_dirs(const std::string& run_dir) {
 }
 
 Result<> remove_state_dir(const std::string& directory) {
-    for (const char* name : {"seccomp.sock", "control.sock", "lock"}) {
+    for (const char* name : {"seccomp.sock", "control.sock", "start", "lock"}) {
         const std::string path = directory + "/" + name;
         if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
             return Error{errno, "unlink " + path};

@@ -3,7 +3,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "config/built_in_rules.h"
@@ -13,6 +15,8 @@
 #include "hook/os/clock.h"
 #include "hook/os/deadline.h"
 #include "hook/os/executable.h"
+#include "hook/os/file_read.h"
+#include "hook/os/file_replace.h"
 #include "hook/os/log.h"
 #include "hook/os/privileges.h"
 #include "hook/os/state_dir.h"
@@ -90,6 +94,14 @@ Result<> Supervisor::open() {
     gate_ = std::make_unique<ExecGate>(GateContext{
         loop_, plan, launch_.settings, launch_.policy, launch_.floor ? &*launch_.floor : nullptr,
         *binder_, *freeze_, *tasks_, *forks_, *turns_, *audit_});
+
+    if (!launch_.recover_from) {
+        std::error_code ignored;  // of an earlier container of that name
+        std::filesystem::remove(start_path(), ignored);
+    }
+    gate_->tell_start_to([this](const ContainerStart& start) {
+        return create_file(start_path(), pack_start(start));
+    });
 
     auto sigchld = open_signal_fd(SIGCHLD);
     if (!sigchld) {
@@ -258,7 +270,7 @@ void Supervisor::learn_domain(Tid first) {
 // (seccomp_do_user_notification(), kernel/seccomp.c).
 void Supervisor::restart_calls_in_flight() {
     learn_domain(*launch_.recover_from);
-    gate_->learn_root(*launch_.recover_from);
+    resume_names();
     if (!lister_) {
         return;
     }
@@ -267,12 +279,47 @@ void Supervisor::restart_calls_in_flight() {
     request.deadline = EventLoop::Clock::now() + kBound;
     request.unstoppable = Unstoppable::kLeave;  // its call is not restarted, those of others are
     const FreezeReport report = freeze_->freeze(*lister_, request);
+    find_sharers();
     if (report.failure != FreezeFailure::kNone) {
         log_warning("restarting the calls in flight: " + report.reason);
         return;
     }
     freeze_->thaw();
     forks_->on_sigchld(EventLoop::Clock::now());
+}
+
+std::string Supervisor::start_path() const {
+    return launch_.plan.container_dir + "/" + kStartFile;
+}
+
+void Supervisor::resume_names() {
+    constexpr std::size_t kLimit = 16U << 20U;
+    const auto text = read_file(start_path(), kLimit);
+    if (!text && text.error().code == ENOENT) {
+        // Kept before the first exec is answered: the first process is still the runtime's.
+        gate_->learn_root(*launch_.recover_from);
+        return;
+    }
+    auto start = text ? unpack_start(*text) : text.error();
+    gate_->resume(start ? std::move(start) : add_context(start_path(), start.error()));
+}
+
+// Whom the predecessor had seen to use CLONE_FS.
+void Supervisor::find_sharers() {
+    constexpr std::chrono::seconds kBound{1};
+    std::vector<ListedTask> listed;
+    if (const auto done = lister_->list(listed); !done) {
+        log_warning("who shares root and working directory: " + done.error().text());
+    }
+    std::vector<Tgid> processes;
+    for (const ListedTask& task : listed) {
+        processes.push_back(task.process.value != 0 ? task.process : Tgid{task.tid.value});
+    }
+    auto sharers = find_all_sharers(processes, kBound);
+    if (!sharers) {
+        log_warning("who shares root and working directory: " + sharers.error().text());
+    }
+    forks_->suspect_sharers(sharers ? *sharers : processes);
 }
 
 void Supervisor::on_sigchld() {

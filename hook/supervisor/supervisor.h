@@ -65,6 +65,11 @@ class Supervisor {
     void on_notification(Session& session, const Notification& notification);
     // Once the first task of the container is seen: its PID namespace's procfs, then fewer rights.
     void learn_domain(Tid first);
+    // For a successor; an Error where it cannot be written.
+    [[nodiscard]] std::string start_path() const;
+    // What names and ids mean in the container of a predecessor.
+    void resume_names();
+    void find_sharers();
     // After a predecessor's death: what it had received and not answered would wait for ever.
     void restart_calls_in_flight();
     void on_sigchld();

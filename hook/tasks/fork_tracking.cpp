@@ -62,6 +62,12 @@ ForkTracking::Makes ForkTracking::what_it_makes(const ForkCall& call) {
     return (*call.flags & kCloneParent) != 0 ? Makes::kSibling : Makes::kChild;
 }
 
+void ForkTracking::suspect_sharers(const std::vector<Tgid>& processes) {
+    for (const Tgid process : processes) {
+        fs_sharers_.ended(Tgid{}, process);
+    }
+}
+
 void ForkTracking::begin_sharing(Flow& flow, const ForkCall& call) {
     if (!may_share_fs(call)) {
         return;

@@ -88,6 +88,8 @@ class ForkTracking {
 
     // Who has used CLONE_FS, as far as their calls came here.
     [[nodiscard]] const FsSharers& fs_sharers() const { return fs_sharers_; }
+    // These have used it earlier, unseen by us.
+    void suspect_sharers(const std::vector<Tgid>& processes);
 
     [[nodiscard]] bool idle() const {
         return flows_.empty() && births_.empty() && unseized_.empty();

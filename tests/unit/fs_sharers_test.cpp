@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace execseal {
@@ -82,6 +83,21 @@ TEST(FsSharers, TheKernelSaysWhoStillShares) {
     const auto found = find_fs_sharer(self, {plain.process(), sharer.process()});
     ASSERT_TRUE(found.has_value()) << found.error().text();
     EXPECT_EQ(*found, sharer.process());
+}
+
+TEST(FsSharers, AllOfThemAreFoundAnew) {
+    const Tgid self{::getpid()};
+    const Sleeper plain(0);
+    const auto none = find_all_sharers({self, plain.process()}, std::chrono::seconds(30));
+    ASSERT_TRUE(none.has_value()) << none.error().text();
+    EXPECT_TRUE(none->empty());
+    const Sleeper sharer(CLONE_FS);
+    const auto both =
+        find_all_sharers({self, plain.process(), sharer.process()}, std::chrono::seconds(30));
+    ASSERT_TRUE(both.has_value()) << both.error().text();
+    EXPECT_EQ(both->size(), 2U);
+    EXPECT_NE(std::find(both->begin(), both->end(), self), both->end());
+    EXPECT_NE(std::find(both->begin(), both->end(), sharer.process()), both->end());
 }
 
 TEST(FsSharers, OneThatHasEndedSharesNothing) {

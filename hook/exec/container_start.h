@@ -1,0 +1,30 @@
+// container_start: what names and ids meant when the container started, kept for a later
+// supervisor of the same container.
+//
+// Its first process may have chrooted, mounted over its programs or made itself a user namespace
+// since: nothing of this can be learnt from it any more. The text is for the same program; bytes
+// of any kind may stand in it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "hook/exec/facts.h"
+#include "hook/exec/program.h"
+
+namespace execseal {
+
+// Of this name in the container's state directory.
+inline constexpr const char* kStartFile = "start";
+
+struct ContainerStart {
+    RootIdentity root;
+    ContainerMounts mounts;
+    IdMaps maps;
+};
+
+std::string pack_start(const ContainerStart& start);
+// An Error: it is not whole, or not what pack_start() writes.
+Result<ContainerStart> unpack_start(std::string_view text);
+
+}  // namespace execseal
