@@ -35,6 +35,7 @@
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
 #include "hook/tasks/process_lister.h"
+#include "hook/tasks/strays.h"
 #include "hook/tasks/vfork_parents.h"
 
 namespace execseal {
@@ -52,6 +53,7 @@ struct GateContext {
     ForkTracking& forks;
     Turns& turns;
     AuditLog& audit;
+    Strays* strays = nullptr;  // null: nobody looks for them
 };
 
 struct GateCounters {
