@@ -1,18 +1,28 @@
 #include "config/digest.h"
 
-#include <nettle/sha2.h>
-
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace execseal {
 
+Sha256::Sha256() : state_{} {
+    sha256_init(&state_);
+}
+
+void Sha256::add(std::string_view bytes) {
+    sha256_update(&state_, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+}
+
 std::string sha256_hex(std::string_view bytes) {
-    sha256_ctx state;
-    sha256_init(&state);
-    sha256_update(&state, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+    Sha256 digest;
+    digest.add(bytes);
+    return std::move(digest).hex();
+}
+
+std::string Sha256::hex() && {
     std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
-    sha256_digest(&state, digest.size(), digest.data());
+    sha256_digest(&state_, digest.size(), digest.data());
     static constexpr std::string_view kHex = "0123456789abcdef";
     std::string text;
     text.reserve(digest.size() * 2);

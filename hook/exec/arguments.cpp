@@ -39,6 +39,8 @@ const char* snapshot_outcome_name(SnapshotOutcome outcome) {
             return "unreadable";
         case SnapshotOutcome::kBlocked:
             return "blocked";
+        case SnapshotOutcome::kLarge:
+            return "large";
         case SnapshotOutcome::kGone:
             return "gone";
         case SnapshotOutcome::kRefused:
@@ -110,6 +112,8 @@ bool ExecRequestReader::read_path(const ExecCall& call, RemoteMemory& memory,
 
 void ExecRequestReader::read_lists() {
     ExecSnapshot& snapshot = *snapshot_;
+    argv_pointers_.clear();
+    env_pointers_.clear();
     if (!read_pointers(snapshot.call.argv, "argv", argv_pointers_) ||
         !read_pointers(snapshot.call.envp, "envp", env_pointers_) ||
         !read_strings(argv_pointers_, "an argv string", snapshot.argv)) {
@@ -187,9 +191,12 @@ bool ExecRequestReader::read_pointers(RemoteAddr array, const char* what,
             std::uint64_t pointer = 0;
             std::memcpy(&pointer, value.data(), sizeof pointer);
             if (pointer == 0) {
-                return true;
+                return is_within_count(what, out.size());
             }
             out.push_back(pointer);
+        }
+        if (is_large()) {
+            return false;
         }
         if (out.size() * kPointerCost >= kMaxArgTotal) {
             refuse(E2BIG, std::string(what) + " has more pointers than the kernel takes");
@@ -220,11 +227,36 @@ bool ExecRequestReader::read_strings(const std::vector<std::uint64_t>& pointers,
             block.bytes.push_back('\0');
             ++block.count;
         }
+        if (is_large()) {
+            return false;
+        }
         if (snapshot_->argv.bytes.size() + snapshot_->env.bytes.size() > kMaxArgTotal) {
             refuse(E2BIG, "argv and environment are larger than the kernel takes");
             return false;
         }
     }
+    return true;
+}
+
+bool ExecRequestReader::is_within_count(const char* what, std::size_t count) {
+    if (count <= kMaxArgCount) {
+        return true;
+    }
+    snapshot_->outcome = SnapshotOutcome::kUnreadable;
+    snapshot_->reason =
+        std::string(what) + " has more than " + std::to_string(kMaxArgCount) + " strings";
+    return false;
+}
+
+// Of what was read until now; says so in the snapshot.
+bool ExecRequestReader::is_large() {
+    const std::size_t total = (argv_pointers_.size() + env_pointers_.size()) * kPointerCost +
+                              snapshot_->argv.bytes.size() + snapshot_->env.bytes.size();
+    if (limit_ >= kMaxArgTotal || total <= limit_) {
+        return false;
+    }
+    snapshot_->outcome = SnapshotOutcome::kLarge;
+    snapshot_->reason = "argv and environment are larger than " + std::to_string(limit_) + " bytes";
     return true;
 }
 

@@ -21,11 +21,15 @@ namespace execseal {
 inline constexpr std::size_t kMaxArgString = 32 * kRemotePage;  // one string with its NUL
 inline constexpr std::size_t kMinArgTotal = 32 * kRemotePage;   // whatever the stack limit says
 inline constexpr std::size_t kMaxArgTotal = 6U << 20U;          // however large the stack limit is
+// Not the kernel's: of argv, and of the environment. An own bound for memory; with the usual stack
+// limit of 8 MiB the kernel takes fewer.
+inline constexpr std::size_t kMaxArgCount = 256U << 10U;
 
 // kUnreadable: deny (EFAULT is the kernel's word for it where the page is really not there).
 // kBlocked: a page did not come within the deadline: deny. kGone: nobody waits for an answer.
-// kRefused: the kernel would refuse this call with `error`, so that is the answer.
-enum class SnapshotOutcome { kUnreadable, kBlocked, kGone, kRefused, kComplete };
+// kRefused: the kernel would refuse this call with `error`, so that is the answer. kLarge: argv and
+// environment are over the reader's limit; nothing else is known, and it is to be read again.
+enum class SnapshotOutcome { kUnreadable, kBlocked, kLarge, kGone, kRefused, kComplete };
 
 const char* snapshot_outcome_name(SnapshotOutcome outcome);
 
@@ -53,6 +57,9 @@ class ExecRequestReader {
     using StackLimit = std::optional<std::uint64_t> (*)(Tid);
 
     explicit ExecRequestReader(StackLimit stack_limit) : stack_limit_(stack_limit) {}
+    // So many bytes of argv and environment, their pointers counted, are read at most; above it the
+    // outcome is kLarge. kMaxArgTotal and more: all that the kernel takes.
+    void set_limit(std::size_t bytes) { limit_ = bytes; }
     void read(const ExecCall& call, RemoteMemory& memory, ExecSnapshot& snapshot);
     // The same in two steps: the path alone (false: the snapshot says why not), then the rest into
     // the same snapshot, from the same memory.
@@ -67,11 +74,14 @@ class ExecRequestReader {
     StringEnd append_string(std::uint64_t address, std::size_t limit, std::string& out);
     std::span<const std::byte> bytes_at(std::uint64_t address);
     [[nodiscard]] bool lies_in_shared_pages();
+    bool is_within_count(const char* what, std::size_t count);
+    bool is_large();
     bool within_total();
     void refuse(int error, std::string reason);
     void fault(const char* what, std::uint64_t address);
 
     StackLimit stack_limit_;
+    std::size_t limit_ = kMaxArgTotal;
     PageCache pages_;
     RemoteMemory* memory_ = nullptr;
     ExecSnapshot* snapshot_ = nullptr;

@@ -1,5 +1,8 @@
 #include "hook/exec/reader.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <array>
 
 #include "hook/exec/flat_message.h"
@@ -9,9 +12,12 @@
 namespace execseal {
 namespace {
 
-// Address space only; pages come as they are written. Each view may carry the whole argv again.
+// Address space only; pages come as they are written. A view has what it shares with the request
+// once; where it shares nothing it carries its own.
 constexpr std::size_t kRoom = 12 * kMaxArgTotal;
 constexpr std::size_t kMaxIdle = 2;
+// A process that had more to tell is not used again: its heap stays as large as it was.
+constexpr std::size_t kKeptReply = std::size_t{1} << 20U;
 constexpr int kMaxExtensions = 8;
 // So many looks find it in another sleep each, before what it reads is too slow for anybody: a file
 // of the 8 MiB that are searched at most (hook/exec/elf.cpp), in pages that take 25 ms each, for
@@ -25,6 +31,7 @@ struct Job {
     uid_t container_root = 0;
     std::string fs_trouble;       // why it cannot be known who shares the caller's fs
     std::vector<Tgid> fs_others;  // who may
+    std::size_t limit = kMaxArgTotal;
 };
 
 void put_root(FlatWriter& out, const RootIdentity& root) {
@@ -62,6 +69,7 @@ void put_job(FlatWriter& out, const Job& job) {
     for (const Tgid other : job.fs_others) {
         out.number(static_cast<std::uint64_t>(other.value));
     }
+    out.number(job.limit);
     out.number(job.container ? 1 : 0);
     if (job.container) {
         put_root(out, *job.container);
@@ -85,6 +93,7 @@ Job get_job(FlatReader& in) {
     for (std::size_t left = in.count(); left > 0; --left) {
         job.fs_others.push_back(Tgid{static_cast<pid_t>(in.number())});
     }
+    job.limit = in.number();
     if (in.number() != 0) {
         job.container = get_root(in);
     }
@@ -100,6 +109,26 @@ StringBlock get_block(FlatReader& in) {
     StringBlock block;
     block.count = in.number();
     block.bytes = in.string();
+    return block;
+}
+
+// A list that mostly ends as the request's argv does: its own beginning, and how much of that
+// follows.
+void put_tail(FlatWriter& out, const StringBlock& block, const StringBlock& request) {
+    const auto ends = std::mismatch(block.bytes.rbegin(), block.bytes.rend(),
+                                    request.bytes.rbegin(), request.bytes.rend());
+    const auto rest = static_cast<std::size_t>(ends.first - block.bytes.rbegin());
+    out.number(block.count);
+    out.number(rest);
+    out.string(std::string_view(block.bytes).substr(0, block.bytes.size() - rest));
+}
+
+StringBlock get_tail(FlatReader& in, const StringBlock& request) {
+    StringBlock block;
+    block.count = in.number();
+    const std::size_t rest = std::min<std::size_t>(in.number(), request.bytes.size());
+    block.bytes = in.string();
+    block.bytes.append(request.bytes, request.bytes.size() - rest);
     return block;
 }
 
@@ -123,7 +152,7 @@ void get_snapshot(FlatReader& in, ExecSnapshot& snapshot) {
     snapshot.in_shared_pages = in.number() != 0;
 }
 
-void put_program(FlatWriter& out, const Program& program) {
+void put_program(FlatWriter& out, const Program& program, const StringBlock& request) {
     out.number(static_cast<std::uint64_t>(program.outcome));
     out.number(static_cast<std::uint64_t>(program.error));
     out.string(program.reason);
@@ -131,7 +160,7 @@ void put_program(FlatWriter& out, const Program& program) {
     for (std::size_t i = 0; i < program.views.size(); ++i) {
         out.number(static_cast<std::uint64_t>(program.views[i].role));
         out.string(program.views[i].exe);
-        put_block(out, make_block(program.views[i].argv));
+        put_tail(out, make_block(program.views[i].argv), request);
         put_block(out, make_block(program.views[i].names));
         out.string(program.views[i].loose_link);
         out.number(program.view_files[i]);
@@ -143,7 +172,7 @@ void put_program(FlatWriter& out, const Program& program) {
         out.string(file.path);
     }
     out.number(program.executed);
-    put_block(out, program.final_argv);
+    put_tail(out, program.final_argv, request);
     out.string(program.cwd);
     put_block(out, make_block(program.cwd_names));
     put_root(out, program.root);
@@ -154,7 +183,7 @@ void put_program(FlatWriter& out, const Program& program) {
     }
 }
 
-void get_program(FlatReader& in, Program& program) {
+void get_program(FlatReader& in, Program& program, const StringBlock& request) {
     program.outcome = static_cast<ProgramOutcome>(in.number());
     program.error = static_cast<int>(in.number());
     program.reason = in.string();
@@ -162,7 +191,7 @@ void get_program(FlatReader& in, Program& program) {
         ProgramView view;
         view.role = static_cast<ViewRole>(in.number());
         view.exe = in.string();
-        view.argv = get_block(in).split();
+        view.argv = get_tail(in, request).split();
         view.names = get_block(in).split();
         view.loose_link = in.string();
         program.views.push_back(std::move(view));
@@ -176,7 +205,7 @@ void get_program(FlatReader& in, Program& program) {
         program.files.push_back(std::move(file));
     }
     program.executed = in.number();
-    program.final_argv = get_block(in);
+    program.final_argv = get_tail(in, request);
     program.cwd = in.string();
     program.cwd_names = get_block(in).split();
     program.root = get_root(in);
@@ -216,6 +245,7 @@ class Worker {
         const Job job = get_job(in);
         study_.program = Program{};
         study_.caller = TaskIds{};
+        request_.set_limit(job.limit);
         switch (job.scope) {
             case StudyScope::kRoot:
                 find_root(job.call.tid);
@@ -236,10 +266,16 @@ class Worker {
         }
         FlatWriter out(room);
         put_snapshot(out, study_.snapshot);
-        put_program(out, study_.program);
+        put_program(out, study_.program, study_.snapshot.argv);
         put_caller(out, study_.caller);
         for (ProgramFile& file : study_.program.files) {
             fds.push_back(std::move(file.fd));
+        }
+        if (out.size() > kKeptReply) {
+            // The other side is about to make its copy.
+            study_ = ExecStudy{};
+            request_ = ExecRequestReader{stack_limit_of};
+            (void)::malloc_trim(0);
         }
         // A reply of size 0 is no reply: the supervisor's side takes it for unreadable.
         return out.fits() && fds.size() <= kMaxReplyFds ? out.size() : 0;
@@ -365,7 +401,7 @@ ExecStudy unpack(const ExecCall& call, Expendable& process) {
     ExecStudy study;
     FlatReader in(process.reply());
     get_snapshot(in, study.snapshot);
-    get_program(in, study.program);
+    get_program(in, study.program, study.snapshot.argv);
     get_caller(in, study.caller);
     std::vector<UniqueFd> fds = process.take_fds();
     if (!in.done() || fds.size() != study.program.files.size()) {
@@ -410,13 +446,14 @@ Result<> ExecReader::warm_up() {
 }
 
 ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
-                                     const std::optional<RootIdentity>& container) {
+                                     const std::optional<RootIdentity>& container,
+                                     std::size_t limit) {
     Ticket ticket;
     ticket.call_ = call;
     ticket.deadline_ = std::chrono::steady_clock::now() + deadline_;
     std::array<std::byte, kMaxJob> room{};
     FlatWriter job(room);
-    Job asked{call, scope, container, container_root_, "", {}};
+    Job asked{call, scope, container, container_root_, "", {}, limit};
     if (sharers_ != nullptr) {
         ticket.fs_serial_ = sharers_->serial();
         add_sharers(asked, *sharers_);
@@ -494,7 +531,7 @@ std::optional<ExecStudy> ExecReader::collect(Ticket& ticket,
                 set_mounts(std::move(study.program.mounts));  // this process does not know them
                 return study;
             }
-            if (idle_.size() < kMaxIdle) {
+            if (idle_.size() < kMaxIdle && process.reply().size() <= kKeptReply) {
                 idle_.push_back(std::move(process));
             }
             return study;

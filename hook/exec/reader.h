@@ -77,8 +77,9 @@ class ExecReader {
         int sleeps_ = 0;                      // that it was seen in
         std::optional<std::uint64_t> sleep_;  // at the last look
     };
+    // `limit`: of the bytes of argv and environment, see ExecRequestReader::set_limit().
     Ticket begin(const ExecCall& call, StudyScope scope,
-                 const std::optional<RootIdentity>& container);
+                 const std::optional<RootIdentity>& container, std::size_t limit = kMaxArgTotal);
     // nullopt: not yet, and the ticket's deadline has not passed. Waits no longer than until
     // `until`.
     std::optional<ExecStudy> collect(Ticket& ticket, std::chrono::steady_clock::time_point until);

@@ -46,6 +46,24 @@ void Arrivals::receive(Session& session) {
     }
 }
 
+bool Arrivals::has_unseen(bool room_for_execs) const {
+    return std::any_of(unseen_.begin(), unseen_.end(), [&](const Arrival& arrival) {
+        return room_for_execs || !std::holds_alternative<ExecCall>(arrival.call);
+    });
+}
+
+std::optional<Arrival> Arrivals::take_unseen(bool room_for_execs) {
+    const auto first = std::find_if(unseen_.begin(), unseen_.end(), [&](const Arrival& arrival) {
+        return room_for_execs || !std::holds_alternative<ExecCall>(arrival.call);
+    });
+    if (first == unseen_.end()) {
+        return std::nullopt;
+    }
+    const Arrival taken = *first;
+    unseen_.erase(first);
+    return taken;
+}
+
 std::optional<Arrival> Arrivals::take(std::deque<Arrival>& from) {
     if (from.empty()) {
         return std::nullopt;

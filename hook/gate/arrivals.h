@@ -35,7 +35,11 @@ class Arrivals {
     void defer(const Arrival& fork) { deferred_forks_.push_back(fork); }
 
     [[nodiscard]] std::size_t unseen() const { return unseen_.size(); }
-    [[nodiscard]] std::optional<Arrival> take_unseen() { return take(unseen_); }
+    // An exec for which there is no room yet, behind the others.
+    void keep(const Arrival& exec) { unseen_.push_back(exec); }
+    // Without room for execs forks only.
+    [[nodiscard]] bool has_unseen(bool room_for_execs) const;
+    [[nodiscard]] std::optional<Arrival> take_unseen(bool room_for_execs = true);
     [[nodiscard]] std::optional<Arrival> take_deferred() { return take(deferred_forks_); }
     // All of them, as a freeze has to know them.
     void append_quiet(std::vector<QuietCaller>& quiet) const;

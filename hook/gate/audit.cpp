@@ -60,14 +60,16 @@ std::string bounded(const std::string& text, std::size_t most) {
 
 // Of strings with a NUL behind each, as in /proc/PID/cmdline.
 void add_cut(JsonLine& line, const std::string& name, std::span<const std::string> strings) {
-    std::string block;
+    Sha256 digest;
+    std::size_t bytes = 0;
     for (const std::string& string : strings) {
-        block.append(string).push_back('\0');
+        digest.add({string.c_str(), string.size() + 1});
+        bytes += string.size() + 1;
     }
     line.open_object(name);
     line.number("count", static_cast<std::int64_t>(strings.size()));
-    line.number("bytes", static_cast<std::int64_t>(block.size()));
-    line.text("sha256", sha256_hex(block));
+    line.number("bytes", static_cast<std::int64_t>(bytes));
+    line.text("sha256", std::move(digest).hex());
     line.close_object();
 }
 

@@ -57,6 +57,9 @@ struct Exec {
     Clock::time_point received = Clock::now();
 
     std::optional<ReadInFlight> reading;
+    // Too large to be read beside others: waits for it, then is the only such one until its end.
+    enum class Size { kUsual, kWantsToBeRead, kLarge };
+    Size size = Size::kUsual;
     ExecStudy study;  // what was judged last
     TaskIds ids;      // the caller's, as first read; 0: not known
     pid_t container_pid = 0;

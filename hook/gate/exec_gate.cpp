@@ -1,5 +1,6 @@
 #include "hook/gate/exec_gate.h"
 
+#include <malloc.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -18,6 +19,22 @@ using Clock = ExecGate::Clock;
 
 // The first read is nearly always there by then; what takes longer waits beside the others.
 constexpr std::chrono::milliseconds kReadPatience{2};
+
+// What a container may have of the supervisor's memory at a time; who is beyond it waits. Execs and
+// their arguments in flight, each held some four times over (the study, its views, the facts);
+// reader processes that a page or a mount keeps. An exec with more arguments than kUsualArguments
+// is read once no other such one is there.
+constexpr std::size_t kMostExecs = 128;
+constexpr std::size_t kMostBytes = std::size_t{2} << 20U;
+constexpr std::size_t kMostReaders = 16;
+constexpr std::size_t kUsualArguments = std::size_t{256} << 10U;
+constexpr std::size_t kStringCost = 40;  // besides its bytes
+
+std::size_t cost_of(const ExecStudy& study) {
+    const ExecSnapshot& snapshot = study.snapshot;
+    return snapshot.argv.bytes.size() + snapshot.env.bytes.size() +
+           (snapshot.argv.count + snapshot.env.count) * kStringCost;
+}
 
 // An exec that sleeps in the kernel at two looks in a row is taken to wait for somebody who is
 // frozen (the FUSE server of its file, a tracer that is to reap one of its threads).
@@ -122,15 +139,55 @@ void ExecGate::begin(Session& session, NotifyId id, const ExecCall& call) {
         drive(exec, ExecInput::kStudied);
         return;
     }
-    exec.reading =
-        ReadInFlight{reader_.begin(call, StudyScope::kMemoryAndProgram, judge_.root()), {}};
+    exec.reading = ReadInFlight{
+        reader_.begin(call, StudyScope::kMemoryAndProgram, judge_.root(), kUsualArguments), {}};
     if (const auto studied = collect(exec, Clock::now() + kReadPatience)) {
         drive(exec, *studied);
         return;
     }
     // The page or the mount does not answer: others are served meanwhile.
+    if (exec.reading && !exec.reading->watch.active()) {
+        watch_reading(exec);
+    }
+}
+
+void ExecGate::watch_reading(Exec& exec) {
+    if (exec.reading->ticket.fd() < 0) {
+        return;  // no process: its deadline collects the failure
+    }
     exec.reading->watch = LoopWatch(context_.loop, exec.reading->ticket.fd(), POLLIN,
                                     [this, &exec](short) { on_read(exec); });
+}
+
+bool ExecGate::has_room() const {
+    std::size_t readers = 0;
+    std::size_t bytes = 0;
+    for (const auto& exec : execs_) {
+        if (exec->size == Exec::Size::kUsual) {
+            readers += exec->reading ? 1 : 0;
+            bytes += cost_of(exec->study);
+        }
+    }
+    return execs_.size() < kMostExecs && readers < kMostReaders && bytes < kMostBytes;
+}
+
+void ExecGate::begin_next_large() {
+    Exec* next = nullptr;
+    for (const auto& exec : execs_) {
+        if (exec->size == Exec::Size::kLarge && exec->state != ExecState::kDone) {
+            return;
+        }
+        if (next == nullptr && exec->size == Exec::Size::kWantsToBeRead &&
+            exec->state == ExecState::kReading) {
+            next = exec.get();
+        }
+    }
+    if (next != nullptr) {
+        next->size = Exec::Size::kLarge;
+        next->reading = ReadInFlight{
+            reader_.begin(next->call, StudyScope::kMemoryAndProgram, judge_.root()), {}};
+        watch_reading(*next);
+    }
 }
 
 void ExecGate::on_read(Exec& exec) {
@@ -141,11 +198,19 @@ void ExecGate::on_read(Exec& exec) {
 }
 
 std::optional<ExecInput> ExecGate::collect(Exec& exec, Clock::time_point until) {
+    if (!exec.reading) {
+        return std::nullopt;
+    }
     auto study = reader_.collect(exec.reading->ticket, until);
     if (!study) {
         return std::nullopt;
     }
     exec.reading.reset();
+    if (study->snapshot.outcome == SnapshotOutcome::kLarge) {
+        exec.size = Exec::Size::kWantsToBeRead;
+        begin_next_large();
+        return std::nullopt;
+    }
     take_study(exec, std::move(*study));
     return ExecInput::kStudied;
 }
@@ -173,6 +238,7 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
     if (!keep_start()) {
         exec.decide(judge_.judge(exec.study, via));
     }
+    exec.study.program.views = {};  // the facts have them
 }
 
 bool ExecGate::may_go(const Exec& exec) const {
@@ -364,7 +430,16 @@ void ExecGate::finish(Exec& exec, std::optional<Outcome> outcome) {
 }
 
 void ExecGate::drop_done() {
-    execs_.remove_if([](const auto& exec) { return exec->state == ExecState::kDone; });
+    bool large = false;
+    execs_.remove_if([&](const auto& exec) {
+        const bool done = exec->state == ExecState::kDone;
+        large = large || (done && exec->size == Exec::Size::kLarge);
+        return done;
+    });
+    if (large) {
+        (void)::malloc_trim(0);
+    }
+    begin_next_large();
 }
 
 std::optional<ExecInput> ExecGate::freeze(Exec& exec) {
@@ -472,6 +547,7 @@ ExecInput ExecGate::reread(Exec& exec) {
     }
     exec.study = std::move(*study);
     exec.decide(judge_.judge(exec.study, via_of(*exec.session, exec.caller.process())));
+    exec.study.program.views = {};
     return input_of(exec.decision.ruling);
 }
 

@@ -110,6 +110,7 @@ class ExecGate final : private ExecServer {
   private:
     void begin(Session& session, NotifyId id, const ExecCall& call) override;
     [[nodiscard]] bool may_go(const Exec& exec) const override;
+    [[nodiscard]] bool has_room() const override;
     void take_turn(Exec& exec) override;
     void look_at_executing() override;
     void leave_earlier(Tid caller, const NotifiedCall& next) override;
@@ -132,6 +133,9 @@ class ExecGate final : private ExecServer {
     bool keep_start();
     void on_read(Exec& exec);
     void choose_whom_to_freeze(Exec& exec);
+    void watch_reading(Exec& exec);
+    // One at a time is read whole, however large.
+    void begin_next_large();
     std::optional<ExecInput> freeze(Exec& exec);
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Exec& exec);

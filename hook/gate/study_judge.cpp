@@ -46,6 +46,7 @@ Decision StudyJudge::judge(const ExecStudy& study, Via via) {
             return gone;
         }
         case SnapshotOutcome::kUnreadable:
+        case SnapshotOutcome::kLarge:  // the gate has it read again
             return refusal(EACCES, built_in_rule::kUnreadable, snapshot.reason);
         case SnapshotOutcome::kBlocked:
             return refusal(EACCES, built_in_rule::kBlocked, snapshot.reason);

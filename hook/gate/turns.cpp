@@ -19,7 +19,10 @@ void Turns::take(const Arrival& arrival) {
         execs_->leave_earlier(arrival.caller, arrival.call);
         serve();
     }
-    if (const auto* exec = std::get_if<ExecCall>(&arrival.call)) {
+    const auto* const exec = std::get_if<ExecCall>(&arrival.call);
+    if (exec != nullptr && !execs_->has_room()) {
+        arrivals_.keep(arrival);
+    } else if (exec != nullptr) {
         begin_exec(arrival, *exec);
         serve();
     } else if (const auto* fork = std::get_if<ForkCall>(&arrival.call)) {
@@ -89,12 +92,13 @@ void Turns::forget(const Session& session) {
 
 std::optional<Turns::Clock::time_point> Turns::next_deadline() const {
     // At once, but after the stops that are there.
-    return unseen() != 0 ? std::optional(Clock::time_point{}) : std::nullopt;
+    return arrivals_.has_unseen(execs_->has_room()) ? std::optional(Clock::time_point{})
+                                                    : std::nullopt;
 }
 
 void Turns::on_deadline() {
     // One at a time, as they would come from the listener: nobody's stop waits for all of them.
-    if (const auto next = arrivals_.take_unseen()) {
+    if (const auto next = arrivals_.take_unseen(execs_->has_room())) {
         take(*next);
     }
 }

@@ -30,6 +30,8 @@ class ExecServer {
     virtual ~ExecServer() = default;
 
     virtual void begin(Session& session, NotifyId id, const ExecCall& call) = 0;
+    // For one more exec; until then it stays where it is, unseen.
+    [[nodiscard]] virtual bool has_room() const = 0;
     // False: it waits for the exec of another thread of its process, which would let nobody bind
     // it.
     [[nodiscard]] virtual bool may_go(const Exec& exec) const = 0;

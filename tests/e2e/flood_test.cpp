@@ -1,0 +1,114 @@
+// What a container can make the supervisor use: memory with all of its readers, and log.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <sstream>
+
+#include "tests/e2e/agents.h"
+#include "tests/e2e/bundle.h"
+#include "tests/e2e/container.h"
+
+namespace execseal::e2e {
+namespace {
+
+constexpr long kMiB = 1024;  // smaps_rollup counts KiB
+constexpr long kBound = 64 * kMiB;
+
+long pss_of(const std::string& pid) {
+    std::istringstream lines(read_file("/proc/" + pid + "/smaps_rollup"));
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("Pss:")) {
+            return std::stol(line.substr(4));
+        }
+    }
+    return 0;
+}
+
+// Proportional set size of the process and its children, in KiB.
+long pss_with_children(pid_t process) {
+    const std::string pid = std::to_string(process);
+    std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
+    long sum = pss_of(pid);
+    for (std::string child; children >> child;) {
+        sum += pss_of(child);
+    }
+    return sum;
+}
+
+class Flood : public testing::Test {
+  protected:
+    Flood() {
+        node_
+            .policy("flood", {{"apiVersion", "execseal/v1"},
+                              {"name", "flood"},
+                              {"default", "allow"},
+                              {"rules",
+                               {{{"id", "never"},
+                                 {"verdict", "deny"},
+                                 {"exe", "/bin/wget"},
+                                 {"argv", {{"contains", {"never"}}}}}}}})
+            .write();
+        bundle_.annotation("io.execseal.policy", "flood").program("flood_args");
+    }
+
+    // How many of the execs ran; the most memory that was seen meanwhile goes into peak_.
+    int flood(const std::vector<std::string>& arguments) {
+        bundle_.args({"/bin/sleep", "1000"}).write();
+        Container container(node_.runtime(), bundle_, scratch_);
+        EXPECT_EQ(container.create().exit_code, 0) << container.err();
+        EXPECT_EQ(container.start().exit_code, 0) << container.err();
+        const pid_t supervisor = node_.ask_supervisor("status")["supervisor_pid"];
+        std::vector<std::string> words{"exec", container.id(), "/bin/flood_args"};
+        words.insert(words.end(), arguments.begin(), arguments.end());
+        Running running(container.command(words), scratch_.path());
+        const std::string stat = "/proc/" + std::to_string(running.pid()) + "/stat";
+        EXPECT_TRUE(eventually(
+            [&] {
+                peak_ = std::max(peak_, pss_with_children(supervisor));
+                return read_file(stat).find(") Z ") != std::string::npos;
+            },
+            std::chrono::minutes{10}));
+        const Outcome outcome = running.wait();
+        EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
+        std::cout << "peak " << peak_ / kMiB << " MiB, " << outcome.out;
+        return outcome.out.empty() ? -1 : std::stoi(outcome.out);
+    }
+
+    Scratch scratch_;
+    Node node_{scratch_};
+    Bundle bundle_{scratch_.path() / "bundle"};
+    long peak_ = 0;
+};
+
+TEST_F(Flood, AHundredExecsOfSixMegabytesOfArgumentsKeepTheSupervisorBelow64MiB) {
+    const int ran = flood({"100", "46", "128000"});
+    EXPECT_GT(ran, 0) << "they are judged, one after the other";
+    EXPECT_GT(peak_, 6 * kMiB) << "nothing was measured";
+    EXPECT_LT(peak_, kBound);
+}
+
+TEST_F(Flood, ManyShortArgumentsDoAsWell) {
+    const int ran = flood({"20", "250000", "14"});
+    EXPECT_GT(ran, 0);
+    EXPECT_LT(peak_, kBound);
+}
+
+TEST_F(Flood, MoreStringsThanTheBoundAreRefusedAndSaySo) {
+    EXPECT_EQ(flood({"1", "300000", "1"}), 0);
+    const auto events = node_.events();
+    EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const auto& event) {
+        return event.value("rule", "") == "unreadable" &&
+               event["reason"].template get<std::string>().find("more than 262144 strings") !=
+                   std::string::npos;
+    }));
+    EXPECT_LT(peak_, kBound);
+}
+
+TEST_F(Flood, ManyExecsThatAreNotLargeAllRun) {
+    EXPECT_EQ(flood({"300", "100", "1000"}), 300);
+    EXPECT_LT(peak_, kBound);
+}
+
+}  // namespace
+}  // namespace execseal::e2e
