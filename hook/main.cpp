@@ -8,6 +8,7 @@
 #include "execseal_version.h"
 #include "hook/agent/agent.h"
 #include "hook/agent/profile.h"
+#include "hook/os/own_limits.h"
 #include "hook/precreate.h"
 #include "hook/stages.h"
 #include "hook/supervisor/supervise.h"
@@ -79,6 +80,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    execseal::lift_own_limits();
     try {
         return run({argv + (argc > 0 ? 1 : 0), argv + argc});
     } catch (const std::exception& failure) {

@@ -40,9 +40,9 @@ Result<UniqueFd> memfd_with(const char* name, const std::string& text) {
 
 Result<std::string> read_all(int fd, std::size_t limit) {
     std::string text;
-    char buffer[65536];
+    std::string buffer(65536, '\0');  // not on a stack that may have no room for it
     for (;;) {
-        const ssize_t count = ::read(fd, &buffer[0], sizeof buffer);
+        const ssize_t count = ::read(fd, buffer.data(), buffer.size());
         if (count < 0) {
             if (errno == EINTR) {
                 continue;
@@ -55,7 +55,7 @@ Result<std::string> read_all(int fd, std::size_t limit) {
         if (text.size() + static_cast<std::size_t>(count) > limit) {
             return make_error("expected at most " + std::to_string(limit) + " bytes");
         }
-        text.append(&buffer[0], static_cast<std::size_t>(count));
+        text.append(buffer, 0, static_cast<std::size_t>(count));
     }
 }
 

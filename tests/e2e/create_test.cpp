@@ -136,6 +136,30 @@ TEST_P(Create, LivesThroughCreateStartExecKillDelete) {
     EXPECT_EQ(events.back()["event"], "end");
 }
 
+// crun sets them before it runs the hooks, which inherit them.
+TEST_P(Create, SmallLimitsOfTheContainerAreItsOwn) {
+    struct Limit {
+        const char* type;
+        std::uint64_t value;
+    };
+    for (const Limit& limit :
+         {Limit{"RLIMIT_STACK", 65536}, Limit{"RLIMIT_NOFILE", 64}, Limit{"RLIMIT_AS", 256U << 20U},
+          Limit{"RLIMIT_DATA", 1U << 20U}, Limit{"RLIMIT_NPROC", 1}, Limit{"RLIMIT_FSIZE", 4096},
+          Limit{"RLIMIT_CORE", 0}, Limit{"RLIMIT_CPU", 1}, Limit{"RLIMIT_MEMLOCK", 0},
+          Limit{"RLIMIT_SIGPENDING", 0}}) {
+        bundle_.config()["process"]["rlimits"] = ordered_json::array(
+            {{{"type", limit.type}, {"hard", limit.value}, {"soft", limit.value}}});
+        bundle_.args({"/bin/sh", "-c", "/bin/echo hi; /bin/true; exit 42"}).write();
+        const Outcome bare = Container({.engine = GetParam()}, bundle_, scratch_).run();
+        const Outcome sealed = run({"/bin/sh", "-c", "/bin/echo hi; /bin/true; exit 42"});
+        EXPECT_EQ(bare.exit_code, 42) << limit.type << limit.value << bare.text();
+        EXPECT_EQ(sealed.exit_code, bare.exit_code) << limit.type << limit.value << sealed.text();
+        EXPECT_EQ(sealed.out, bare.out) << limit.type;
+        EXPECT_TRUE(node_.nothing_left());
+        bundle_.config().erase("annotations");
+    }
+}
+
 TEST_P(Create, AContainerWithoutTheAnnotationPassesUntouched) {
     bundle_.args({"/bin/wget"}).write();
     const std::string before = read_file(bundle_.path() / "config.json");
