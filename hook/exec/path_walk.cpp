@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "hook/exec/search_right.h"
 #include "hook/os/procfs.h"
 #include "hook/os/task_rights.h"
 
@@ -90,17 +91,8 @@ class Walker {
         if (!S_ISDIR(status_.mode)) {
             return Error{ENOTDIR, name};
         }
-        constexpr mode_t kSearch = S_IXUSR | S_IXGRP | S_IXOTH;
-        if ((status_.mode & kSearch) != kSearch) {
-            // Procfs goes by who asks: a process may always search its own fd folder
-            // (proc_fd_permission(), fs/proc/fd.c).
-            const auto procfs = is_procfs(here_.get());
-            if (!procfs) {
-                return procfs.error();
-            }
-            if (!*procfs) {
-                doubtful_.push_back(status_);
-            }
+        if (auto noted = note_searched(); !noted) {
+            return noted;
         }
         in_own_process_ = in_own_process_ && name != "..";
         if (name == "." || (name == ".." && is_root())) {
@@ -130,6 +122,26 @@ class Walker {
         if (!S_ISDIR(found->mode) && !rest_.empty()) {
             return Error{ENOTDIR, name};
         }
+        return Ok{};
+    }
+
+    // What decides whether the caller may search the folder in here_.
+    Result<> note_searched() {
+        // Procfs goes by who asks: a process may always search its own fd folder
+        // (proc_fd_permission(), fs/proc/fd.c).
+        const auto procfs = is_procfs(here_.get());
+        if (!procfs || *procfs) {
+            return procfs ? Result<>(Ok{}) : procfs.error();
+        }
+        const auto list = access_list_of(here_.get());
+        if (list && is_open_to_all({status_, *list, true})) {
+            return Ok{};
+        }
+        const auto by_mode = decides_by_mode(here_.get());
+        if (!by_mode) {
+            return by_mode.error();
+        }
+        doubtful_.push_back({status_, list ? *list : "", list && *by_mode});
         return Ok{};
     }
 
@@ -324,36 +336,38 @@ class Walker {
     // EACCES would tell the caller what is in there.
     Error as_the_caller_sees(const Error& error) {
         if (doubtful_.empty()) {
-            return error;
+            return error.code == EACCES ? no_answer(error) : error;
         }
         const auto rights = read_task_rights(view_.ids.tid);
         if (!rights) {
             return rights.error();
         }
-        for (const FileStatus& directory : doubtful_) {
-            if (!may_search(directory, *rights)) {
-                return Error{EACCES, error.context};
+        for (const Doubtful& folder : doubtful_) {
+            switch (search_right({folder.status, folder.access_list, folder.by_mode}, view_.ids,
+                                 *rights)) {
+                case SearchRight::kYes:
+                    break;
+                case SearchRight::kNo:
+                    return Error{EACCES, error.context};
+                case SearchRight::kUnknown:
+                    return no_answer(error);
             }
         }
-        return error;
+        // That was said to us, who may search everything: an id that the mount does not map, a file
+        // system that asks somebody else. The caller may be told another thing.
+        return error.code == EACCES ? no_answer(error) : error;
     }
 
-    // inode_permission() for MAY_EXEC of a directory, fs/namei.c; access lists are not looked at.
-    [[nodiscard]] bool may_search(const FileStatus& directory, const TaskRights& rights) const {
-        // privileged_wrt_inode_uidgid(): the capability counts for files of the namespace's ids.
-        if (rights.may_search_all && is_in(rights.uids, directory.uid) &&
-            is_in(rights.gids, directory.gid)) {
-            return true;
-        }
-        if (directory.uid == view_.ids.fsuid) {
-            return (directory.mode & S_IXUSR) != 0;
-        }
-        if (directory.gid == view_.ids.fsgid ||
-            std::ranges::find(rights.groups, directory.gid) != rights.groups.end()) {
-            return (directory.mode & S_IXGRP) != 0;
-        }
-        return (directory.mode & S_IXOTH) != 0;
+    // None that would be the kernel's.
+    static Error no_answer(const Error& error) {
+        return make_error(error.context + ": what the caller may search on the way is not known");
     }
+
+    struct Doubtful {
+        FileStatus status;
+        std::string access_list;
+        bool by_mode = true;
+    };
 
     const CallerView& view_;
     LastLink last_;
@@ -367,7 +381,7 @@ class Walker {
     int links_ = 0;
     Jump jump_ = Jump::kNo;
     std::optional<FileStatus> root_;
-    std::vector<FileStatus> doubtful_;  // searched on the way, and not open to everybody
+    std::vector<Doubtful> doubtful_;  // searched on the way, and not open to everybody
 };
 
 }  // namespace

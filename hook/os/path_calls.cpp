@@ -1,6 +1,7 @@
 #include "hook/os/path_calls.h"
 
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -180,6 +182,44 @@ Result<bool> is_procfs(int fd) {
         return is_file_systems_own(error) ? Result<bool>(false) : Error{error, "fstatfs"};
     }
     return found.f_type == PROC_SUPER_MAGIC;
+}
+
+Result<bool> decides_by_mode(int fd) {
+    struct statfs found {};
+    if (::fstatfs(fd, &found) != 0) {
+        const int error = errno;
+        return is_file_systems_own(error) ? Result<bool>(false) : Error{error, "fstatfs"};
+    }
+    // None of them has a permission() of its own that looks at more (overlayfs asks the layer below
+    // with its mounter's rights, which are root's); statfs(2)'s types are signed or not by machine.
+    static constexpr std::array<std::uint32_t, 12> kPlain{
+        EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC,   BTRFS_SUPER_MAGIC,  F2FS_SUPER_MAGIC,
+        TMPFS_MAGIC,           RAMFS_MAGIC,       SQUASHFS_MAGIC,     EROFS_SUPER_MAGIC_V1,
+        OVERLAYFS_SUPER_MAGIC, ISOFS_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
+    return std::find(kPlain.begin(), kPlain.end(), static_cast<std::uint32_t>(found.f_type)) !=
+           kPlain.end();
+}
+
+Result<std::string> access_list_of(int fd) {
+    // fgetxattr(2) takes no O_PATH descriptor.
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    std::string list(256, '\0');
+    for (;;) {
+        const ssize_t size =
+            ::getxattr(path.c_str(), "system.posix_acl_access", list.data(), list.size());
+        if (size >= 0) {
+            list.resize(static_cast<std::size_t>(size));
+            return list;
+        }
+        const int error = errno;
+        if (error == ENODATA || error == EOPNOTSUPP) {
+            return std::string();
+        }
+        if (error != ERANGE || list.size() >= XATTR_SIZE_MAX) {
+            return Error{error, "system.posix_acl_access"};
+        }
+        list.resize(XATTR_SIZE_MAX);
+    }
 }
 
 // One that answers statfs(2) with an error of its own is taken for FUSE, of which the least is

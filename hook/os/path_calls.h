@@ -67,6 +67,13 @@ Result<bool> is_procfs(int fd);
 // False also where the file system does not answer statfs(2): the kernel, which asks nobody,
 // refuses the exec then.
 Result<bool> is_noexec_mount(int fd);
+// Whether a file system that asks nobody else decides about the search of a folder: by owner,
+// group, mode, access list and capabilities. Not so FUSE, network file systems and what is not
+// known here.
+Result<bool> decides_by_mode(int fd);
+// The access list of a file, system.posix_acl_access in acl(5)'s binary form; empty: it has none.
+// Ids are as this process sees them through the file's mount.
+Result<std::string> access_list_of(int fd);
 struct FolderKind {
     bool is_procfs = false;
     bool is_fuse = false;
