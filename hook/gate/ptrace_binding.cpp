@@ -78,8 +78,9 @@ ArmReport PtraceBinding::arm(Tgid process) {
                     built_in_rule::kTraced,
                     "the caller is traced by task " + std::to_string(seized->other_tracer.value) +
                         (seized->by_supervisor ? " (another container's supervisor)"
-                                               : " (a debugger in the container?)") +
-                        ", so what it executes cannot be verified"};
+                                               : " (strace, gdb or the like)") +
+                        ", so what it executes cannot be verified; execseal-policy(5), TRACED "
+                        "PROGRAMS"};
         case Seized::kExecuting:
             return {Outcome::kRefused, built_in_rule::kArm,
                     "another exec of the caller's process is on its way"};

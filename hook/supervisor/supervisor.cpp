@@ -11,6 +11,7 @@
 #include "config/built_in_rules.h"
 #include "config/policy_rules.h"
 #include "hook/gate/json_line.h"
+#include "hook/gate/protection.h"
 #include "hook/gate/ptrace_binding.h"
 #include "hook/os/clock.h"
 #include "hook/os/deadline.h"
@@ -82,6 +83,9 @@ Result<> Supervisor::open() {
     tasks_ = std::make_unique<TaskTable>(*procfs_, *exits_);
     ForkTrackingLimits limits;
     limits.grace = launch_.settings.deadlines.fork_grace;
+    const Policy* const floor = launch_.floor ? &*launch_.floor : nullptr;
+    limits.traced_may_fork =
+        protection_of(launch_.policy, floor, plan.mode).freeze == FreezeScope::kOff;
     forks_ = std::make_unique<ForkTracking>(*tracer_, *tasks_, *procfs_, limits);
     auto binder = std::make_unique<PtraceBinder>(*tracer_, *procfs_, forks_->fs_sharers(),
                                                  launch_.settings.deadlines.remote_read);
@@ -93,9 +97,9 @@ Result<> Supervisor::open() {
     strays_ = std::make_unique<Strays>(
         *procfs_, plan.mode == Mode::kEnforce ? StrayFate::kKilled : StrayFate::kLeft);
     turns_ = std::make_unique<Turns>(*forks_);
-    gate_ = std::make_unique<ExecGate>(GateContext{
-        loop_, plan, launch_.settings, launch_.policy, launch_.floor ? &*launch_.floor : nullptr,
-        *binder_, *freeze_, *tasks_, *forks_, *turns_, *audit_, strays_.get()});
+    gate_ = std::make_unique<ExecGate>(GateContext{loop_, plan, launch_.settings, launch_.policy,
+                                                   floor, *binder_, *freeze_, *tasks_, *forks_,
+                                                   *turns_, *audit_, strays_.get()});
 
     if (!launch_.recover_from) {
         std::error_code ignored;  // of an earlier container of that name

@@ -209,6 +209,10 @@ std::optional<ForkInput> ForkTracking::take_seized(const SeizeOutcome& outcome, 
             restart_call(tracer_, *occasion.listener, occasion.id, caller);
             return std::nullopt;
         case Seized::kTracedByOther:
+            if (limits_.traced_may_fork) {
+                (void)answer(Answer::go_on(), occasion);
+                return ForkInput::kGone;  // for us
+            }
             log_info("fork tracking: task " + std::to_string(caller.value) + " is traced by " +
                      std::to_string(outcome.other_tracer.value) + ", its fork is refused");
             break;

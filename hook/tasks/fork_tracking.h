@@ -33,7 +33,10 @@ struct ForkTrackingLimits {
     std::chrono::microseconds longest_grace{50'000};
     // How long a caller that catches SIGCHLD stays attached after its last call.
     std::chrono::milliseconds keep{1000};
-    int refused_errno = 1;  // EPERM; for a caller that somebody else traces
+    int refused_errno = 1;  // EPERM; for a caller that cannot be attached to
+    // Where nobody is ever frozen, not every task has to be known: who is traced by somebody else
+    // forks untracked, and a listing finds the child.
+    bool traced_may_fork = false;
     // How often a caller that cannot be seized yet is tried again.
     std::chrono::milliseconds retry{10};
     // How long another container's supervisor may hold it.
