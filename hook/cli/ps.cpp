@@ -85,6 +85,12 @@ Result<int> run_ps(const PsOptions& options) {
     if (!settings) {
         return settings.error();
     }
+    std::error_code code;
+    if (!std::filesystem::is_directory(settings->run_dir, code)) {
+        return make_error(settings->run_dir + ": no such directory (run_dir of " + settings->path +
+                          "): no container was supervised since it was made, or it was removed "
+                          "under those that are");
+    }
     const auto found = survey(settings->run_dir);
     if (!found) {
         return found.error();

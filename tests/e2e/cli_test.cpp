@@ -54,7 +54,8 @@ ordered_json parse(const Outcome& outcome) {
 }
 
 TEST_F(Cli, PsShowsAContainerAndItsTasksAndForgetsItWhenItIsGone) {
-    EXPECT_EQ(cli({"ps"}).exit_code, 0) << "no run_dir yet: no containers";
+    std::filesystem::create_directories(node_.run_dir());
+    EXPECT_EQ(cli({"ps"}).exit_code, 0) << "no containers yet";
     Container container(node_.runtime(), sleeper(), scratch_);
     ASSERT_EQ(container.create().exit_code, 0) << container.err();
     ASSERT_EQ(container.start().exit_code, 0);
@@ -96,6 +97,25 @@ TEST_F(Cli, PsShowsAContainerAndItsTasksAndForgetsItWhenItIsGone) {
     EXPECT_EQ(container.kill("KILL").exit_code, 0);
     EXPECT_TRUE(container.wait_until_stopped());
     EXPECT_TRUE(eventually([&] { return parse(cli({"ps", "--format", "json"})).empty(); }));
+}
+
+TEST_F(Cli, PsSaysThatItsDirectoryIsGone) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"ps"}, {"ps", "--format", "json"}, {"ps", "-t", "any"}}) {
+        std::filesystem::remove_all(node_.run_dir());
+        const Outcome shown = cli(words);
+        EXPECT_EQ(shown.exit_code, 1) << shown.text();
+        EXPECT_EQ(shown.out, "");
+        EXPECT_NE(shown.err.find(node_.run_dir().string() + ": no such directory"),
+                  std::string::npos)
+            << shown.text();
+        EXPECT_EQ(lines_of(shown.err).size(), 1U) << shown.err;
+        write_file(node_.run_dir(), "a file in its place");
+        EXPECT_EQ(cli(words).exit_code, 1);
+        std::filesystem::remove(node_.run_dir());
+        std::filesystem::create_directories(node_.run_dir());
+        EXPECT_EQ(cli(words).exit_code, words.back() == "any" ? 1 : 0) << "there and empty";
+    }
 }
 
 TEST_F(Cli, PsSaysThatASupervisorHasDied) {
