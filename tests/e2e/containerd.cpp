@@ -16,6 +16,18 @@ namespace fs = std::filesystem;
 // "default" is ctr's, "k8s.io" the CRI plugin's.
 constexpr const char* kNamespaces[] = {"default", "k8s.io"};
 
+// pod_annotations and container_annotations, as execseal install writes them.
+std::string annotations_as_installed() {
+    std::string lines;
+    const fs::path shipped = fs::path(EXECSEAL_SOURCE_DIR) / "deploy/containerd/execseal.toml";
+    for (const std::string& line : lines_of(read_file(shipped))) {
+        if (line.find("_annotations = ") != std::string::npos) {
+            lines += line + "\n";
+        }
+    }
+    return lines;
+}
+
 }  // namespace
 
 Containerd::Containerd(const Scratch& scratch, const Node& node, Engine engine)
@@ -66,8 +78,7 @@ void Containerd::write_configuration() const {
          << "BinaryName = \"" << engine_name(engine_) << "\"\n"
          << "[" << runtimes << ".execseal]\n"
          << "runtime_type = \"io.containerd.runc.v2\"\n"
-         << "pod_annotations = [\"io.execseal.*\"]\n"
-         << "[" << runtimes << ".execseal.options]\n"
+         << annotations_as_installed() << "[" << runtimes << ".execseal.options]\n"
          << "BinaryName = \"" << node_.runtime_script().string() << "\"\n";
     write_file(scratch_ / "containerd.toml", text.str());
 }

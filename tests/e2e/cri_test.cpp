@@ -90,6 +90,22 @@ TEST_P(CriRun, APolicyThatTheNodeDoesNotAllowIsRefusedInWords) {
     EXPECT_TRUE(node_.nothing_left());
 }
 
+TEST_P(CriRun, AMisspeltAnnotationDoesNotRunUnjudged) {
+    for (const char* key : {"execseal.io/policy", "IO.ExecSeal.policy", "io.execseal.policies",
+                            "policy.example/execseal"}) {
+        CriPod pod(scratch_, containerd_, "misspelt", {.annotations = {{key, "small"}}});
+        const Outcome started = pod.start("app", {.command = kSleep});
+        EXPECT_NE(started.exit_code, 0) << key;
+        EXPECT_NE(started.err.find("annotation " + std::string(key) +
+                                   ": unknown, expected io.execseal.policy"),
+                  std::string::npos)
+            << started.err;
+    }
+    CriPod control(scratch_, containerd_, "control",
+                   {.annotations = {{"example.com/policy", "small"}}});
+    EXPECT_EQ(control.start("app", {.command = kSleep}).exit_code, 0);
+}
+
 TEST_P(CriRun, EachContainerOfAPodMayHaveItsOwnPolicy) {
     CriPod pod(scratch_, containerd_, "two",
                {.annotations = {{"io.execseal.policy.app", "small"}}});

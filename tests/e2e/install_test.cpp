@@ -153,7 +153,9 @@ TEST_F(Install, ContainerdTakesTheBlockBesideItsOwnSettings) {
             scratch_.path());
     ASSERT_EQ(dump.exit_code, 0) << dump.text();
     for (const std::string& line :
-         {std::string("runtimes.execseal]"), std::string("pod_annotations = [\"io.execseal.*\"]"),
+         {std::string("runtimes.execseal]"),
+          std::string("pod_annotations = [\"io.execseal.*\", \"*[Ee][Xx]"),
+          std::string("container_annotations = [\"io.execseal.*\", \"*[Ee][Xx]"),
           "BinaryName = \"" + (prefix_ / "bin/execseal-runtime").string() + "\"",
           std::string("bin_dir = \"/usr/lib/cni\"")}) {
         EXPECT_NE(dump.out.find(line), std::string::npos) << line << "\n" << dump.out;
