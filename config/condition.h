@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/exec_facts.h"
@@ -24,6 +25,15 @@ inline Leaning opposite(Leaning leaning) {
 // What a decision looks at that has to be bound to the exec, the least first. kFile: the program
 // only, which the kernel itself names when it has opened it. kArguments: argv, environment, cwd.
 enum class Binding { kNone, kFile, kArguments };
+
+// A value in a record of an exec that stands for another one, a secret: only what is before and
+// behind it is known.
+struct Gap {
+    enum class Place { kArgument, kVariable };
+    Place place = Place::kArgument;
+    std::string_view before;  // of a variable: NAME= and what is known of its value
+    std::string_view after;
+};
 
 class Condition {
   public:
@@ -55,6 +65,11 @@ class Condition {
     // The same with RE2 sources, where literals do not do: one of them must be found in an
     // argument.
     [[nodiscard]] virtual const std::vector<std::string>* needed_regexes() const { return nullptr; }
+
+    // For an exec of which only a record is left. Whether it looks at the arguments.
+    [[nodiscard]] virtual bool sees_arguments() const { return false; }
+    // Whether it says the same whatever stands in the gap.
+    [[nodiscard]] virtual bool overlooks(const Gap& /*gap*/) const { return true; }
 
     // Adds the globs over the names of variables that it looks at.
     virtual void add_env_names(std::vector<std::string>& /*names*/) const {}

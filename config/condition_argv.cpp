@@ -121,6 +121,13 @@ class ListCondition final : public Condition {
         return needed_regexes_.empty() ? nullptr : &needed_regexes_;
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool sees_arguments() const override { return true; }
+    [[nodiscard]] bool overlooks(const Gap& gap) const override {
+        return gap.place != Gap::Place::kArgument ||
+               std::all_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) {
+                   return pattern.matches_around(gap.before, gap.after).has_value();
+               });
+    }
 
   private:
     static constexpr std::size_t kListed = 8;
@@ -198,6 +205,11 @@ class PositionCondition final : public Condition {
         return argv_text(view);
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool sees_arguments() const override { return true; }
+    [[nodiscard]] bool overlooks(const Gap& gap) const override {
+        return gap.place != Gap::Place::kArgument ||
+               pattern_.matches_around(gap.before, gap.after).has_value();
+    }
 
   private:
     int position_;
@@ -223,6 +235,7 @@ class CountCondition final : public Condition {
         return "argv has " + std::to_string(arguments_of(view).size()) + " arguments";
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool sees_arguments() const override { return true; }
 
   private:
     std::int64_t least_;

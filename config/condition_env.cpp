@@ -85,6 +85,12 @@ class EnvCondition final : public Condition {
         names.push_back(name_.pattern());
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool overlooks(const Gap& gap) const override {
+        const std::size_t equals = gap.before.find('=');
+        return gap.place != Gap::Place::kVariable || wanted_ != Wanted::kValue ||
+               !name_.matches(gap.before.substr(0, equals)) || equals == std::string_view::npos ||
+               value_.matches_around(gap.before.substr(equals + 1), gap.after).has_value();
+    }
 
   private:
     Glob name_;

@@ -230,6 +230,14 @@ class NotCondition final : public Condition {
             condition->add_env_names(names);
         }
     }
+    [[nodiscard]] bool sees_arguments() const override {
+        return std::any_of(conditions_.begin(), conditions_.end(),
+                           [](const auto& condition) { return condition->sees_arguments(); });
+    }
+    [[nodiscard]] bool overlooks(const Gap& gap) const override {
+        return std::all_of(conditions_.begin(), conditions_.end(),
+                           [&](const auto& condition) { return condition->overlooks(gap); });
+    }
 
   private:
     Conditions conditions_;

@@ -50,6 +50,11 @@ class FlagCondition final : public Condition {
         return argv_text(view);
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool sees_arguments() const override { return true; }
+    // What follows a flag's "=" is no part of its name.
+    [[nodiscard]] bool overlooks(const Gap& gap) const override {
+        return gap.place != Gap::Place::kArgument || gap.before.find('=') != std::string_view::npos;
+    }
 
   private:
     [[nodiscard]] const std::string* given(const ProgramView& view) const {
@@ -114,6 +119,11 @@ class SubcommandCondition final : public Condition {
         return &names_;
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool sees_arguments() const override { return true; }
+    // What follows a flag's "=" is no part of its name.
+    [[nodiscard]] bool overlooks(const Gap& gap) const override {
+        return gap.place != Gap::Place::kArgument || gap.before.find('=') != std::string_view::npos;
+    }
 
   private:
     struct Place {

@@ -113,6 +113,67 @@ bool Pattern::matches(std::string_view bytes) const {
     return false;
 }
 
+namespace {
+
+// The bytes of a glob that matches nothing else; the empty one is no glob, and matches nothing
+// more.
+std::optional<std::string> literal_glob(std::string_view pattern) {
+    if (pattern.empty()) {
+        return "";
+    }
+    const auto glob = Glob::compile(pattern);
+    return glob && glob->is_literal() ? std::optional(glob->literal()) : std::nullopt;
+}
+
+// Whether the glob is "START**END" for texts with such a beginning and end.
+bool is_open_between(std::string_view pattern, std::string_view before, std::string_view after) {
+    static constexpr std::string_view kRest = "**";
+    const std::size_t at = pattern.find(kRest);
+    if (at == std::string_view::npos) {
+        return false;
+    }
+    const auto start = literal_glob(pattern.substr(0, at));
+    const auto end = literal_glob(pattern.substr(at + kRest.size()));
+    return start && end && before.starts_with(*start) && after.ends_with(*end);
+}
+
+// Whether no text that begins with `before` can match all of `source`.
+bool excludes_beginning(const std::string& source, std::string_view before) {
+    RE2::Options options(RE2::Latin1);
+    options.set_dot_nl(true);
+    options.set_log_errors(false);
+    const RE2 anchored("^(?:" + source + ")", options);
+    std::string least;
+    std::string most;
+    static constexpr int kCompared = 64;
+    if (!anchored.ok() || !anchored.PossibleMatchRange(&least, &most, kCompared)) {
+        return false;
+    }
+    return before > most || (before < least && !std::string_view(least).starts_with(before));
+}
+
+}  // namespace
+
+std::optional<bool> Pattern::matches_around(std::string_view before, std::string_view after) const {
+    const auto never = [](bool excluded) { return excluded ? std::optional(false) : std::nullopt; };
+    switch (kind_) {
+        case Kind::kNothing:
+            return false;
+        case Kind::kLiteral:
+            return never(source_.size() < before.size() + after.size() ||
+                         !source_.starts_with(before) || !source_.ends_with(after));
+        case Kind::kGlob:
+            if (is_open_between(source_, before, after)) {
+                return true;
+            }
+            return never(excludes_beginning(glob_.regex_source(), before));
+        case Kind::kRegex:
+            return leaning_ == Leaning::kLenient ? never(excludes_beginning(source_, before))
+                                                 : std::nullopt;
+    }
+    return std::nullopt;
+}
+
 const std::string* Pattern::literal() const {
     return kind_ == Kind::kLiteral ? &source_ : nullptr;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,10 @@ class Pattern {
     static Pattern read(const JsonNode& node, Leaning leaning);
 
     [[nodiscard]] bool matches(std::string_view bytes) const;
+    // Whether BEFORE...AFTER matches, whatever stands between them; nullopt where that depends on
+    // it, or where it cannot be told.
+    [[nodiscard]] std::optional<bool> matches_around(std::string_view before,
+                                                     std::string_view after) const;
     // Null unless only these bytes match.
     [[nodiscard]] const std::string* literal() const;
     // An RE2 source (Latin-1, dot matches newline) that is found in just the bytes that match.

@@ -9,13 +9,13 @@ _execseal() {
             --) return ;; # the command of policy explain
             --config) ((i++)) ;;
             -*) ;;
-            ps | events | doctor | install | uninstall | version)
+            ps | events | why | doctor | install | uninstall | version)
                 [[ -n $command ]] || command=$word
                 ;;
             policy)
                 [[ -n $command ]] || command=policy
                 ;;
-            check | explain)
+            check | explain | learn | test)
                 [[ $command != policy ]] || command="policy $word"
                 ;;
         esac
@@ -27,7 +27,7 @@ _execseal() {
         --outcome) words="executed refused failed killed gone checked" ;;
         --mode) words="enforce audit learn" ;;
         -t | --tasks | --container) words=$(execseal ps 2>/dev/null | awk 'NR > 1 {print $1}') ;;
-        --config | --file)
+        --config | --file | --against | --into | --with)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
             ;;
@@ -35,16 +35,19 @@ _execseal() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --since | --last | -n | --rule | --policy | --exe | --uid | --gid | --env) return ;;
+        --since | --name | --last | -n | --rule | --policy | --exe | --uid | --gid | --env) return ;;
     esac
     if [[ -z $words ]]; then
         case $command in
-            "") words="ps events policy doctor install uninstall version --config --help --version" ;;
+            "") words="ps events why policy doctor install uninstall version --config --help --version" ;;
             ps) words="--tasks --format --config --help" ;;
             events) words="--follow --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
-            policy) words="check explain --config --help" ;;
+            policy) words="check explain learn test --config --help" ;;
             "policy explain") words="--via --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
             "policy check") words="--rootfs --config --help" ;;
+            "policy learn") words="--container --since --into --name --strict --loose --config --help" ;;
+            "policy test") words="--against --with --container --since --format --config --help" ;;
+            why) words="--container --since --file --format --config --help" ;;
             doctor) words="--root --share --format --config --help" ;;
             install | uninstall) words="--containerd --crio --podman --docker --systemd --dry-run --root --share --config --help" ;;
             version) words="--config --help" ;;

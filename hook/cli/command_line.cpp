@@ -15,7 +15,10 @@
 #include "hook/cli/install.h"
 #include "hook/cli/policy_check.h"
 #include "hook/cli/policy_explain.h"
+#include "hook/cli/policy_learn.h"
+#include "hook/cli/policy_test.h"
 #include "hook/cli/ps.h"
+#include "hook/cli/why.h"
 
 namespace execseal {
 namespace {
@@ -28,6 +31,8 @@ constexpr const char* kFooter = R"(Examples:
   execseal events --follow --verdict deny           what is refused, as it happens
   execseal policy check web.json                    is this policy right?
   execseal policy explain web.json -- /bin/sh -c id what would it say, and why?
+  execseal policy learn --container web > web.json  what was recorded, as a policy
+  execseal why                                      why was the last one refused?
   podman --runtime execseal run --annotation io.execseal.policy=web IMAGE
 
 Exit codes: 0 ok; 1 failure, or what was asked about is refused; 2 wrong usage.
@@ -85,6 +90,40 @@ PATH, symlinks, scripts with their interpreters, ld.so, busybox applets. The env
 --env says and nothing else.
 Exit codes: 0 it would run; 1 it would be refused, or failure; 2 wrong usage.)";
 
+constexpr const char* kLearnFooter = R"(Examples:
+  execseal policy learn --container web > web.json
+  execseal policy learn monday.jsonl tuesday.jsonl --into web.json
+  execseal policy learn --since 7d --strict --name web --into /etc/execseal/policies.d/web.json
+
+EVENTS are audit files; the settings' one if none is given, - is stdin. What ran becomes rules by
+program and way: words stay, paths, numbers, ids, hosts and dates become patterns, secrets are not
+copied, what was seen once in a long recording is marked (audit) and listed apart. A recording made
+in mode learn has all arguments and the environment. --into keeps every rule of the file and puts
+the new ones behind them. The policy is checked with its own recording; how many of generated
+changes of it are refused is printed: at least 85 %, with --strict 95 %.
+Exit codes: 0 ok; 1 failure, nothing is written; 2 wrong usage.)";
+
+constexpr const char* kTestFooter = R"(Examples:
+  execseal policy test web.json --against /var/log/execseal/audit.jsonl
+  execseal policy test new.json --with web --against monday.jsonl --against tuesday.jsonl
+
+Each recorded exec is judged again, by POLICY (and the node's floor policy): what is decided
+otherwise than then, or than --with another policy decides, by rule, with a count and an example.
+What the mode let pass although the policy refused it counts as run. Where an event does not have
+what a rule looks at (shortened arguments, variables that were not recorded, secrets), that is said
+and not guessed.
+Exit codes: 0 nothing changes; 1 something does or cannot be told, or failure; 2 wrong usage.)";
+
+constexpr const char* kWhyFooter = R"(Examples:
+  execseal why                             the last denial
+  execseal why --container web             the last one in this container
+  execseal why 1f0c2a9b77-12               the event with this id
+  execseal why --format json | jq .let_pass.rule
+
+The rules and conditions that held or failed, what the names mean, and the smallest rule that would
+let exactly this pass.
+Exit codes: 0 ok; 1 there is no such event, or failure; 2 wrong usage.)";
+
 constexpr const char* kDoctorFooter = R"(Examples:
   execseal doctor
   execseal doctor --format json | jq -r '.[] | select(.health == "fail") | .advice'
@@ -132,6 +171,9 @@ struct Typed {
     EventsOptions events;
     CheckOptions check;
     ExplainOptions explain;
+    LearnCommand learn;
+    TestCommand test;
+    WhyCommand why;
     InstallOptions install;
     DoctorOptions doctor;
     std::string mode;
@@ -242,6 +284,67 @@ void add_events(CLI::App& app, Typed& typed) {
         [&typed] { typed.run = [](const Typed& all) { return run_events(all.events); }; });
 }
 
+CLI::Validator moment() {
+    return checked_by([](const std::string& word) {
+        return EventFilter::compile({.since = word}, std::chrono::system_clock::now());
+    });
+}
+
+void add_recording_options(CLI::App& app, RecordingQuery& query) {
+    add_words(app, "--container", query.containers,
+              "name, pod (NAMESPACE/NAME), id or beginning of the id");
+    app.add_option("--since", query.since, "an age (10m, 2h, 7d) or a time in UTC")
+        ->check(moment());
+}
+
+void add_learn(CLI::App& policy, Typed& typed) {
+    CLI::App& learn = *policy.add_subcommand("learn", "Recorded events become a policy");
+    LearnCommand& command = typed.learn;
+    learn.footer(kLearnFooter);
+    learn.add_option("EVENTS", command.query.files, "audit files, - is stdin");
+    add_recording_options(learn, command.query);
+    learn.add_option("--into", command.into, "add rules to this policy: a file, or a name")
+        ->type_name("POLICY");
+    learn.add_option("--name", command.name, "of a new policy")
+        ->check(expecting("letters, digits, \".\", \"_\" and \"-\"",
+                          [](const std::string& word) { return is_policy_name(word); }));
+    CLI::Option* const strict = learn.add_flag_callback(
+        "--strict", [&command] { command.width = Width::kStrict; },
+        "allow hardly more than was seen");
+    CLI::Option* const loose = learn.add_flag_callback(
+        "--loose", [&command] { command.width = Width::kLoose; }, "allow more of the same kind");
+    strict->excludes(loose);
+    learn.callback(
+        [&typed] { typed.run = [](const Typed& all) { return run_policy_learn(all.learn); }; });
+}
+
+void add_test(CLI::App& policy, Typed& typed) {
+    CLI::App& test = *policy.add_subcommand("test", "Judge recorded execs again");
+    TestCommand& command = typed.test;
+    test.footer(kTestFooter);
+    test.add_option("POLICY", command.policy, "a file, or a name in policies_dir")->required();
+    add_words(test, "--against", command.query.files,
+              "an audit file, - is stdin; the settings' one if none is given");
+    test.add_option("--with", command.with, "compare with this policy, not with what was recorded")
+        ->type_name("POLICY");
+    add_recording_options(test, command.query);
+    add_choice(test, "--format", command.format, kFormats, "table or json");
+    test.callback(
+        [&typed] { typed.run = [](const Typed& all) { return run_policy_test(all.test); }; });
+}
+
+void add_why(CLI::App& app, Typed& typed) {
+    CLI::App& why = *app.add_subcommand("why", "How a decision came about");
+    WhyCommand& command = typed.why;
+    why.footer(kWhyFooter);
+    why.add_option("EVENT-ID", command.id, "of an event; the last denial if none is given");
+    add_recording_options(why, command.query);
+    why.add_option("--file", command.query.files, "another audit file than the settings'")
+        ->expected(1);
+    add_choice(why, "--format", command.format, kFormats, "table or json");
+    why.callback([&typed] { typed.run = [](const Typed& all) { return run_why(all.why); }; });
+}
+
 void add_policy(CLI::App& app, Typed& typed) {
     CLI::App& policy = *app.add_subcommand("policy", "Check policies, and ask what they would say");
     policy.footer(kPolicyFooter);
@@ -252,6 +355,9 @@ void add_policy(CLI::App& app, Typed& typed) {
     check.add_option("--rootfs", typed.check.rootfs, "look names up in this root file system");
     check.callback(
         [&typed] { typed.run = [](const Typed& all) { return run_policy_check(all.check); }; });
+
+    add_learn(policy, typed);
+    add_test(policy, typed);
 
     CLI::App& explain =
         *policy.add_subcommand("explain", "What a policy says to one exec, and why");
@@ -339,6 +445,9 @@ void take_settings(Typed& typed) {
     typed.events.settings = typed.settings;
     typed.check.settings = typed.settings;
     typed.explain.settings = typed.settings;
+    typed.learn.query.settings = typed.settings;
+    typed.test.query.settings = typed.settings;
+    typed.why.query.settings = typed.settings;
     typed.doctor.settings = typed.settings;
 }
 
@@ -383,6 +492,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& words) {
     add_ps(app, typed);
     add_events(app, typed);
     add_policy(app, typed);
+    add_why(app, typed);
     add_doctor(app, typed);
     add_install(app, typed, "install", "Make the node's container programs know execseal",
                 InstallDirection::kInstall);

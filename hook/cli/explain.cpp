@@ -43,10 +43,21 @@ FailedCondition first_failure(const CompiledRule& rule, std::size_t at, const Ex
     return {at, "", ""};
 }
 
+void ask_all(RuleTrail& trail, const CompiledRule& rule, std::size_t at, const ExecFacts& facts) {
+    const ProgramView& view = facts.views[at];
+    for (const auto& condition : rule.conditions) {
+        const bool holds = condition->holds(view, facts);
+        trail.asked.push_back({at, holds,
+                               holds ? condition->reason(view, facts) : condition->text(),
+                               condition->found(view, facts)});
+    }
+}
+
 RuleTrail trail_of(const CompiledRule& rule, const ExecFacts& facts) {
-    RuleTrail trail{rule.id, rule.description, rule.verdict, false, {}, {}};
+    RuleTrail trail{rule.id, rule.description, rule.verdict, false, {}, {}, {}};
     if (const auto at = matching_view(rule, facts)) {
         trail.matches = true;
+        ask_all(trail, rule, *at, facts);
         for (const auto& condition : rule.conditions) {
             trail.held.push_back(condition->reason(facts.views[*at], facts));
         }
@@ -61,6 +72,7 @@ RuleTrail trail_of(const CompiledRule& rule, const ExecFacts& facts) {
                                         !failure.wanted.empty());
         if (asked) {
             trail.failed.push_back(std::move(failure));
+            ask_all(trail, rule, at, facts);
         }
     }
     return trail;
@@ -161,6 +173,39 @@ std::string explanation_text(const Explanation& explanation, const ExecFacts& fa
            table_text({"", "RULE", "VERDICT", "WHY"}, rows);
 }
 
+namespace {
+
+std::string asked_text(const AskedCondition& asked, const ExecFacts& facts) {
+    std::string text =
+        asked.holds ? "holds  " + asked.wanted : "fails  " + asked.wanted + ", but " + asked.found;
+    if (facts.views.size() > 1) {
+        text += std::string(" (") + role_name(facts.views[asked.view].role) + ")";
+    }
+    return printable(text);
+}
+
+}  // namespace
+
+std::string explanation_tree(const Explanation& explanation, const ExecFacts& facts) {
+    const bool by_default = explanation.judgement.rule == built_in_rule::kDefault;
+    std::string text = "rules     " + explanation.policy + "\n";
+    for (std::size_t i = 0; i < explanation.rules.size(); ++i) {
+        const RuleTrail& rule = explanation.rules[i];
+        const bool last = i + 1 == explanation.rules.size() && !by_default;
+        text += std::string("          ") + (last ? "`- " : "|- ") + rule.id + " (" +
+                verdict_name(rule.verdict) +
+                "): " + (rule.matches ? "matches, and decides" : "does not match") + "\n";
+        for (const AskedCondition& asked : rule.asked) {
+            text += std::string("          ") + (last ? "     " : "|    ") +
+                    asked_text(asked, facts) + "\n";
+        }
+    }
+    return by_default
+               ? text + "          `- default (" + verdict_name(explanation.judgement.verdict) +
+                     "): no rule matches, so it decides\n"
+               : text;
+}
+
 ordered_json explanation_json(const Explanation& explanation, const ExecFacts& facts) {
     auto rules = ordered_json::array();
     for (const RuleTrail& rule : explanation.rules) {
@@ -168,6 +213,12 @@ ordered_json explanation_json(const Explanation& explanation, const ExecFacts& f
             {"id", rule.id}, {"verdict", verdict_name(rule.verdict)}, {"matches", rule.matches}};
         for (const std::string& held : rule.held) {
             entry["conditions"].push_back(bytes_to_json(held));
+        }
+        for (const AskedCondition& asked : rule.asked) {
+            entry["asked"].push_back({{"program", bytes_to_json(facts.views[asked.view].exe)},
+                                      {"wanted", bytes_to_json(asked.wanted)},
+                                      {"found", bytes_to_json(asked.found)},
+                                      {"holds", asked.holds}});
         }
         for (const FailedCondition& failed : rule.failed) {
             entry["failed"].push_back({{"program", bytes_to_json(facts.views[failed.view].exe)},

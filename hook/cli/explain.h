@@ -22,6 +22,14 @@ struct FailedCondition {
     std::string found;   // exe is "/bin/sh"
 };
 
+// A condition that was asked of one program of the exec.
+struct AskedCondition {
+    std::size_t view = 0;
+    bool holds = false;
+    std::string wanted;
+    std::string found;
+};
+
 struct RuleTrail {
     std::string id;
     std::string description;
@@ -29,6 +37,7 @@ struct RuleTrail {
     bool matches = false;
     std::vector<std::string> held;        // where it matches: all of its conditions
     std::vector<FailedCondition> failed;  // where it does not: the first one on each program
+    std::vector<AskedCondition> asked;    // all of them, on each program that the rule looks at
 };
 
 struct Explanation {
@@ -41,6 +50,8 @@ Explanation explain(const Policy& policy, const ExecFacts& facts);
 
 // For people, without the exec itself.
 std::string explanation_text(const Explanation& explanation, const ExecFacts& facts);
+// The same as a tree: each rule with each of its conditions.
+std::string explanation_tree(const Explanation& explanation, const ExecFacts& facts);
 nlohmann::ordered_json explanation_json(const Explanation& explanation, const ExecFacts& facts);
 
 // `/bin/sh -c id, via exec, uid 0, gid 0, cwd /`, and a line for each further program.

@@ -63,6 +63,17 @@ Result<Policy> load_policy(const std::string& file, const Settings& settings) {
     return policy;
 }
 
+Result<std::optional<Policy>> load_floor(const Settings& settings) {
+    if (!settings.floor_policy) {
+        return std::optional<Policy>();
+    }
+    auto loaded = load_policy(policy_file(*settings.floor_policy, settings), settings);
+    if (!loaded) {
+        return add_context(settings.path + ": /floor_policy", loaded.error());
+    }
+    return std::optional<Policy>(std::move(*loaded));
+}
+
 Result<int> run_policy_check(const CheckOptions& options) {
     const auto settings = load_settings(options.settings);
     if (!settings) {

@@ -1,6 +1,7 @@
 // `execseal policy check`: does the loader take these files, and do they mean what they say?
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct CheckOptions {
 
 // As the start of a container loads it: a file of policies_dir must bear the policy's name.
 Result<Policy> load_policy(const std::string& file, const Settings& settings);
+
+// The node's floor policy; nullopt where the settings name none.
+Result<std::optional<Policy>> load_floor(const Settings& settings);
 
 // 1: at least one file was refused, a line on stderr says why. Warnings are lines on stderr, too,
 // and change nothing of that.

@@ -116,14 +116,11 @@ Result<int> run_policy_explain(const ExplainOptions& options) {
     if (!policy) {
         return policy.error();
     }
-    std::optional<Policy> floor;
-    if (settings->floor_policy) {
-        auto loaded = load_policy(policy_file(*settings->floor_policy, *settings), *settings);
-        if (!loaded) {
-            return add_context(settings->path + ": /floor_policy", loaded.error());
-        }
-        floor = std::move(*loaded);
+    const auto loaded = load_floor(*settings);
+    if (!loaded) {
+        return loaded.error();
     }
+    const std::optional<Policy>& floor = *loaded;
     const auto facts = facts_of(options);
     if (!facts) {
         return facts.error();

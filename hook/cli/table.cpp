@@ -42,6 +42,26 @@ std::string table_text(const Cells& titles, const std::vector<Cells>& rows) {
     return text;
 }
 
+std::string fitted(const std::string& text, std::size_t columns) {
+    static constexpr std::string_view kMark = "...";
+    if (columns <= kMark.size()) {
+        return text;
+    }
+    std::string result;
+    std::size_t start = 0;
+    while (start < text.size()) {
+        const std::size_t end = std::min(text.find('\n', start), text.size());
+        if (end - start > columns) {
+            result.append(text, start, columns - kMark.size()).append(kMark);
+        } else {
+            result.append(text, start, end - start);
+        }
+        result += end < text.size() ? "\n" : "";
+        start = end + 1;
+    }
+    return result;
+}
+
 std::string StreamedTable::add(Cells row) {
     if (settled_) {
         widen(widths_, row);

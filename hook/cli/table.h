@@ -22,6 +22,9 @@ std::string table_line(std::span<const std::size_t> widths, const Cells& cells);
 // Titles and rows, each column as wide as its longest cell.
 std::string table_text(const Cells& titles, const std::vector<Cells>& rows);
 
+// Each line of `text` cut to so many columns, with "..." where something is missing; 0: as it is.
+std::string fitted(const std::string& text, std::size_t columns);
+
 // Rows that come one by one: held back until settle(), so that the first many are in line; from
 // then on each line is given at once, in columns that only grow.
 class StreamedTable {

@@ -37,9 +37,18 @@ std::string page(const std::string& name) {
     return text;
 }
 
-const std::vector<Words> kCommands{
-    {},         {"ps"},      {"events"},    {"policy", "check"}, {"policy", "explain"},
-    {"doctor"}, {"install"}, {"uninstall"}, {"version"}};
+const std::vector<Words> kCommands{{},
+                                   {"ps"},
+                                   {"events"},
+                                   {"policy", "check"},
+                                   {"policy", "explain"},
+                                   {"policy", "learn"},
+                                   {"policy", "test"},
+                                   {"why"},
+                                   {"doctor"},
+                                   {"install"},
+                                   {"uninstall"},
+                                   {"version"}};
 
 // Long options of a command's help.
 std::set<std::string> options_of(Words command) {

@@ -1,0 +1,40 @@
+// argument_shape: what an argument is an example of.
+//
+// Takes an argument, gives a pattern in which paths, numbers, ids, hosts, dates and names of files
+// stand for others of their kind; words stay. A path stays below its folder, no pattern takes "..",
+// and none takes a byte that a shell obeys where the example has none. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace execseal {
+
+// How much a learnt policy allows beyond what was recorded.
+enum class Width { kStrict, kDefault, kLoose };
+
+struct ArgumentShape {
+    std::string regex;     // RE2 over bytes, for the whole argument
+    bool general = false;  // other arguments match it as well
+    // The kind is plain from the example alone; otherwise a second example is wanted.
+    bool certain = false;
+    bool spaced = false;  // a text of several words, without a byte that a shell obeys
+    bool word = false;    // one plain word
+};
+
+ArgumentShape shape_of(std::string_view argument, Width width);
+
+// These bytes and no others, as RE2.
+std::string quoted_regex(std::string_view bytes);
+
+// A plain word, as subcommands are: letters, digits, "-" and "_", the first a letter.
+bool is_word(std::string_view argument);
+
+// Patterns for values of which so many were seen that any may come.
+inline constexpr const char* kAnyWord = R"([A-Za-z0-9_][\w.+-]*)";
+inline constexpr const char* kAnyText = R"([\w .,:/'@#()+=%-]+)";
+
+// Digits where a random name would have some: mkstemp(3), uuid(1), a commit.
+bool looks_random(std::string_view word);
+
+}  // namespace execseal

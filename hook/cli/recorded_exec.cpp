@@ -1,0 +1,562 @@
+#include "hook/cli/recorded_exec.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "hook/cli/event.h"
+
+namespace execseal {
+namespace {
+
+using nlohmann::ordered_json;
+
+enum class Key {
+    kOther,
+    kTime,
+    kEvent,
+    kContainer,
+    kId,
+    kName,
+    kPod,
+    kPolicy,
+    kPolicySha256,
+    kUid,
+    kGid,
+    kExe,
+    kArgv,
+    kNames,
+    kLooseLink,
+    kThrough,
+    kViews,
+    kRole,
+    kHead,
+    kRest,
+    kRequested,
+    kCwd,
+    kCwdNames,
+    kVia,
+    kEnv,
+    kEnvOf,
+    kEnvCut,
+    kArgvCut,
+    kRedacted,
+    kVerdict,
+    kWouldBe,
+    kRule,
+    kDecidedBy,
+    kReason,
+    kOutcome,
+    kErrno,
+    kRaceDetected,
+    kHex,
+};
+
+Key key_of(std::string_view name) {
+    static const std::unordered_map<std::string_view, Key> kKeys{
+        {"time", Key::kTime},
+        {"event", Key::kEvent},
+        {"container", Key::kContainer},
+        {"id", Key::kId},
+        {"name", Key::kName},
+        {"pod", Key::kPod},
+        {"policy", Key::kPolicy},
+        {"policy_sha256", Key::kPolicySha256},
+        {"uid", Key::kUid},
+        {"gid", Key::kGid},
+        {"exe", Key::kExe},
+        {"argv", Key::kArgv},
+        {"names", Key::kNames},
+        {"loose_link", Key::kLooseLink},
+        {"through", Key::kThrough},
+        {"views", Key::kViews},
+        {"role", Key::kRole},
+        {"head", Key::kHead},
+        {"rest", Key::kRest},
+        {"requested", Key::kRequested},
+        {"cwd", Key::kCwd},
+        {"cwd_names", Key::kCwdNames},
+        {"via", Key::kVia},
+        {"env", Key::kEnv},
+        {"env_of", Key::kEnvOf},
+        {"env_cut", Key::kEnvCut},
+        {"argv_cut", Key::kArgvCut},
+        {"redacted", Key::kRedacted},
+        {"verdict", Key::kVerdict},
+        {"would_be", Key::kWouldBe},
+        {"rule", Key::kRule},
+        {"decided_by", Key::kDecidedBy},
+        {"reason", Key::kReason},
+        {"outcome", Key::kOutcome},
+        {"errno", Key::kErrno},
+        {"race_detected", Key::kRaceDetected},
+        {"hex", Key::kHex},
+    };
+    const auto found = kKeys.find(name);
+    return found == kKeys.end() ? Key::kOther : found->second;
+}
+
+struct RecordedView {
+    std::string role;
+    std::vector<std::string> head;
+    std::vector<std::string> names;
+    std::string loose_link;
+    std::size_t rest = 0;
+};
+
+// What nlohmann-json's parser calls, value by value.
+class LineReader {
+  public:
+    using number_integer_t = ordered_json::number_integer_t;
+    using number_unsigned_t = ordered_json::number_unsigned_t;
+    using number_float_t = ordered_json::number_float_t;
+    using string_t = ordered_json::string_t;
+    using binary_t = ordered_json::binary_t;
+
+    // NOLINTBEGIN(readability-convert-member-functions-to-static): the parser's interface
+    bool null() { return true; }
+    bool boolean(bool value) {
+        if (depth_ == 1 && path_[0] == Key::kRedacted) {
+            exec.redacted = value;
+        }
+        return true;
+    }
+    bool number_integer(number_integer_t /*value*/) { return true; }
+    bool number_float(number_float_t /*value*/, const string_t& /*text*/) { return true; }
+    bool binary(binary_t& /*value*/) { return false; }
+    bool start_array(std::size_t /*size*/) { return true; }
+    bool end_array() { return true; }
+    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
+                     const nlohmann::detail::exception& /*error*/) {
+        return false;
+    }
+    // NOLINTEND(readability-convert-member-functions-to-static)
+    bool number_unsigned(number_unsigned_t value) {
+        if (depth_ == 2 && path_[0] == Key::kViews && path_[1] == Key::kRest && !views.empty()) {
+            views.back().rest = value;
+        } else if (depth_ == 1) {
+            take_number(path_[0], value);
+        }
+        return true;
+    }
+    bool string(string_t& text) {
+        if (depth_ > 1 && depth_ <= path_.size() && path_[depth_ - 1] == Key::kHex) {
+            take(depth_ - 1, bytes_from_json(ordered_json{{"hex", text}}));
+        } else {
+            take(depth_, std::move(text));
+        }
+        return true;
+    }
+    bool start_object(std::size_t /*size*/) {
+        if (depth_ == 1 && path_[0] == Key::kViews) {
+            views.emplace_back();
+        } else if (depth_ == 1) {
+            exec.arguments_cut = exec.arguments_cut || path_[0] == Key::kArgvCut;
+            exec.environment_cut = exec.environment_cut || path_[0] == Key::kEnvCut;
+            exec.race_detected = exec.race_detected || path_[0] == Key::kRaceDetected;
+        }
+        ++depth_;
+        return true;
+    }
+    bool end_object() {
+        --depth_;
+        return true;
+    }
+    bool key(string_t& name) {
+        if (depth_ <= path_.size()) {
+            path_[depth_ - 1] = key_of(name);
+            has_views = has_views || (depth_ == 1 && path_[0] == Key::kViews);
+        }
+        return true;
+    }
+
+    RecordedExec exec;
+    ExecFacts facts;
+    ProgramView program;
+    std::vector<std::string> through;
+    std::vector<RecordedView> views;
+    std::string event;
+    std::string via;
+    bool has_views = false;
+    bool has_argv = false;
+
+  private:
+    void take_number(Key key, number_unsigned_t value) {
+        if (key == Key::kUid) {
+            facts.uid = static_cast<uid_t>(value);
+        } else if (key == Key::kGid) {
+            facts.gid = static_cast<gid_t>(value);
+        } else if (key == Key::kErrno) {
+            exec.error = static_cast<int>(value);
+        }
+    }
+
+    void take(std::size_t depth, std::string text) {
+        if (depth == 1) {
+            take_member(path_[0], std::move(text));
+        } else if (depth == 2 && path_[0] == Key::kContainer) {
+            take_container(std::move(text));
+        } else if (depth == 2 && path_[0] == Key::kViews && !views.empty()) {
+            take_view(std::move(text));
+        }
+    }
+
+    void take_container(std::string text) {
+        if (path_[1] == Key::kId) {
+            exec.container_id = std::move(text);
+        } else if (path_[1] == Key::kName) {
+            exec.container_name = std::move(text);
+        } else if (path_[1] == Key::kPod) {
+            exec.pod = std::move(text);
+        }
+    }
+
+    void take_view(std::string text) {
+        RecordedView& view = views.back();
+        if (path_[1] == Key::kRole) {
+            view.role = std::move(text);
+        } else if (path_[1] == Key::kHead) {
+            view.head.push_back(std::move(text));
+        } else if (path_[1] == Key::kNames) {
+            view.names.push_back(std::move(text));
+        } else if (path_[1] == Key::kLooseLink) {
+            view.loose_link = std::move(text);
+        }
+    }
+
+    // Lists come string by string.
+    void take_member(Key key, std::string text) {
+        if (std::vector<std::string>* const list = list_of(key)) {
+            has_argv = has_argv || key == Key::kArgv;
+            list->push_back(std::move(text));
+        } else if (std::string* const place = place_of(key)) {
+            *place = std::move(text);
+        }
+    }
+
+    std::vector<std::string>* list_of(Key key) {
+        switch (key) {
+            case Key::kArgv:
+                return &program.argv;
+            case Key::kNames:
+                return &program.names;
+            case Key::kThrough:
+                return &through;
+            case Key::kEnv:
+                return &facts.env;
+            case Key::kEnvOf:
+                return &exec.env_of;
+            case Key::kCwdNames:
+                return &facts.cwd_names;
+            default:
+                return nullptr;
+        }
+    }
+
+    std::string* place_of(Key key) {
+        switch (key) {
+            case Key::kTime:
+                return &exec.time;
+            case Key::kEvent:
+                return &event;
+            case Key::kId:
+                return &exec.id;
+            case Key::kPolicy:
+                return &exec.policy;
+            case Key::kPolicySha256:
+                return &exec.policy_sha256;
+            case Key::kExe:
+                return &program.exe;
+            case Key::kLooseLink:
+                return &program.loose_link;
+            case Key::kRequested:
+                return &exec.requested;
+            case Key::kCwd:
+                return &facts.cwd;
+            case Key::kVia:
+                return &via;
+            default:
+                return judged_place_of(key);
+        }
+    }
+
+    std::string* judged_place_of(Key key) {
+        switch (key) {
+            case Key::kVerdict:
+                return &exec.verdict;
+            case Key::kWouldBe:
+                return &exec.would_be;
+            case Key::kRule:
+                return &exec.rule;
+            case Key::kDecidedBy:
+                return &exec.decided_by;
+            case Key::kReason:
+                return &exec.reason;
+            case Key::kOutcome:
+                return &exec.outcome;
+            default:
+                return nullptr;
+        }
+    }
+
+    std::array<Key, 4> path_{};
+    std::size_t depth_ = 0;
+};
+
+// The plain JSON that supervisors write, read in a tenth of the time that a parser for all of JSON
+// takes. Says no where there is anything else in it; then that parser is asked.
+class PlainScanner {
+  public:
+    PlainScanner(std::string_view text, LineReader& reader) : text_(text), reader_(reader) {}
+
+    bool scan() {
+        static constexpr int kDepth = 8;
+        return value(kDepth) && at_ == text_.size();
+    }
+
+  private:
+    [[nodiscard]] bool take(char c) {
+        const bool there = at_ < text_.size() && text_[at_] == c;
+        at_ += there ? 1 : 0;
+        return there;
+    }
+    [[nodiscard]] bool take(std::string_view word) {
+        const bool there = text_.substr(at_).starts_with(word);
+        at_ += there ? word.size() : 0;
+        return there;
+    }
+
+    bool value(int depth) {
+        if (depth == 0) {
+            return false;
+        }
+        if (take('{')) {
+            return object(depth);
+        }
+        if (take('[')) {
+            return array(depth);
+        }
+        if (at_ < text_.size() && text_[at_] == '"') {
+            return string() && reader_.string(string_);
+        }
+        if (take("true") || take("false")) {
+            return reader_.boolean(text_[at_ - 2] == 'u');
+        }
+        return take("null") ? reader_.null() : number();
+    }
+
+    bool object(int depth) {
+        (void)reader_.start_object(0);
+        if (take('}')) {
+            return reader_.end_object();
+        }
+        do {
+            if (!string() || !reader_.key(string_) || !take(':') || !value(depth - 1)) {
+                return false;
+            }
+        } while (take(','));
+        return take('}') && reader_.end_object();
+    }
+
+    bool array(int depth) {
+        (void)reader_.start_array(0);
+        if (take(']')) {
+            return reader_.end_array();
+        }
+        do {
+            if (!value(depth - 1)) {
+                return false;
+            }
+        } while (take(','));
+        return take(']') && reader_.end_array();
+    }
+
+    bool number() {
+        std::uint64_t number = 0;
+        const char* const start = text_.data() + at_;
+        const auto [end, code] = std::from_chars(start, text_.data() + text_.size(), number);
+        const bool zeros = end - start > 1 && *start == '0';
+        if (code != std::errc{} || zeros) {
+            return false;
+        }
+        at_ += static_cast<std::size_t>(end - start);
+        return reader_.number_unsigned(number);
+    }
+
+    // Into string_.
+    bool string() {
+        if (!take('"')) {
+            return false;
+        }
+        const std::size_t start = at_;
+        bool plain = true;
+        while (at_ < text_.size() && text_[at_] != '"') {
+            const char c = text_[at_];
+            plain = plain && c >= ' ' && c <= '~' && c != '\\';
+            at_ += c == '\\' ? 2 : 1;
+        }
+        if (at_ >= text_.size()) {
+            return false;
+        }
+        if (plain) {
+            string_.assign(text_, start, at_ - start);
+        } else {
+            const auto token =
+                ordered_json::parse(text_.substr(start - 1, at_ + 2 - start), nullptr, false);
+            if (!token.is_string()) {
+                return false;
+            }
+            string_ = token.get<std::string>();
+        }
+        ++at_;
+        return true;
+    }
+
+    std::string_view text_;
+    LineReader& reader_;
+    std::size_t at_ = 0;
+    std::string string_;
+};
+
+std::optional<LineReader> read_line(std::string_view line) {
+    LineReader plain;
+    if (PlainScanner(line, plain).scan()) {
+        return plain;
+    }
+    LineReader reader;
+    return ordered_json::sax_parse(line.begin(), line.end(), &reader)
+               ? std::optional(std::move(reader))
+               : std::nullopt;
+}
+
+std::optional<Via> via_of(std::string_view text) {
+    static constexpr std::array<std::pair<std::string_view, Via>, 3> kVias{
+        {{"entrypoint", Via::kEntrypoint}, {"exec", Via::kExec}, {"child", Via::kChild}}};
+    const auto* const found = std::find_if(kVias.begin(), kVias.end(),
+                                           [&](const auto& one) { return one.first == text; });
+    return found == kVias.end() ? std::nullopt : std::optional(found->second);
+}
+
+// A role that is not known may be any: that the view may replace the program is the strict reading.
+ViewRole role_of(std::string_view text) {
+    static constexpr std::array<std::pair<std::string_view, ViewRole>, 5> kRoles{
+        {{"program", ViewRole::kProgram},
+         {"interpreter", ViewRole::kInterpreter},
+         {"loader", ViewRole::kLoader},
+         {"multi-call", ViewRole::kMultiCall},
+         {"elf-interpreter", ViewRole::kElfInterpreter}}};
+    const auto* const found = std::find_if(kRoles.begin(), kRoles.end(),
+                                           [&](const auto& one) { return one.first == text; });
+    return found == kRoles.end() ? ViewRole::kPossible : found->second;
+}
+
+void put_views(LineReader& reader) {
+    ExecFacts& facts = reader.facts;
+    const std::vector<std::string> own = reader.program.argv;
+    facts.views.push_back(std::move(reader.program));
+    reader.exec.programs_unknown =
+        !reader.through.empty() && reader.views.size() != reader.through.size();
+    for (std::size_t i = 0; i < reader.through.size(); ++i) {
+        ProgramView view;
+        view.exe = std::move(reader.through[i]);
+        view.role = ViewRole::kInterpreter;
+        if (!reader.exec.programs_unknown) {
+            RecordedView& recorded = reader.views[i];
+            view.role = role_of(recorded.role);
+            view.argv = std::move(recorded.head);
+            const std::size_t rest = std::min(recorded.rest, own.size());
+            view.argv.insert(view.argv.end(), own.end() - static_cast<std::ptrdiff_t>(rest),
+                             own.end());
+            view.names = std::move(recorded.names);
+            view.loose_link = std::move(recorded.loose_link);
+        }
+        facts.views.push_back(std::move(view));
+    }
+}
+
+RecordedExec exec_of(LineReader& reader) {
+    const auto via = via_of(reader.via);
+    if (!reader.program.exe.empty() && via) {
+        put_views(reader);
+        reader.facts.via = *via;
+        reader.facts.requested_path = reader.exec.requested;
+        reader.exec.facts = std::move(reader.facts);
+    }
+    return std::move(reader.exec);
+}
+
+SummedUp summary_of(std::string_view line) {
+    SummedUp summary;
+    const auto event = parse_event(line);
+    if (!event) {
+        return summary;
+    }
+    const auto count = event->json.find("count");
+    if (count != event->json.end() && count->is_number_unsigned()) {
+        summary.execs = count->get<std::uint64_t>();
+    }
+    const auto kinds = event->json.find("kinds");
+    if (kinds == event->json.end() || !kinds->is_array()) {
+        return summary;
+    }
+    for (const ordered_json& kind : *kinds) {
+        if (!kind.is_object() || !kind.contains("first") || !kind["first"].is_object()) {
+            continue;
+        }
+        ordered_json example = kind["first"];
+        for (const char* const key : {"time", "container", "policy", "policy_sha256"}) {
+            if (event->json.contains(key)) {
+                example[key] = event->json[key];
+            }
+        }
+        example["event"] = "exec";
+        RecordedLine one = read_recorded_line(
+            example.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+        if (one.kind == LineKind::kExec) {
+            summary.examples.push_back(std::move(one.exec));
+        }
+    }
+    return summary;
+}
+
+}  // namespace
+
+RecordedLine read_recorded_line(std::string_view line) {
+    RecordedLine result;
+    auto read = read_line(line);
+    if (!read || read->exec.time.empty() || read->event.empty() ||
+        read->exec.container_id.empty()) {
+        return result;
+    }
+    LineReader& reader = *read;
+    if (reader.event == "summary") {
+        result.kind = LineKind::kSummary;
+        result.summary = summary_of(line);
+        return result;
+    }
+    result.kind = reader.event == "exec" ? LineKind::kExec : LineKind::kOther;
+    if (result.kind == LineKind::kExec) {
+        result.exec = exec_of(reader);
+    }
+    return result;
+}
+
+std::optional<AroundSecret> around_secret(std::string_view text) {
+    static constexpr std::string_view kMark = "<secret: ";
+    const std::size_t first = text.find(kMark);
+    if (first == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::size_t end = text.find('>', text.rfind(kMark));
+    return AroundSecret{text.substr(0, first),
+                        end == std::string_view::npos ? "" : text.substr(end + 1)};
+}
+
+bool was_run(const RecordedExec& exec) {
+    return (exec.verdict == "allow" || exec.verdict == "audit") && !exec.race_detected &&
+           (exec.outcome == "executed" || exec.outcome == "failed" || exec.outcome == "checked");
+}
+
+}  // namespace execseal

@@ -1,0 +1,36 @@
+// recordings: the execs of audit files, one after the other.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "hook/cli/recorded_exec.h"
+#include "hook/os/result.h"
+
+namespace execseal {
+
+struct RecordingQuery {
+    std::string settings;                   // path of the settings file
+    std::vector<std::string> files;         // "-" is stdin; empty: the settings' audit file
+    std::vector<std::string> containers{};  // as for `execseal events`
+    std::string since{};
+};
+
+struct RecordingCounts {
+    std::uint64_t execs = 0;
+    std::uint64_t foreign = 0;    // lines that are no events
+    std::uint64_t summed_up = 0;  // execs that summaries count; their examples are among `execs`
+};
+
+using OnRecordedExec = std::function<void(RecordedExec&& exec)>;
+
+// Each exec of the files that the query asks for, in their order. An Error names the file. Blocks
+// as long as a file has no end (a pipe).
+Result<RecordingCounts> read_recordings(const RecordingQuery& query, const OnRecordedExec& on_exec);
+
+// The audit file of the settings; an Error where they name none.
+Result<std::string> settings_audit_file(const std::string& settings);
+
+}  // namespace execseal

@@ -1,0 +1,244 @@
+// `execseal policy test`: what another policy changes of a recording, and what a record cannot
+// tell.
+#include "hook/cli/policy_changes.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "hook/cli/policy_test.h"
+#include "tests/unit/policy_facts.h"
+#include "tests/unit/recorded_lines.h"
+
+namespace execseal {
+namespace {
+
+using test::Folder;
+using test::Line;
+
+RecordedExec recorded(const Line& line) {
+    RecordedLine read = read_recorded_line(line.json().dump());
+    EXPECT_EQ(read.kind, LineKind::kExec);
+    return std::move(read.exec);
+}
+
+Policy policy_with(const std::string& rules, const std::string& fallback = "deny") {
+    auto policy = test::policy_of(rules, fallback);
+    EXPECT_TRUE(policy.has_value()) << policy.error().text();
+    return std::move(policy).value();
+}
+
+// "allow r" or "? what is lacking".
+std::string answer(const std::string& rules, const Line& line,
+                   const std::string& fallback = "deny") {
+    const Policy policy = policy_with(rules, fallback);
+    const RecordedJudgement judged = RecordedJudge(policy, nullptr).judge(recorded(line));
+    return judged.lacking.empty()
+               ? std::string(verdict_name(judged.judgement.verdict)) + " " + judged.judgement.rule
+               : "? " + judged.lacking;
+}
+
+TEST(PolicyChanges, AnEventIsWhatWasJudged) {
+    Line line{
+        .exe = "/srv/run.sh",
+        .arguments = {"a", "b"},
+        .via = "exec",
+        .more = {{"names", {"/run.sh"}},
+                 {"cwd", "/srv"},
+                 {"uid", 7},
+                 {"gid", 8},
+                 {"through", {"/usr/bin/dash"}},
+                 {"views",
+                  {{{"role", "interpreter"}, {"head", {"/bin/sh", "/srv/run.sh"}}, {"rest", 2}}}}}};
+    const RecordedExec exec = recorded(line);
+    ASSERT_TRUE(exec.facts.has_value());
+    EXPECT_EQ(exec.facts->via, Via::kExec);
+    EXPECT_EQ(exec.facts->uid, 7U);
+    EXPECT_EQ(exec.facts->gid, 8U);
+    EXPECT_EQ(exec.facts->cwd, "/srv");
+    EXPECT_EQ(exec.facts->env, line.env);
+    ASSERT_EQ(exec.facts->views.size(), 2U);
+    EXPECT_EQ(exec.facts->views[0].argv, (std::vector<std::string>{"run.sh", "a", "b"}));
+    EXPECT_EQ(exec.facts->views[0].names, std::vector<std::string>{"/run.sh"});
+    EXPECT_EQ(exec.facts->views[1].role, ViewRole::kInterpreter);
+    EXPECT_EQ(exec.facts->views[1].argv,
+              (std::vector<std::string>{"/bin/sh", "/srv/run.sh", "a", "b"}));
+    EXPECT_EQ(exec.container_name, "web");
+}
+
+TEST(PolicyChanges, LinesThatAreNoEventsAreForeign) {
+    for (const char* const text : {"", "x", "{}", "[]", R"({"time":"t"})", R"({"event":"exec")",
+                                   R"({"time":"t","event":"exec","container":7})"}) {
+        EXPECT_EQ(read_recorded_line(text).kind, LineKind::kForeign) << text;
+    }
+    const std::string start = R"({"time":"t","event":"start","container":{"id":"c"}})";
+    EXPECT_EQ(read_recorded_line(start).kind, LineKind::kOther);
+}
+
+constexpr const char* kByArgument =
+    R"([{"id": "exe", "verdict": "deny", "exe": "/usr/bin/nc"},
+        {"id": "arg", "verdict": "allow", "argv": {"contains": ["status"]}}])";
+
+TEST(PolicyChanges, ShortenedArgumentsAreSaidWhereTheyMatter) {
+    Line line{.exe = "/usr/bin/git", .arguments = {"status"}};
+    EXPECT_EQ(answer(kByArgument, line), "allow arg");
+    line.more["argv_cut"] = {{"count", 900}, {"bytes", 9000}, {"sha256", "00"}};
+    EXPECT_EQ(answer(kByArgument, line), "? rule arg: the record has only the first bytes of argv");
+    line.exe = "/usr/bin/nc";  // decided before anybody asks for an argument
+    EXPECT_EQ(answer(kByArgument, line), "deny exe");
+}
+
+TEST(PolicyChanges, VariablesThatWereNotRecordedAreSaid) {
+    const std::string rules = R"([{"id": "env", "verdict": "deny", "env": {"LD_*": true}}])";
+    Line line{.exe = "/x"};
+    EXPECT_EQ(answer(rules, line, "allow"), "allow default");
+    line.more["env_of"] = {"LD_*"};
+    EXPECT_EQ(answer(rules, line, "allow"), "allow default");
+    line.more["env_of"] = {"PATH"};
+    EXPECT_EQ(answer(rules, line, "allow"),
+              "? rule env: the record does not have the environment (LD_*)");
+    const std::string by_list =
+        R"([{"id": "list", "verdict": "deny", "not": {"env_names": ["PATH", "HOME"]}}])";
+    EXPECT_EQ(answer(by_list, line, "allow"),
+              "? rule list: the record does not have the environment (**)");
+    line.more["env_of"] = {"**"};
+    EXPECT_EQ(answer(by_list, line, "allow"), "allow default");
+}
+
+TEST(PolicyChanges, ASecretMayBeAnything) {
+    const std::string mark = "<secret: 6 bytes, sha256 00>";
+    const Line line{
+        .exe = "/usr/bin/psql", .arguments = {"--password=" + mark}, .more = {{"redacted", true}}};
+    const auto rule = [](const std::string& pattern) {
+        return R"([{"id": "r", "verdict": "allow", "exe": "/usr/bin/psql", "argv": {"exact": [)" +
+               pattern + "]}}]";
+    };
+    EXPECT_EQ(answer(rule(R"({"glob": "--password=**"})"), line), "allow r");
+    EXPECT_EQ(answer(rule(R"("--dbname=x")"), line), "deny default");
+    EXPECT_EQ(answer(rule(R"({"regex": "--dbname=.*"})"), line), "deny default");
+    const std::string unknown = "? rule r: a secret in argv is not in the record";
+    EXPECT_EQ(answer(rule(R"("--password=hunter")"), line), unknown);
+    EXPECT_EQ(answer(rule(R"({"regex": "--password=[a-z]*"})"), line), unknown);
+}
+
+TEST(PolicyChanges, OldEventsWithoutTheInterpretersArgumentsAreSaid) {
+    const Line line{.exe = "/srv/run.sh", .more = {{"through", {"/usr/bin/dash"}}}};
+    const std::string no_dash = R"([{"id": "dash", "verdict": "deny", "exe": "/usr/bin/dash"}])";
+    EXPECT_EQ(answer(no_dash, line, "allow"), "deny dash");
+    const std::string argument =
+        R"([{"id": "c", "verdict": "deny", "argv": {"contains": ["-c"]}}])";
+    EXPECT_EQ(answer(argument, line, "allow"),
+              "? rule c: the record does not have the arguments of what runs the program");
+}
+
+struct Testing {
+    int code = -1;
+    std::string out;
+    std::string told;
+    std::string error;
+};
+
+Testing run_test(const Folder& folder, const std::string& policy, const std::string& with = "",
+                 Format format = Format::kTable) {
+    TestCommand command;
+    command.policy = policy;
+    command.with = with;
+    command.query.settings = folder.at("config.json");
+    command.query.files = {folder.at("events.jsonl")};
+    command.format = format;
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const auto code = run_policy_test(command);
+    Testing result;
+    result.out = testing::internal::GetCapturedStdout();
+    result.told = testing::internal::GetCapturedStderr();
+    if (code) {
+        result.code = *code;
+    } else {
+        result.error = code.error().text();
+    }
+    return result;
+}
+
+std::string policy_file_of(const Folder& folder, const std::string& name,
+                           const std::string& rules) {
+    return folder.put(name + ".json", R"({"apiVersion": "execseal/v1", "name": ")" + name +
+                                          R"(", "default": "deny", "rules": )" + rules + "}");
+}
+
+TEST(PolicyChanges, GroupsWhatChangesByRule) {
+    const Folder folder;
+    std::vector<Line> lines(3, {.exe = "/usr/bin/git", .arguments = {"push"}, .verdict = "allow"});
+    lines.push_back({.exe = "/usr/bin/git", .arguments = {"status"}, .verdict = "allow"});
+    lines.push_back({.exe = "/usr/bin/nc", .verdict = "deny"});
+    lines.push_back({.exe = "/usr/bin/make", .verdict = "audit", .more = {{"would_be", "deny"}}});
+    lines.push_back({.exe = "/none", .verdict = "deny", .rule = "kernel"});
+    folder.put("events.jsonl", lines);
+    const std::string policy = policy_file_of(
+        folder, "n",
+        R"([{"id": "s", "verdict": "allow", "exe": "/usr/bin/git", "argv": {"prefix": ["status"]}},
+            {"id": "nc", "verdict": "allow", "exe": "/usr/bin/nc"},
+            {"id": "make", "verdict": "allow", "exe": "/usr/bin/make"}])");
+    const Testing told = run_test(folder, policy, "", Format::kJson);
+    EXPECT_EQ(told.code, 1) << told.error;
+    const auto json = nlohmann::json::parse(told.out);
+    EXPECT_EQ(json["judged"], 6);
+    EXPECT_EQ(json["changed"], 4);
+    EXPECT_EQ(json["not_judged"]["kernel"], 1);
+    ASSERT_EQ(json["changes"].size(), 2U);
+    EXPECT_EQ(json["changes"][0]["before"], "allow");
+    EXPECT_EQ(json["changes"][0]["after"], "deny");
+    EXPECT_EQ(json["changes"][0]["rule"], "default");
+    EXPECT_EQ(json["changes"][0]["count"], 3);
+    EXPECT_EQ(json["changes"][0]["example"]["argv"][1], "push");
+    EXPECT_EQ(json["changes"][1]["rule"], "nc");
+    const Testing table = run_test(folder, policy);
+    EXPECT_NE(table.out.find("allow -> deny  default"), std::string::npos) << table.out;
+}
+
+TEST(PolicyChanges, NothingChangesIsExitCodeZero) {
+    const Folder folder;
+    folder.put("events.jsonl", std::vector<Line>{{.exe = "/usr/bin/git", .verdict = "allow"},
+                                                 {.exe = "/usr/bin/nc", .verdict = "deny"}});
+    const std::string git =
+        policy_file_of(folder, "g", R"([{"id": "g", "verdict": "allow", "exe": "/usr/bin/git"}])");
+    const std::string all =
+        policy_file_of(folder, "a", R"([{"id": "a", "verdict": "allow", "exe": "/**"}])");
+    EXPECT_EQ(run_test(folder, git).code, 0);
+    EXPECT_EQ(run_test(folder, git, git).code, 0);
+    EXPECT_EQ(run_test(folder, git, all).code, 1);
+    EXPECT_EQ(run_test(folder, all).code, 1);
+    folder.put("events.jsonl", std::string("no event\n"));
+    EXPECT_NE(run_test(folder, git).error.find("no exec to judge"), std::string::npos);
+}
+
+// What reading costs stands for what the machine can do just now.
+TEST(PolicyChanges, JudgingCostsNoMoreThanAFewReadings) {
+    const std::string line =
+        Line{.exe = "/usr/bin/git", .arguments = {"-C", "/work/x", "status"}}.json().dump();
+    const Policy policy = policy_with(
+        R"([{"id": "s", "verdict": "audit", "exe": "/usr/bin/git", "argv": {"contains": ["status"]}}])");
+    const RecordedJudge judge(policy, nullptr);
+    static constexpr int kLines = 300;
+    const auto seconds_of = [&](const auto& work) {
+        auto least = std::chrono::steady_clock::duration::max();
+        for (int round = 0; round < 5; ++round) {
+            const auto start = std::chrono::steady_clock::now();
+            for (int i = 0; i < kLines; ++i) {
+                work();
+            }
+            least = std::min(least, std::chrono::steady_clock::now() - start);
+        }
+        return least;
+    };
+    std::size_t members = 0;
+    const auto parsing = seconds_of([&] { members += nlohmann::ordered_json::parse(line).size(); });
+    EXPECT_GT(members, 0U);
+    PolicyChanges changes(judge, nullptr);
+    const auto judging = seconds_of([&] { changes.take(read_recorded_line(line).exec); });
+    EXPECT_EQ(changes.judged(), 5U * kLines);
+    EXPECT_LT(judging, parsing * 3);
+}
+
+}  // namespace
+}  // namespace execseal
