@@ -4,7 +4,9 @@
 // the facts that all views share. What it says about itself is made only when somebody asks.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,8 @@ struct Gap {
     Place place = Place::kArgument;
     std::string_view before;  // of a variable: NAME= and what is known of its value
     std::string_view after;
+    std::size_t position = 0;             // of an argument, in `argv`
+    std::span<const std::string> argv{};  // as it is in the record
 };
 
 class Condition {

@@ -123,14 +123,43 @@ class ListCondition final : public Condition {
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
     [[nodiscard]] bool sees_arguments() const override { return true; }
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
-        return gap.place != Gap::Place::kArgument ||
-               std::all_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) {
-                   return pattern.matches_around(gap.before, gap.after).has_value();
-               });
+        if (gap.place != Gap::Place::kArgument) {
+            return true;
+        }
+        const bool positional = order_ == Order::kExact || order_ == Order::kPrefix;
+        if (positional) {
+            return gap.position < 1 || gap.position > patterns_.size() ||
+                   is_sure(patterns_[gap.position - 1], gap);
+        }
+        const bool one_is_enough =
+            order_ == Order::kAny || order_ == Order::kNone || order_ == Order::kEvery;
+        if (one_is_enough &&
+            std::any_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) {
+                return pattern.matches_around(gap.before, gap.after).value_or(false);
+            })) {
+            return true;
+        }
+        return std::all_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) {
+            return is_sure(pattern, gap) ||
+                   (order_ == Order::kContains && stands_elsewhere(pattern, gap));
+        });
     }
 
   private:
     static constexpr std::size_t kListed = 8;
+
+    static bool is_sure(const Pattern& pattern, const Gap& gap) {
+        return pattern.matches_around(gap.before, gap.after).has_value();
+    }
+    static bool stands_elsewhere(const Pattern& pattern, const Gap& gap) {
+        const std::string* const literal = pattern.literal();
+        for (std::size_t i = 1; literal != nullptr && i < gap.argv.size(); ++i) {
+            if (i != gap.position && gap.argv[i] == *literal) {
+                return true;
+            }
+        }
+        return false;
+    }
 
     [[nodiscard]] bool starts(Arguments arguments) const {
         return arguments.size() >= patterns_.size() &&
@@ -207,7 +236,10 @@ class PositionCondition final : public Condition {
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
     [[nodiscard]] bool sees_arguments() const override { return true; }
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
+        const auto size = static_cast<std::int64_t>(gap.argv.size());
+        const std::int64_t at = position_ < 0 ? size + position_ : position_;
         return gap.place != Gap::Place::kArgument ||
+               at != static_cast<std::int64_t>(gap.position) ||
                pattern_.matches_around(gap.before, gap.after).has_value();
     }
 

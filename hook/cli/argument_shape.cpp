@@ -144,6 +144,10 @@ class Shaper {
     Shaper(std::string_view text, Width width) : text_(text), width_(width) {
         static constexpr std::string_view kCode = " \t\n;|&()<>{}\"'$`*?[]!#\\";
         is_text_ = text.find_first_of(kCode) != std::string_view::npos;
+        const bool wide = std::any_of(text.begin(), text.end(), [](char c) {
+            return c == '%' || static_cast<unsigned char>(c) >= 0x80;
+        });
+        component_ = std::string(wide ? kWideComponent : kPlainComponent);
     }
 
     ArgumentShape run() {

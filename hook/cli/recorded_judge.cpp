@@ -53,10 +53,22 @@ std::string lack_of(const Condition& condition, const RecordedExec& exec, std::s
     }
     const ExecFacts& facts = *exec.facts;
     const auto differs = [&](const std::vector<std::string>& texts, Gap::Place place) {
-        return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) {
-            const auto around = around_secret(text);
-            return around && !condition.overlooks({place, around->before, around->after});
-        });
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            const auto around = around_secret(texts[i]);
+            if (!around) {
+                continue;
+            }
+            Gap gap;
+            gap.place = place;
+            gap.before = around->before;
+            gap.after = around->after;
+            gap.position = i;
+            gap.argv = texts;
+            if (!condition.overlooks(gap)) {
+                return true;
+            }
+        }
+        return false;
     };
     if (differs(facts.views[view].argv, Gap::Place::kArgument)) {
         return "a secret in argv is not in the record";

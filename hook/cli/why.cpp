@@ -196,6 +196,7 @@ bool was_refused(const RecordedExec& exec) {
 
 void print_table(const RecordedExec& exec, const Decided& decided) {
     std::string text = head_text(exec);
+    std::string rule;  // to be copied: never cut
     if (!exec.facts) {
         text += "rules     none was asked: the event does not have what rules look at\n";
     } else if (!decided.policy) {
@@ -217,9 +218,9 @@ void print_table(const RecordedExec& exec, const Decided& decided) {
             text += "          and " + std::to_string(strangers) +
                     (strangers == 1 ? " rule" : " rules") + " about other programs\n";
         }
-        text += was_refused(exec) ? rule_text(decided, exec) : "";
+        rule = was_refused(exec) ? rule_text(decided, exec) : "";
     }
-    text = fitted(text, terminal_width());
+    text = fitted(text, terminal_width()) + rule;
     (void)std::fwrite(text.data(), 1, text.size(), stdout);
 }
 

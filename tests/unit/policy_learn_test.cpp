@@ -288,10 +288,11 @@ TEST(PolicyLearn, BytesThatAreNoTextStay) {
     const Folder folder;
     const Learning learning = learn(
         folder,
-        {{.exe = "/usr/bin/x", .more = {{"argv", {"x", {{"hex", "ff2f00"}}, {{"hex", "ff41"}}}}}}});
+        {{.exe = "/usr/bin/x", .more = {{"argv", {"x", {{"hex", "ff2f41"}}, {{"hex", "ff41"}}}}}}});
     EXPECT_EQ(learning.code, 0) << learning.error;
     const Policy policy = policy_from(learning.policy);
-    EXPECT_FALSE(runs(policy, exec_in("/usr/bin/x", {"\xff/", "\xff\x42"})));
+    EXPECT_TRUE(runs(policy, exec_in("/usr/bin/x", {"\xff/A", "\xff\x41"})));
+    EXPECT_FALSE(runs(policy, exec_in("/usr/bin/x", {"\xff/A", "\xff\x42"})));
 }
 
 TEST(PolicyLearn, AShapeIsAnExampleOfItsKind) {
