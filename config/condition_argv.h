@@ -3,12 +3,18 @@
 // argv[0] is whatever the caller likes to call the program, so all of these look at argv[1]
 // onwards; only `at` {"0": ...} sees it.
 //
-//   exact     [p, ...]        these arguments and no others        none   [p, ...]  no argument is
-//   any of these prefix    [p, ...]        these first                          every  [p, ...]
-//   each argument is one of these contains  [p, ...]        each of these somewhere, any order   at
-//   {"1": p, "-1": p}  by position, -1 the last any       [p, ...]        at least one of these
-//   count  {"min": n, "max": n} sequence  [p, ...]        these, one after the other, somewhere
-//   flag, subcommand          config/condition_flags.h
+// clang-format off
+//   exact     [p, ...]            these arguments and no others
+//   prefix    [p, ...]            these first
+//   contains  [p, ...]            each of these somewhere, any order
+//   any       [p, ...]            at least one of these
+//   none      [p, ...]            no argument is any of these
+//   every     [p, ...]            each argument is one of these
+//   at        {"1": p, "-1": p}   by position, -1 the last
+//   count     {"min": n, "max": n}
+//   sequence  [p, ...]            these, one after the other, somewhere
+//   flag, subcommand              config/condition_flags.h
+// clang-format on
 #pragma once
 
 #include <string>

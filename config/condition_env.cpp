@@ -1,10 +1,11 @@
 // "env" of a rule. An environment is a list of strings that anybody may have written: a name can
 // stand in it twice (getenv(3) takes the first, bash the last), and a string can lack its "=".
+#include "config/condition_env.h"
+
 #include <algorithm>
 #include <optional>
 #include <string_view>
 
-#include "config/condition_facts.h"
 #include "config/pattern.h"
 #include "config/quote.h"
 

@@ -1,9 +1,11 @@
 // "env_names" of a rule: the environment by list. What a variable does is known of a few only, so a
 // rule that must not let code in through the environment names those that may be there.
+#include "config/condition_env.h"
+
 #include <algorithm>
 #include <string_view>
 
-#include "config/condition_facts.h"
+#include "config/glob.h"
 #include "config/quote.h"
 
 namespace execseal {

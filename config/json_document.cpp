@@ -1,9 +1,8 @@
-// Text -> document. A SAX handler instead of nlohmann's own tree builder, because that one keeps
-// the last of two equal keys without a word, and recurses as deep as the text wants.
+#include "config/json_document.h"
+
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "config/json_reader.h"
 #include "hook/os/file_read.h"
 
 namespace execseal {
@@ -11,6 +10,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Instead of nlohmann's own tree builder, because that one keeps the last of two equal keys without
+// a word, and recurses as deep as the text wants.
 class StrictBuilder final : public nlohmann::json_sax<Json> {
   public:
     explicit StrictBuilder(const JsonLimits& limits) : limits_(limits) {}

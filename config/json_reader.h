@@ -1,7 +1,7 @@
-// JSON from outside, read strictly: text -> document -> typed values, without an exception.
+// JsonNode: a JSON document from outside (json_document.h) -> typed values, strictly, without an
+// exception.
 //
-// parse_json gives a document within bounds, with no key twice in an object. JsonNode walks it: a
-// getter that does not find what was expected reports it once to JsonProblems and gives an empty
+// A getter that does not find what was expected reports it once to JsonProblems and gives an empty
 // value, so a loader reads on and asks at its end whether anything was wrong. It must ask: what it
 // read up to then is not to be used otherwise.
 #pragma once
@@ -16,22 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include "config/json_document.h"
 #include "hook/os/result.h"
 
 namespace execseal {
-
-struct JsonLimits {
-    std::size_t bytes = std::size_t{4} << 20;
-    std::size_t depth = 32;        // nested arrays and objects
-    std::size_t values = 200'000;  // of any kind, in the whole document
-};
-
-// `origin` (a file's path) opens the Error: "FILE: line 3, column 7: ...". Comments, trailing text,
-// invalid UTF-8 and duplicate keys are errors.
-Result<nlohmann::ordered_json> parse_json(std::string_view text, const std::string& origin,
-                                          const JsonLimits& limits = {});
-// The Error's code is ENOENT when there is no such file.
-Result<nlohmann::ordered_json> load_json(const std::string& path, const JsonLimits& limits = {});
 
 // The first thing wrong with a document; what follows from it is not kept.
 class JsonProblems {

@@ -1,11 +1,12 @@
 // Pattern: what one argument or one environment value must be.
 //
+// clang-format off
 //   "push"                    exactly these bytes (as UTF-8)
 //   {"hex": "66ff"}           exactly these bytes
 //   {"glob": "/data/**"}      a glob over the whole (config/glob.h)
 //   {"regex": "^--up"}        RE2 over bytes (Latin-1); "." is any byte. In a rule that refuses it
-//   is
-//                             searched for, in one that lets pass it must match the whole.
+//                             is searched for, in one that lets pass it must match the whole.
+// clang-format on
 #pragma once
 
 #include <memory>

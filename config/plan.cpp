@@ -5,173 +5,20 @@
 #include <string_view>
 #include <vector>
 
+#include "config/annotations.h"
 #include "config/digest.h"
 #include "config/glob.h"
 #include "config/json_reader.h"
 #include "config/policy.h"
 #include "hook/os/file_read.h"
+#include "hook/os/state_dir.h"
 
 namespace execseal {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Annotations = std::map<std::string, std::string>;
-
-// In any case and anywhere in a key: whoever writes that means us.
-constexpr std::string_view kOurWord = "execseal";
-constexpr std::string_view kPolicyKey = "io.execseal.policy";
-constexpr std::string_view kPolicyOfKey = "io.execseal.policy.";
-constexpr std::string_view kModeKey = "io.execseal.mode";
 constexpr std::size_t kSunPath = 108;  // sockaddr_un.sun_path with its NUL, unix(7)
 constexpr std::size_t kIdInDirectory = 40;
-
-std::string value_of(const Annotations& annotations, std::string_view key) {
-    const auto found = annotations.find(std::string(key));
-    return found == annotations.end() ? std::string() : found->second;
-}
-
-Error annotation_error(const std::string& origin, std::string_view key, std::string_view text) {
-    return make_error(origin + ": annotation " + std::string(key) + ": " + std::string(text));
-}
-
-Result<Annotations> read_annotations(const Json& spec, const std::string& origin) {
-    Annotations annotations;
-    if (!spec.is_object()) {
-        return make_error(origin + ": /: expected an object");
-    }
-    const auto found = spec.find("annotations");
-    if (found == spec.end() || found->is_null()) {
-        return annotations;
-    }
-    if (!found->is_object()) {
-        return make_error(origin + ": /annotations: expected an object of strings");
-    }
-    for (const auto& [key, value] : found->get_ref<const Json::object_t&>()) {
-        if (value.is_null()) {
-            annotations[key];  // Go reads null as the empty string
-            continue;
-        }
-        if (!value.is_string()) {
-            return annotation_error(origin, key, "expected a string");
-        }
-        annotations[key] = value.get<std::string>();
-    }
-    return annotations;
-}
-
-bool has_our_word(std::string_view key) {
-    const auto same = [](char a, char b) {
-        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-    };
-    return std::search(key.begin(), key.end(), kOurWord.begin(), kOurWord.end(), same) != key.end();
-}
-
-enum class Cri { kNone, kContainerd, kCrio };
-
-// containerd: BundlePath of runtime v2, in the namespace of its CRI plugin. CRI-O: the run root of
-// containers/storage (podman's bundles lie in the graph root, which is not below /run).
-Cri cri_of(const std::string& container_id, const std::string& bundle) {
-    if (container_id.empty()) {
-        return Cri::kNone;
-    }
-    if (bundle.ends_with("/io.containerd.runtime.v2.task/k8s.io/" + container_id)) {
-        return Cri::kContainerd;
-    }
-    const bool runs = bundle.starts_with("/run/") || bundle.starts_with("/var/run/");
-    return runs && bundle.ends_with("/overlay-containers/" + container_id + "/userdata")
-               ? Cri::kCrio
-               : Cri::kNone;
-}
-
-// Without the keys that the container's manager does not set itself: an author may have.
-Annotations vouched_for(Annotations annotations, Cri cri) {
-    std::erase_if(annotations, [&](const auto& entry) {
-        const std::string& key = entry.first;
-        return (cri == Cri::kContainerd && key.starts_with("io.kubernetes.") &&
-                !key.starts_with("io.kubernetes.cri.")) ||
-               (cri == Cri::kCrio && key.starts_with("io.kubernetes.cri."));
-    });
-    return annotations;
-}
-
-// A pod's pause container gets the pod's annotations too; nobody execs in it. Annotations alone are
-// not believed: an image or a pod's author may have written them, and who chooses the container's
-// id can write that, too.
-bool is_sandbox(const Annotations& annotations, const std::string& container_id, Cri cri) {
-    switch (cri) {
-        case Cri::kNone:
-            return false;
-        case Cri::kContainerd:
-            return value_of(annotations, "io.kubernetes.cri.container-type") == "sandbox" &&
-                   value_of(annotations, "io.kubernetes.cri.sandbox-id") == container_id;
-        case Cri::kCrio:
-            return value_of(annotations, "io.kubernetes.cri-o.ContainerType") == "sandbox" &&
-                   value_of(annotations, "io.kubernetes.cri-o.SandboxID") == container_id;
-    }
-    return false;
-}
-
-// What the first of `keys` says. CRI-O puts the kubelet's labels into one annotation, as JSON.
-std::string told_by(const Annotations& annotations, std::initializer_list<std::string_view> keys,
-                    const char* label) {
-    for (const std::string_view key : keys) {
-        if (std::string text = value_of(annotations, key); !text.empty()) {
-            return text;
-        }
-    }
-    const auto labels = parse_json(value_of(annotations, "io.kubernetes.cri-o.Labels"),
-                                   "io.kubernetes.cri-o.Labels");
-    if (labels && labels.value().is_object()) {
-        const auto found = labels.value().find(label);
-        if (found != labels.value().end() && found->is_string()) {
-            return found->get<std::string>();
-        }
-    }
-    return {};
-}
-
-std::string container_name(const Annotations& annotations) {
-    return told_by(annotations,
-                   {"io.kubernetes.cri.container-name", "io.kubernetes.container.name",
-                    "io.kubernetes.cri-o.ContainerName"},
-                   "io.kubernetes.container.name");
-}
-
-// Container names repeat from pod to pod.
-std::string pod_of(const Annotations& annotations) {
-    const std::string name =
-        told_by(annotations, {"io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"},
-                "io.kubernetes.pod.name");
-    if (name.empty()) {
-        return {};
-    }
-    return told_by(annotations,
-                   {"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"},
-                   "io.kubernetes.pod.namespace") +
-           "/" + name;
-}
-
-// A key that was meant for us must not leave a container without its policy.
-Result<> check_own_annotations(const Annotations& own, const std::string& name,
-                               const std::string& origin) {
-    for (const auto& [key, value] : own) {
-        const bool of_container = key.starts_with(kPolicyOfKey) && key.size() > kPolicyOfKey.size();
-        if (key != kPolicyKey && key != kModeKey && !of_container) {
-            return annotation_error(origin, key,
-                                    "unknown, expected io.execseal.policy, "
-                                    "io.execseal.policy.CONTAINER or io.execseal.mode");
-        }
-        if (of_container && name.empty()) {
-            return annotation_error(origin, key,
-                                    "expected a runtime that tells the container's name (CRI), or "
-                                    "io.execseal.policy instead");
-        }
-        if (value.empty()) {
-            return annotation_error(origin, key, "expected a non-empty value");
-        }
-    }
-    return Ok{};
-}
 
 bool is_clean_path(std::string_view path) {
     if (path.size() < 2 || path.front() != '/' || path.find("//") != std::string_view::npos) {
@@ -319,8 +166,8 @@ Result<> place(Plan& plan, const Settings& settings, const std::string& key) {
     const std::string digest = sha256_hex(plan.container_id + std::string(1, '\0') + key);
     plan.container_dir = settings.run_dir + "/" + plan.container_id.substr(0, kIdInDirectory) +
                          "-" + digest.substr(0, 8);
-    plan.listener_path = plan.container_dir + "/seccomp.sock";
-    plan.control_path = plan.container_dir + "/control.sock";
+    plan.listener_path = plan.container_dir + std::string(kListenerFile);
+    plan.control_path = plan.container_dir + std::string(kControlFile);
     const std::size_t longest = std::max(plan.listener_path.size(), plan.control_path.size());
     if (longest >= kSunPath) {
         return make_error(settings.path + ": /run_dir: \"" + settings.run_dir +
@@ -358,11 +205,7 @@ Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& 
     plan.bundle = bundle;
     plan.container_name = container_name(told);
     plan.pod = pod_of(told);
-    for (const auto& [key, value] : annotations.value()) {
-        if (has_our_word(key)) {
-            plan.annotations[key] = value;
-        }
-    }
+    plan.annotations = own_annotations(annotations.value());
     if (Result<> known = check_own_annotations(plan.annotations, plan.container_name, origin);
         !known) {
         return known.error();

@@ -33,13 +33,11 @@ struct Plan {
     std::optional<PolicyRef> floor;
     Mode mode = Mode::kEnforce;
     std::map<std::string, std::string> annotations;  // those that chose: io.execseal.*
-    std::string
-        container_dir;  // <run_dir>/<id>-<8 hex of id and bundle>, 0700, owned by the supervisor
-    std::string
-        listener_path;  // <container_dir>/seccomp.sock; the runtime sends the listener fds there
-    std::string
-        control_path;         // <container_dir>/control.sock; hook and CLI ask the supervisor there
-    bool track_forks = true;  // see tracks_forks()
+    // <run_dir>/<id>-<8 hex of id and bundle>, 0700, owned by the supervisor.
+    std::string container_dir;
+    std::string listener_path;  // in it, see hook/os/state_dir.h; the runtime sends listeners there
+    std::string control_path;   // in it; hook and CLI ask the supervisor there
+    bool track_forks = true;    // see tracks_forks()
     friend bool operator==(const Plan&, const Plan&) = default;
 };
 
@@ -80,9 +78,5 @@ Result<Plan> place_profile(const std::string& container_id, const Settings& sett
 // The policy of a plan, read again; an Error if the file is no longer the one the plan was made
 // with.
 Result<Policy> load_planned_policy(const PolicyRef& ref);
-
-nlohmann::ordered_json plan_to_json(const Plan& plan);
-// `origin` names the source in errors.
-Result<Plan> plan_from_json(const nlohmann::ordered_json& json, const std::string& origin);
 
 }  // namespace execseal

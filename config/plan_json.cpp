@@ -1,9 +1,8 @@
-// A Plan as JSON and back: how the hook hands it to the supervisor it starts, and how the two
-// compare.
+#include "config/plan_json.h"
+
 #include <nlohmann/json.hpp>
 
 #include "config/json_reader.h"
-#include "config/plan.h"
 
 namespace execseal {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "config/built_in_rules.h"
 #include "config/condition_argv.h"
+#include "config/condition_env.h"
 #include "config/condition_facts.h"
 #include "config/errno_names.h"
 #include "config/quote.h"

@@ -1,9 +1,9 @@
 #include "hook/precreate.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "config/json_reader.h"
@@ -24,8 +24,8 @@ namespace {
 constexpr std::chrono::seconds kArrival{120};
 
 bool is_directory(const std::string& path) {
-    struct stat status {};
-    return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+    std::error_code unknown;
+    return std::filesystem::is_directory(path, unknown);
 }
 
 // containers-storage.conf(5): the defaults of root and of everybody else.

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "config/plan_json.h"
 #include "config/spec/spec_edit.h"
 #include "hook/launch/bundle.h"
 #include "hook/launch/control_client.h"
@@ -84,7 +85,8 @@ Result<> create_runtime() {
         return occupied.error();
     }
     return *occupied ? verify_supervisor(*call->plan, call->settings)
-                     : launch_supervisor(*call->plan, call->settings, {::getppid(), {}});
+                     : launch_supervisor(*call->plan, call->settings,
+                                         {.creator = ::getppid(), .arrival = {}});
 }
 
 Result<> poststop() {

@@ -1,8 +1,7 @@
 // What `execseal-hook` does as an OCI hook, one function a stage.
 //
-// Each takes the State on stdin, writes one line to stderr
-// when it refuses, and returns the exit code: anything but 0 makes the runtime give up the
-// container.
+// Each takes the State on stdin, writes one line to stderr when it refuses, and returns the exit
+// code: anything but 0 makes the runtime give up the container.
 #pragma once
 
 namespace execseal {

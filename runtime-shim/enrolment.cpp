@@ -74,7 +74,8 @@ Result<Enrolment> Enrolment::make(const CommandLine& line, const Settings& setti
     }
     // crun connects to the listener before it runs any hook, so it must listen by then. This
     // process becomes the runtime: its end is the end of the create.
-    if (auto launched = launch_supervisor(**plan, settings, {::getpid(), {}}); !launched) {
+    if (auto launched = launch_supervisor(**plan, settings, {.creator = ::getpid(), .arrival = {}});
+        !launched) {
         return add_context("supervisor", launched.error());
     }
     enrolment.plan_ = std::move(**plan);

@@ -9,6 +9,7 @@
 
 #include "config/spec/argument_cells.h"
 #include "config/spec/seccomp_rules.h"
+#include "hook/os/state_dir.h"
 
 namespace execseal {
 namespace {
@@ -18,9 +19,6 @@ using Json = nlohmann::ordered_json;
 // kEarlierEdit: the profile carries a listenerPath of ours, so its rules on target calls must be
 // exactly what an edit writes.
 enum class Origin { kEngine, kEarlierEdit };
-
-// As config/plan.h lays it out below run_dir.
-constexpr std::string_view kListenerName = "/seccomp.sock";
 
 // A filter may have 4096 instructions; a call of a real profile has less than 100 cells.
 constexpr std::size_t kMaxCells = 256;
@@ -438,12 +436,12 @@ bool is_listener_of_ours(const std::string& path, const SeccompEdit& edit) {
     if (path == edit.listener_path) {
         return true;
     }
-    if (!path.starts_with(prefix) || !path.ends_with(kListenerName) ||
-        path.size() <= prefix.size() + kListenerName.size()) {
+    if (!path.starts_with(prefix) || !path.ends_with(kListenerFile) ||
+        path.size() <= prefix.size() + kListenerFile.size()) {
         return false;
     }
     const std::string_view directory = std::string_view(path).substr(
-        prefix.size(), path.size() - prefix.size() - kListenerName.size());
+        prefix.size(), path.size() - prefix.size() - kListenerFile.size());
     return directory.find('/') == std::string_view::npos && directory != "." && directory != "..";
 }
 

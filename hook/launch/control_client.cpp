@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hook/os/state_dir.h"
 #include "hook/os/unix_socket.h"
 
 namespace execseal {
@@ -14,7 +15,7 @@ constexpr std::size_t kChunk = 65536;
 }  // namespace
 
 std::string control_path_of(const std::string& directory) {
-    return directory + "/control.sock";
+    return directory + std::string(kControlFile);
 }
 
 Result<nlohmann::ordered_json> ask_supervisor(const std::string& control_path,

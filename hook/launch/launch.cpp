@@ -1,6 +1,5 @@
 #include "hook/launch/launch.h"
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -17,8 +16,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 UniqueFd open_crash_log(const std::string& file) {
-    return UniqueFd(
-        file.empty() ? -1 : ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+    auto log = open_for_append(file);
+    return log ? std::move(*log) : UniqueFd();
 }
 
 }  // namespace
@@ -27,21 +26,11 @@ Result<> launch_supervisor(const Plan& plan, const Settings& settings, const Lau
     if (auto retired = retire_supervisor(plan, settings); !retired) {
         return retired.error();
     }
-    Plan told = plan;
-    if (told.container_name.empty()) {
-        told.container_name = name_by_engine(plan.bundle, plan.container_id);
+    LaunchDocument document{plan, settings.path, terms};
+    if (plan.container_name.empty()) {
+        document.plan.container_name = name_by_engine(plan.bundle, plan.container_id);
     }
-    nlohmann::ordered_json document{{"plan", plan_to_json(told)}, {"settings", settings.path}};
-    if (terms.arrival) {
-        document["arrival_ms"] = terms.arrival->count();
-    }
-    if (!terms.cgroup.empty()) {
-        document["cgroup"] = terms.cgroup;
-    }
-    if (terms.recover_from != 0) {
-        document["recover_from"] = terms.recover_from;
-    }
-    auto handed = memfd_with("execseal-launch", document.dump());
+    auto handed = memfd_with("execseal-launch", launch_document_text(document));
     if (!handed) {
         return handed.error();
     }
@@ -58,17 +47,21 @@ Result<> launch_supervisor(const Plan& plan, const Settings& settings, const Lau
     request.argv = {settings.hook, "supervise"};
     request.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
                            "EXECSEAL_CONFIG=" + settings.path};
-    request.fds = {handed->get(), ready->write.get(), crash_log.get(), creator_fd->get()};
+    request.fds.resize(kLaunchFds);
+    request.fds[kLaunchDocumentFd] = handed->get();
+    request.fds[kReadyPipeFd] = ready->write.get();
+    request.fds[kCrashLogFd] = crash_log.get();
+    request.fds[kCreatorPidFd] = creator_fd->get();
     if (auto started = spawn_detached(request); !started) {
         return add_context(settings.path + ": /hook", started.error());
     }
     ready->write.reset();
     auto line = read_line(ready->read.get(), Clock::now() + settings.deadlines.supervisor_start);
     if (!line) {
-        // Its own READY write fails from here on, on which it ends by itself.
+        // Its own line fails from here on, on which it ends by itself.
         return add_context("supervisor of container " + plan.container_id, line.error());
     }
-    if (*line != "READY") {
+    if (*line != kReadyWord) {
         return make_error("supervisor of container " + plan.container_id + ": " + *line);
     }
     return Ok{};

@@ -99,6 +99,14 @@ Result<UniqueFd> open_for_write(const std::string& path) {
     return fd;
 }
 
+Result<UniqueFd> open_for_append(const std::string& path) {
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+    if (!fd.valid()) {
+        return Error{errno, "open " + path};
+    }
+    return fd;
+}
+
 Result<> write_all(int fd, const std::string& text) {
     std::size_t done = 0;
     while (done < text.size()) {

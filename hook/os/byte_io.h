@@ -29,6 +29,8 @@ Result<std::string> read_line(int fd, std::chrono::steady_clock::time_point dead
 
 // A file that exists, for write_all(): a control file of cgroupfs and the like.
 Result<UniqueFd> open_for_write(const std::string& path);
+// Created 0640 where it is missing, for a process that can only write to its stderr.
+Result<UniqueFd> open_for_append(const std::string& path);
 
 // Writes all of `text`.
 Result<> write_all(int fd, const std::string& text);

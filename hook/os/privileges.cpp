@@ -2,6 +2,7 @@
 
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <cerrno>
@@ -35,6 +36,10 @@ Result<> keep_supervisor_capabilities() {
         return Error{errno, "prctl PR_SET_NO_NEW_PRIVS"};
     }
     return Ok{};
+}
+
+void try_set_nice(int nice) noexcept {
+    (void)::setpriority(PRIO_PROCESS, 0, nice);
 }
 
 bool is_capability(const std::string& name) {

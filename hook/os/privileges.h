@@ -1,4 +1,4 @@
-// What the supervisor keeps of root's rights, and the names of these, through libcap.
+// What the supervisor keeps of root's rights, and the names of these, through libcap; its priority.
 #pragma once
 
 #include <string>
@@ -12,6 +12,9 @@ namespace execseal {
 // rest, empties the bounding set and sets no_new_privs. Called once the procfs of the container's
 // PID namespace is at hand, which needs CAP_SYS_ADMIN.
 Result<> keep_supervisor_capabilities();
+
+// setpriority(2) of this process; where it is not allowed (CAP_SYS_NICE) all stays as it is.
+void try_set_nice(int nice) noexcept;
 
 // A name as the kernel's headers and profiles have it: CAP_NET_RAW.
 bool is_capability(const std::string& name);

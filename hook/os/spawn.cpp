@@ -123,4 +123,22 @@ Result<> spawn_detached(const SpawnRequest& request) {
     return Ok{};
 }
 
+Result<UniqueFd> take_given_fd(int number) {
+    constexpr int kFirstOrdinary = 3;
+    const std::string name = "descriptor " + std::to_string(number);
+    UniqueFd own(::fcntl(number, F_DUPFD_CLOEXEC, kFirstOrdinary));
+    if (!own.valid()) {
+        return Error{errno, name};
+    }
+    if (number >= kFirstOrdinary) {
+        (void)::close(number);
+        return own;
+    }
+    const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!null.valid() || ::dup2(null.get(), number) < 0) {
+        return Error{errno, name + ": /dev/null in its place"};
+    }
+    return own;
+}
+
 }  // namespace execseal

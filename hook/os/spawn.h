@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hook/os/result.h"
+#include "hook/os/unique_fd.h"
 
 namespace execseal {
 
@@ -20,5 +21,9 @@ struct SpawnRequest {
 
 // Returns once execve has succeeded, or with its errno. The process is not waited for by anybody.
 Result<> spawn_detached(const SpawnRequest& request);
+
+// In the process that was started: the descriptor that it was given as `number`, as one of its own
+// with CLOEXEC. The number itself is closed, or /dev/null where it is below 3.
+Result<UniqueFd> take_given_fd(int number);
 
 }  // namespace execseal

@@ -15,7 +15,7 @@ namespace execseal {
 namespace {
 
 std::string lock_path(const std::string& directory) {
-    return directory + "/lock";
+    return directory + std::string(kLockFile);
 }
 
 }  // namespace
@@ -107,8 +107,8 @@ Result<std::vector<std::string>> list_state_dirs(const std::string& run_dir) {
 }
 
 Result<> remove_state_dir(const std::string& directory) {
-    for (const char* name : {"seccomp.sock", "control.sock", "start", "lock"}) {
-        const std::string path = directory + "/" + name;
+    for (const std::string_view name : {kListenerFile, kControlFile, kStartFile, kLockFile}) {
+        const std::string path = directory + std::string(name);
         if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
             return Error{errno, "unlink " + path};
         }

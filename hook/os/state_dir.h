@@ -6,12 +6,19 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hook/os/result.h"
 #include "hook/os/unique_fd.h"
 
 namespace execseal {
+
+// What stands in a container's directory.
+inline constexpr std::string_view kListenerFile = "/seccomp.sock";  // listenerPath
+inline constexpr std::string_view kControlFile = "/control.sock";   // hook, shim and CLI ask here
+inline constexpr std::string_view kStartFile = "/start";  // for who follows a dead supervisor
+inline constexpr std::string_view kLockFile = "/lock";
 
 // Makes the directory (0700, parents 0755) and takes its lock; EWOULDBLOCK as the Error's code when
 // somebody else has it. Keep the descriptor: closing it gives the lock up.

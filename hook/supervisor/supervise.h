@@ -4,8 +4,8 @@
 
 namespace execseal {
 
-// Reads the launch document (hook/launch/launch.h), sets up, says READY, serves, ends. Returns the
-// exit code.
+// Reads the launch document (hook/launch/launch_document.h), sets up, says READY, serves, ends.
+// Returns the exit code.
 int run_supervise();
 
 }  // namespace execseal

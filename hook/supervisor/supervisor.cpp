@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/built_in_rules.h"
+#include "config/plan_json.h"
 #include "config/policy_rules.h"
 #include "hook/gate/json_line.h"
 #include "hook/gate/protection.h"
@@ -48,8 +49,8 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(SupervisorLaunch launch) 
 
 Supervisor::Supervisor(SupervisorLaunch launch)
     : launch_(std::move(launch)), since_(utc_now_text()) {
-    if (launch_.arrival) {
-        arrival_deadline_ = EventLoop::Clock::now() + *launch_.arrival;
+    if (launch_.terms.arrival) {
+        arrival_deadline_ = EventLoop::Clock::now() + *launch_.terms.arrival;
     }
 }
 
@@ -101,7 +102,7 @@ Result<> Supervisor::open() {
                                                    floor, *binder_, *freeze_, *tasks_, *forks_,
                                                    *turns_, *audit_, strays_.get()});
 
-    if (!launch_.recover_from) {
+    if (launch_.terms.recover_from == 0) {
         std::error_code ignored;  // of an earlier container of that name
         std::filesystem::remove(start_path(), ignored);
     }
@@ -197,7 +198,7 @@ void Supervisor::add_session(const ContainerProcessState& state, UniqueFd notify
     // Whose first exec this would be was seen by the predecessor; nobody else gets that standing.
     session.started = state.resumed;
     sessions_.emplace(fd, std::move(session));
-    if (launch_.recover_from && !had_session_) {
+    if (launch_.terms.recover_from != 0 && !had_session_) {
         restart_calls_in_flight();
     }
     had_session_ = true;
@@ -275,7 +276,7 @@ void Supervisor::learn_domain(Tid first) {
 // A stop cancels the wait for an answer, and the call notifies again when its task goes on
 // (seccomp_do_user_notification(), kernel/seccomp.c).
 void Supervisor::restart_calls_in_flight() {
-    learn_domain(*launch_.recover_from);
+    learn_domain(Tid{launch_.terms.recover_from});
     resume_names();
     if (!lister_) {
         return;
@@ -295,7 +296,7 @@ void Supervisor::restart_calls_in_flight() {
 }
 
 std::string Supervisor::start_path() const {
-    return launch_.plan.container_dir + "/" + kStartFile;
+    return launch_.plan.container_dir + std::string(kStartFile);
 }
 
 void Supervisor::resume_names() {
@@ -303,7 +304,7 @@ void Supervisor::resume_names() {
     const auto text = read_file(start_path(), kLimit);
     if (!text && text.error().code == ENOENT) {
         // Kept before the first exec is answered: the first process is still the runtime's.
-        gate_->learn_root(*launch_.recover_from);
+        gate_->learn_root(Tid{launch_.terms.recover_from});
         return;
     }
     auto start = text ? unpack_start(*text) : text.error();

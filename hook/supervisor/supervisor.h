@@ -23,6 +23,7 @@
 #include "hook/gate/exec_gate.h"
 #include "hook/gate/session.h"
 #include "hook/gate/turns.h"
+#include "hook/launch/launch_document.h"
 #include "hook/os/event_loop.h"
 #include "hook/os/exit_watch.h"
 #include "hook/os/unique_fd.h"
@@ -44,8 +45,7 @@ struct SupervisorLaunch {
     std::optional<Policy> floor;
     UniqueFd creator;  // pidfd of the runtime that makes the container
     UniqueFd lock;     // of the container's directory
-    std::optional<std::chrono::milliseconds> arrival;  // LaunchTerms::arrival
-    std::optional<Tid> recover_from;                   // LaunchTerms::recover_from
+    LaunchTerms terms;
 };
 
 class Supervisor {

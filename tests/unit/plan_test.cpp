@@ -1,5 +1,7 @@
 #include "config/plan.h"
 
+#include "config/plan_json.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
