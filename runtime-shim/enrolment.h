@@ -27,11 +27,11 @@ class Enrolment {
     Enrolment& operator=(const Enrolment&) = delete;
     ~Enrolment();
 
+  private:
     // Ends the supervisor and puts config.json back. Idempotent. For when the real runtime could
     // not be executed; after a successful exec nobody is left to call it.
     void undo() noexcept;
 
-  private:
     Enrolment(SpecFile spec, Settings settings)
         : spec_(std::move(spec)), settings_(std::move(settings)) {}
 

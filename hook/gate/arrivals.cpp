@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "hook/gate/caller.h"
 #include "hook/os/log.h"
-#include "hook/tasks/fork_tracking.h"
 
 namespace execseal {
 namespace {
@@ -77,7 +75,7 @@ void Arrivals::append_quiet(std::vector<QuietCaller>& quiet) const {
     for (const auto* arrivals : {&unseen_, &deferred_forks_}) {
         for (const Arrival& arrival : *arrivals) {
             const bool exec = std::holds_alternative<ExecCall>(arrival.call);
-            quiet.push_back({arrival.caller, exec ? kExecCallerOptions : kForkCallerOptions,
+            quiet.push_back({arrival.caller, exec ? QuietCall::kExec : QuietCall::kFork,
                              arrival.session->notify.get(), arrival.id});
         }
     }

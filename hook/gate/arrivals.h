@@ -12,7 +12,7 @@
 
 #include "hook/exec/notified_call.h"
 #include "hook/gate/session.h"
-#include "hook/tasks/freeze.h"
+#include "hook/tasks/quiet_caller.h"
 
 namespace execseal {
 

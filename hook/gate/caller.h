@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hook/os/seccomp_notify.h"
-#include "hook/tasks/freeze.h"
+#include "hook/tasks/quiet_caller.h"
 
 namespace execseal {
 
@@ -16,7 +16,7 @@ class ExecCaller {
     // 0 until it is known.
     [[nodiscard]] Tgid process() const { return process_; }
     void set_process(Tgid process) { process_ = process; }
-    [[nodiscard]] QuietCaller quiet() const { return {tid_, kExecCallerOptions, listener_, id_}; }
+    [[nodiscard]] QuietCaller quiet() const { return {tid_, QuietCall::kExec, listener_, id_}; }
 
     // Whether it still waits for its answer.
     [[nodiscard]] bool waits() const;

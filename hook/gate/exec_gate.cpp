@@ -11,6 +11,10 @@
 #include "hook/gate/protection.h"
 #include "hook/os/deadline.h"
 #include "hook/os/log.h"
+#include "hook/tasks/fork_tracking.h"
+#include "hook/tasks/freeze.h"
+#include "hook/tasks/process_lister.h"
+#include "hook/tasks/task_table.h"
 
 namespace execseal {
 namespace {

@@ -32,13 +32,15 @@
 #include "hook/gate/turns.h"
 #include "hook/gate/writers.h"
 #include "hook/os/event_loop.h"
-#include "hook/tasks/fork_tracking.h"
-#include "hook/tasks/freeze.h"
-#include "hook/tasks/process_lister.h"
-#include "hook/tasks/strays.h"
+#include "hook/tasks/quiet_caller.h"
+#include "hook/tasks/task_lister.h"
 #include "hook/tasks/vfork_parents.h"
 
 namespace execseal {
+
+class ForkTracking;
+class Freeze;
+class TaskTable;
 
 // All of these outlive the gate. `floor` may be null.
 struct GateContext {
@@ -142,8 +144,6 @@ class ExecGate final : private ExecServer {
     // Who waits for the caller in vfork(2) and cannot run; 0: not known.
     Tid take_sleeper(const Exec& exec);
     // They wait for our answer and run nothing; to interrupt them would cancel their notification.
-    // A seized task keeps the options it was seized with, so these are already what its own exec
-    // will need.
     [[nodiscard]] std::vector<QuietCaller> quiet_callers() const;
     ExecInput reread(Exec& exec);
     ExecInput bind(Exec& exec);

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "hook/tasks/fork_tracking.h"
+
 namespace execseal {
 
 void Turns::on_notification(Session& session, const Notification& notification) {

@@ -12,12 +12,11 @@
 
 #include "hook/gate/arrivals.h"
 #include "hook/gate/session.h"
-#include "hook/tasks/fork_tracking.h"
-#include "hook/tasks/freeze.h"
 
 namespace execseal {
 
 struct Exec;
+class ForkTracking;
 
 // Who serves the execs.
 class ExecServer {

@@ -82,20 +82,6 @@ std::optional<TakenExec> taken_of(const ExpectedExec& judged, const TakenStack& 
 
 }  // namespace
 
-const char* verify_outcome_name(VerifyOutcome outcome) {
-    switch (outcome) {
-        case VerifyOutcome::kUnreadable:
-            return "unreadable";
-        case VerifyOutcome::kGone:
-            return "gone";
-        case VerifyOutcome::kDiffers:
-            return "differs";
-        case VerifyOutcome::kSame:
-            return "same";
-    }
-    return "unknown";
-}
-
 ExpectedExec expected_exec(ExecStudy&& study) {
     CHECK(study.snapshot.outcome == SnapshotOutcome::kComplete &&
           study.program.outcome == ProgramOutcome::kFound &&

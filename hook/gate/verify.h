@@ -34,8 +34,6 @@ ExpectedExec expected_exec(ExecStudy&& study);
 
 enum class VerifyOutcome { kUnreadable, kGone, kDiffers, kSame };
 
-const char* verify_outcome_name(VerifyOutcome outcome);
-
 struct Verification {
     VerifyOutcome outcome = VerifyOutcome::kUnreadable;
     std::string field;   // for kDiffers: "argv[3]", "env[0]", "path", "exe"; "fs"

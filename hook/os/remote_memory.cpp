@@ -76,20 +76,6 @@ bool are_private_by_text(Tid tid, std::span<const std::uint64_t> pages) {
 
 }  // namespace
 
-const char* read_outcome_name(ReadOutcome outcome) {
-    switch (outcome) {
-        case ReadOutcome::kUnreadable:
-            return "unreadable";
-        case ReadOutcome::kBlocked:
-            return "blocked";
-        case ReadOutcome::kGone:
-            return "gone";
-        case ReadOutcome::kComplete:
-            return "complete";
-    }
-    return "unknown";
-}
-
 ProcessMemory::ProcessMemory(Tid tid) : tid_(tid) {
     char path[32];
     (void)std::snprintf(path, sizeof path, "/proc/%d/mem", tid.value);

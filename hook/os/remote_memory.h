@@ -26,8 +26,6 @@ inline constexpr std::size_t kRemotePage = 4096;
 // kBlocked: no answer within the deadline. kGone: the task has no memory any more.
 enum class ReadOutcome { kUnreadable, kBlocked, kGone, kComplete };
 
-const char* read_outcome_name(ReadOutcome outcome);
-
 struct ReadResult {
     ReadOutcome outcome = ReadOutcome::kUnreadable;
     std::size_t bytes = 0;  // read from the start before the outcome was met

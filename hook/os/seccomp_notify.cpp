@@ -88,7 +88,6 @@ Result<std::optional<Notification>> SeccompListener::receive() {
     notification.tid = Tid{static_cast<pid_t>(raw.pid)};
     notification.arch = raw.data.arch;
     notification.nr = raw.data.nr;
-    notification.instruction_pointer = raw.data.instruction_pointer;
     std::copy(std::begin(raw.data.args), std::end(raw.data.args), notification.args.begin());
     return std::optional(notification);
 }
@@ -99,9 +98,6 @@ Result<NotifyReach> SeccompListener::answer(NotifyId id, const Answer& answer) {
     switch (answer.kind) {
         case Answer::Kind::kErrno:
             raw.error = -answer.error;
-            break;
-        case Answer::Kind::kValue:
-            raw.val = answer.value;
             break;
         case Answer::Kind::kContinue:
             raw.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;

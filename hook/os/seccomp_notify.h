@@ -22,19 +22,16 @@ struct Notification {
     Tid tid;                 // 0: the caller is not visible in our PID namespace
     std::uint32_t arch = 0;  // AUDIT_ARCH_*
     int nr = 0;              // with bit 30 set for x32
-    std::uint64_t instruction_pointer = 0;
     std::array<std::uint64_t, 6> args{};
 };
 
 struct Answer {
-    enum class Kind { kErrno, kValue, kContinue };
+    enum class Kind { kErrno, kContinue };
     Kind kind = Kind::kErrno;
-    int error = 1;           // positive, for kErrno; EPERM unless said otherwise
-    std::int64_t value = 0;  // for kValue
+    int error = 1;  // positive, for kErrno; EPERM unless said otherwise
 
-    static Answer fail(int error) { return {Kind::kErrno, error, 0}; }
-    static Answer succeed(std::int64_t value) { return {Kind::kValue, 0, value}; }
-    static Answer go_on() { return {Kind::kContinue, 0, 0}; }
+    static Answer fail(int error) { return {Kind::kErrno, error}; }
+    static Answer go_on() { return {Kind::kContinue, 0}; }
 };
 
 enum class NotifyReach { kGone, kDone };

@@ -36,24 +36,6 @@ std::string name_of(Tid tid) {
 
 }  // namespace
 
-const char* freeze_failure_name(FreezeFailure failure) {
-    switch (failure) {
-        case FreezeFailure::kListing:
-            return "listing";
-        case FreezeFailure::kTracedByOther:
-            return "traced-by-other";
-        case FreezeFailure::kExecuting:
-            return "executing";
-        case FreezeFailure::kRefused:
-            return "refused";
-        case FreezeFailure::kDeadline:
-            return "budget";
-        case FreezeFailure::kNone:
-            return "none";
-    }
-    return "?";
-}
-
 Freeze::Freeze(Tracer& tracer, Procfs& procfs, TaskTable& table)
     : tracer_(tracer), procfs_(procfs), table_(table), self_{::getpid()} {}
 
@@ -208,8 +190,10 @@ bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeRe
         std::find_if(request.quiet.begin(), request.quiet.end(),
                      [&](const QuietCaller& caller) { return caller.tid == task.tid; });
     const bool waits = quiet != request.quiet.end();
+    // A seized task keeps the options it was seized with.
+    const bool executes = waits && quiet->call == QuietCall::kExec;
     const Result<SeizeOutcome> seized =
-        tracer_.seize(task.tid, waits ? quiet->options : PtraceOptions{.births = true});
+        tracer_.seize(task.tid, executes ? kExecCallerOptions : PtraceOptions{.births = true});
     if (!seized) {
         fail(report, FreezeFailure::kRefused, task.tid,
              name_of(task.tid) + ": " + seized.error().text());

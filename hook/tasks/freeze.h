@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "hook/os/procfs.h"
-#include "hook/os/seccomp_notify.h"
+#include "hook/tasks/quiet_caller.h"
 #include "hook/tasks/task_lister.h"
 #include "hook/tasks/task_table.h"
 #include "hook/tasks/tracer.h"
@@ -29,21 +29,9 @@
 namespace execseal {
 
 enum class FreezeFailure { kListing, kTracedByOther, kExecuting, kRefused, kDeadline, kNone };
-const char* freeze_failure_name(FreezeFailure failure);
 
 // What the caller of an exec is seized with, at the latest before its answer.
 inline constexpr PtraceOptions kExecCallerOptions{.births = true, .exec = true, .exit_kill = true};
-
-// A caller whose notification was received and is not answered.
-struct QuietCaller {
-    Tid tid;
-    // What its own flow will need: births, and for an exec also exec and exit_kill.
-    PtraceOptions options;
-    // Its notification. One that a signal has made stale meanwhile is no reason to leave its caller
-    // running. Null: it waits for certain.
-    SeccompNotify* listener = nullptr;
-    NotifyId id{};
-};
 
 // What becomes of tasks that cannot be stopped: those that a debugger in the container holds, and
 // those of a process whose exec is on its way (to seize them would wait for it, and it may be

@@ -271,7 +271,7 @@ TEST_F(FreezeKernel, ATaskInTheNotifyQueueIsAttachedButNotDisturbed) {
     ASSERT_EQ(container.listener().poll(10s).value(), ListenerState::kReadable);
     const Notification notification = container.listener().receive().value().value();
     const auto lister = PidnsLister::open(container.init()).value();
-    const QuietCaller quiet{.tid = notification.tid, .options = {.births = true}};
+    const QuietCaller quiet{.tid = notification.tid, .call = QuietCall::kFork};
     const FreezeReport report = freeze_all(*lister, Tid{1}, {&quiet, 1});
     ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
     EXPECT_EQ(report.quiet, 1U);
@@ -308,7 +308,7 @@ TEST_F(FreezeKernel, AQuietTaskThatASignalWakesIsLetGoAfterTheThaw) {
     ASSERT_EQ(container.listener().poll(10s).value(), ListenerState::kReadable);
     const Notification first = container.listener().receive().value().value();
     const auto lister = PidnsLister::open(container.init()).value();
-    const QuietCaller quiet{.tid = first.tid, .options = {.births = true}};
+    const QuietCaller quiet{.tid = first.tid, .call = QuietCall::kFork};
     ASSERT_EQ(freeze_all(*lister, Tid{1}, {&quiet, 1}).failure, FreezeFailure::kNone);
     kill(first.tid.value, SIGUSR1);
     ASSERT_TRUE(eventually([&] { return state_of(first.tid.value) == 't'; }));
@@ -348,8 +348,8 @@ TEST_F(FreezeKernel, ACallerWhoseNotificationASignalHasEndedIsStoppedAsAnyOther)
     kill(notification.tid.value, SIGUSR1);
     ASSERT_TRUE(eventually([&] { return page.signals > 0; }));
     const auto lister = PidnsLister::open(container.init()).value();
-    const QuietCaller stale{
-        notification.tid, {.births = true}, &container.listener(), notification.id};
+    const QuietCaller stale{notification.tid, QuietCall::kFork, &container.listener(),
+                            notification.id};
     const FreezeReport report = freeze_all(*lister, Tid{1}, {&stale, 1});
     ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
     EXPECT_EQ(report.quiet, 0U);

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 
+#include <cerrno>
 #include <map>
 
-#include "hook/gate/caller.h"
-#include "hook/tasks/fork_tracking.h"
+#include "tests/unit/fake_notify.h"
 
 namespace execseal {
 namespace {
@@ -14,34 +14,6 @@ namespace {
 constexpr int kExecve = 59;
 constexpr int kFork = 57;
 constexpr int kGetpid = 39;
-
-// A listener whose queue the test fills.
-class FakeNotify final : public SeccompNotify {
-  public:
-    Result<ListenerState> poll(std::chrono::milliseconds /*timeout*/) override {
-        return queue.empty() ? ListenerState::kIdle : ListenerState::kReadable;
-    }
-    Result<std::optional<Notification>> receive() override {
-        CHECK(!queue.empty());  // the real one would block
-        const std::optional<Notification> first = queue.front();
-        queue.pop_front();
-        return first;
-    }
-    Result<NotifyReach> answer(NotifyId id, const Answer& answer) override {
-        errors[id.value] = answer.error;
-        return NotifyReach::kDone;
-    }
-    Result<NotifyReach> id_valid(NotifyId /*id*/) override { return NotifyReach::kDone; }
-
-    std::deque<std::optional<Notification>> queue;  // nullopt: its caller has gone
-    std::map<std::uint64_t, int> errors;            // by id
-};
-
-Session session_of(std::unique_ptr<FakeNotify> notify) {
-    Session session;
-    session.notify = std::move(notify);
-    return session;
-}
 
 Arrival fork_of(Session& session, std::uint64_t id, pid_t caller) {
     return {&session, NotifyId{id}, Tid{caller}, ForkCall{Tid{caller}, 0}};
@@ -122,9 +94,9 @@ TEST_F(ArrivalsTest, AFreezeKnowsThemWithWhatTheirOwnCallsWillNeed) {
     std::vector<QuietCaller> quiet;
     arrivals.append_quiet(quiet);
     ASSERT_EQ(quiet.size(), 3U);
-    EXPECT_EQ(quiet[0].options, kExecCallerOptions);
-    EXPECT_EQ(quiet[1].options, kForkCallerOptions);
-    EXPECT_EQ(quiet[2].options, kForkCallerOptions);
+    EXPECT_EQ(quiet[0].call, QuietCall::kExec);
+    EXPECT_EQ(quiet[1].call, QuietCall::kFork);
+    EXPECT_EQ(quiet[2].call, QuietCall::kFork);
     for (const QuietCaller& caller : quiet) {
         EXPECT_EQ(caller.listener, session.notify.get());
     }

@@ -465,13 +465,13 @@ TEST_F(FreezeOfFakes, ATaskThatIsKilledWhileItIsHeldIsReapedAtTheThaw) {
 
 TEST_F(FreezeOfFakes, WhoWaitsForItsAnswerIsNotInterrupted) {
     add_process(200);
-    const QuietCaller quiet{.tid = Tid{200}, .options = {.births = true, .exec = true}};
+    const QuietCaller quiet{.tid = Tid{200}, .call = QuietCall::kExec};
     const FreezeReport report = freeze_all({&quiet, 1});
     ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
     EXPECT_EQ(report.quiet, 1U);
     EXPECT_EQ(report.held, 0U);
     EXPECT_EQ(machine.at(200).interrupts, 0);
-    EXPECT_EQ(machine.at(200).options, quiet.options);
+    EXPECT_EQ(machine.at(200).options, kExecCallerOptions);
     freeze.thaw();
     EXPECT_TRUE(tracer.is_attached(Tid{200}));
     machine.at(200).stops.emplace_back(stop::Trap{});
