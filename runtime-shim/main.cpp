@@ -23,7 +23,7 @@ Error become_runtime(const std::string& runtime, const std::vector<std::string>&
     return become_program(runtime, argv);
 }
 
-// Returns only when the runtime could not be become.
+// Returns only if execve(2) failed.
 Error pass_through(const std::vector<std::string>& arguments) {
     const auto runtimes = read_runtimes(settings_path());
     if (!runtimes) {

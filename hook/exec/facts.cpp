@@ -92,9 +92,10 @@ Result<ExecFacts> build_facts(const ExecStudy& study, Via via, const IdMaps& map
     const auto uid = maps.uid.inside(study.caller.euid);
     const auto gid = maps.gid.inside(study.caller.egid);
     if (!uid || !gid) {
-        return make_error((uid ? "gid " + std::to_string(study.caller.egid)
+        return make_error("caller " +
+                          (uid ? "gid " + std::to_string(study.caller.egid)
                                : "uid " + std::to_string(study.caller.euid)) +
-                          " of the caller is none in the container's user namespace");
+                          " is not mapped in the container's user namespace");
     }
     ExecFacts facts;
     facts.views = study.program.views;

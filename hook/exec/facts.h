@@ -15,8 +15,8 @@
 
 namespace execseal {
 
-// Who reads a map: the second column has the ids of the reader's user namespace, but for a reader
-// in the very namespace those of its parent (user_namespaces(7)), which are none that we ever see.
+// Who reads a map: its second column has the ids of the reader's user namespace. A reader inside
+// the mapped namespace sees those of its parent (user_namespaces(7)), which we cannot use.
 enum class MapReader { kOutside, kInside };
 
 // A user namespace's view of the ids that we see in /proc/PID/status.

@@ -102,7 +102,7 @@ bool Freeze::run_pass(TaskLister& lister, const FreezeRequest& request, FreezeRe
     return interrupt_all(report) && wait_for_all(request, report) && news;
 }
 
-// True if there was anything new, and one that is gone again is: it may have made another.
+// True if the pass found a new task. One that already exited counts: it may have forked.
 bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
                           const FreezeRequest& request, FreezeReport& report) {
     Process& process = processes_[leader.process];

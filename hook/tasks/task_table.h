@@ -75,7 +75,7 @@ class TaskTable {
     // Adds what was missed and forgets what has gone. Costs a read a process.
     void heal(std::span<const ListedTask> tasks, Clock::time_point now);
 
-    // Notices exits. Cheap; when due, also without need for more than one call a wake-up.
+    // Notices exits. Cheap; call it once per turn of the loop, and when it is due.
     void tend(Clock::time_point now);
     [[nodiscard]] std::optional<Clock::time_point> next_due() const;
 

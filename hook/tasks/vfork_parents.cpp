@@ -42,7 +42,7 @@ Tid VforkParents::take(Tgid process, Tid caller) {
     }
     const Entry entry = std::move(found->second);
     entries_.erase(found);
-    // A caller lives; if the child does not, this is another one with its number.
+    // The caller is alive, so if the recorded child has exited, its number was reused.
     const bool is_the_child = caller.value == process.value && !has_ended(entry.child_fd.get());
     return is_the_child && !has_ended(entry.parent_fd.get()) ? entry.parent : Tid{};
 }

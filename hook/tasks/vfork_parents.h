@@ -26,8 +26,8 @@ class VforkParents {
     void forget_parent(Tgid process);
 
     // For the exec of one of the process's threads, before it is answered: whatever becomes of the
-    // exec, the entry is gone. 0: nobody is known to sleep. An exec of another than the first
-    // thread takes its place and ends the sleep, so that it is told of nobody.
+    // exec, the entry is gone. 0: nobody is known to sleep; so for the exec of another thread than
+    // the first, since de_thread() wakes the vfork parent.
     [[nodiscard]] Tid take(Tgid process, Tid caller);
 
   private:
