@@ -105,9 +105,29 @@ TEST_F(Flood, MoreStringsThanTheBoundAreRefusedAndSaySo) {
     EXPECT_LT(peak_, kBound);
 }
 
-TEST_F(Flood, ManyExecsThatAreNotLargeAllRun) {
+// 300 execs of 100 KB of arguments each: 30 MB, were they written as they are.
+TEST_F(Flood, ManyExecsThatAreNotLargeAllRunAndAreAllCountedInAShortLog) {
+    node_.settings()["audit"]["events_per_second"] = 10;
+    node_.write();
     EXPECT_EQ(flood({"300", "100", "1000"}), 300);
     EXPECT_LT(peak_, kBound);
+    ASSERT_TRUE(node_.nothing_left());
+    std::uint64_t lines = 0;
+    std::uint64_t counted = 0;
+    for (const auto& event : node_.events()) {
+        lines += event["event"] == "exec" && event.contains("argv") && event["argv"][0] == "true"
+                     ? 1
+                     : 0;
+        for (const auto& kind : event.value("kinds", nlohmann::json::array())) {
+            // busybox by its applet's name
+            counted += kind["exe"] == "/bin/true" ? kind["count"].get<std::uint64_t>() : 0;
+        }
+    }
+    EXPECT_GE(lines + counted, 300U) << "every exec is told of, or counted";
+    EXPECT_GT(counted, 0U);
+    const auto bytes = std::filesystem::file_size(scratch_.path() / "audit.jsonl");
+    std::cout << "log: " << bytes << " bytes, " << lines << " lines, " << counted << " counted\n";
+    EXPECT_LT(bytes, 3U << 20U);
 }
 
 }  // namespace
