@@ -66,7 +66,6 @@ class Metrics {
     Histogram frozen_tasks_;
     std::uint64_t summarized_ = 0;
     std::uint64_t lost_ = 0;
-    std::uint64_t strays_ = 0;
     std::uint64_t unreadable_ = 0;
 };
 

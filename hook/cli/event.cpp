@@ -51,9 +51,6 @@ std::string note_text(const Event& event) {
     if (event.kind == "start") {
         return "policy " + event.policy + ", mode " + text_at(event.json, "mode");
     }
-    if (event.kind == "stray") {
-        return event.exe + ": " + event.reason;
-    }
     if (event.kind == "lost") {
         const auto count = event.json.find("count");
         return (count != event.json.end() ? count->dump() : "?") + " events since " +

@@ -55,7 +55,6 @@ struct GateContext {
     ForkTracking& forks;
     Turns& turns;
     AuditLog& audit;
-    Strays* strays = nullptr;  // null: nobody looks for them
 };
 
 struct GateCounters {

@@ -95,12 +95,10 @@ Result<> Supervisor::open() {
     }
     binder_ = std::move(binder);
     freeze_ = std::make_unique<Freeze>(*tracer_, *procfs_, *tasks_);
-    strays_ = std::make_unique<Strays>(
-        *procfs_, plan.mode == Mode::kEnforce ? StrayFate::kKilled : StrayFate::kLeft);
     turns_ = std::make_unique<Turns>(*forks_);
     gate_ = std::make_unique<ExecGate>(GateContext{loop_, plan, launch_.settings, launch_.policy,
                                                    floor, *binder_, *freeze_, *tasks_, *forks_,
-                                                   *turns_, *audit_, strays_.get()});
+                                                   *turns_, *audit_});
 
     if (launch_.terms.recover_from == 0) {
         std::error_code ignored;  // of an earlier container of that name
@@ -342,8 +340,7 @@ std::optional<EventLoop::Clock::time_point> Supervisor::next_deadline() {
         arrival_deadline_ && !had_session_ && *arrival_deadline_ > EventLoop::Clock::now();
     return earliest({forks_->next_deadline(), turns_->next_deadline(), gate_->next_deadline(),
                      listener_->next_deadline(), control_->next_deadline(), tasks_->next_due(),
-                     audit_->next_deadline(), strays_due(),
-                     awaited ? arrival_deadline_ : std::nullopt});
+                     audit_->next_deadline(), awaited ? arrival_deadline_ : std::nullopt});
 }
 
 void Supervisor::run_deadlines() {
@@ -354,42 +351,7 @@ void Supervisor::run_deadlines() {
     listener_->on_deadline(now);
     control_->on_deadline(now);
     tasks_->tend(now);
-    look_for_strays(now);
     audit_->on_deadline(now);
-}
-
-void Supervisor::look_for_strays(EventLoop::Clock::time_point now) {
-    for (const Tgid process : tasks_->take_newcomers()) {
-        strays_->meet(process, now);
-    }
-    const auto due = strays_due();
-    if (!due || *due > now) {
-        return;
-    }
-    const auto found = strays_->look(*lister_, now);
-    if (!found) {
-        log_warning("looking for processes without the filter: " + found.error().text());
-        return;
-    }
-    for (const Stray& stray : *found) {
-        const bool killed = strays_->fate() == StrayFate::kKilled && kill_stray(stray, *procfs_);
-        ++strays_found_;
-        log_warning("process " + std::to_string(stray.process.value) + " of container " +
-                    launch_.plan.container_id + ": " + stray.reason +
-                    (killed ? "; killed" : "; not killed"));
-        audit_->note("stray", ordered_json{{"host_pid", stray.process.value},
-                                           {"container_pid", stray.number},
-                                           {"ppid", stray.parent.value},
-                                           {"exe", bytes_to_json(stray.exe)},
-                                           {"verdict", verdict_name(Verdict::kKill)},
-                                           {"rule", built_in_rule::kStray},
-                                           {"reason", stray.reason},
-                                           {"outcome", killed ? "killed" : "left"}});
-    }
-}
-
-std::optional<EventLoop::Clock::time_point> Supervisor::strays_due() const {
-    return lister_ && lister_->tells_by_cgroup() ? strays_->next_due() : std::nullopt;
 }
 
 ordered_json Supervisor::answer(const std::string& command) {
@@ -432,8 +394,6 @@ ordered_json Supervisor::status() const {
     status["raced"] = counters.raced;
     status["freezes"] = counters.freezes;
     status["freeze_failures"] = counters.freeze_failures;
-    status["strays"] = strays_found_;
-    status["stray_looks"] = strays_->looks();
     status["events_summarized"] = audit_->summarized();
     status["events_lost"] = audit_->lost();
     status["tasks"] = tasks_->size();

@@ -39,9 +39,6 @@ class Domain final : public TaskLister {
     [[nodiscard]] bool is_cgroup() const override { return space_ == nullptr; }
     [[nodiscard]] std::string name() const override;
 
-    // Whether a listing leaves out who is in the PID namespace but not in the container's cgroup.
-    [[nodiscard]] bool tells_by_cgroup() const { return is_cgroup() || cgroup_.has_value(); }
-
     // Whether it shares its PID namespace: ours, one that another container has made, or its own
     // with somebody whom the last listing has left out.
     [[nodiscard]] bool shares() const { return is_cgroup() || joined_ || crowded_; }
