@@ -108,6 +108,9 @@ void Histogram::write(std::string& text, std::string_view name) const {
 Metrics::Metrics() : latency_(kSeconds), frozen_for_(kSeconds), frozen_tasks_(kTasks) {}
 
 void Metrics::add_line(std::string_view line) {
+    if (line.empty()) {
+        return;  // of two writers that ended a torn line
+    }
     const json event = json::parse(line, nullptr, false);
     if (!event.is_object()) {
         ++unreadable_;

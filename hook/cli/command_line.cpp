@@ -100,7 +100,8 @@ program and way: words stay, paths, numbers, ids, hosts and dates become pattern
 copied, what was seen once in a long recording is marked (audit) and listed apart. A recording made
 in mode learn has all arguments and the environment. --into keeps every rule of the file and puts
 the new ones behind them. The policy is checked with its own recording; how many of generated
-changes of it are refused is printed: at least 85 %, with --strict 95 %.
+changes of it are refused is printed; rules are narrowed until it is 85 %, with --strict 95 %, where
+that can be had.
 Exit codes: 0 ok; 1 failure, nothing is written; 2 wrong usage.)";
 
 constexpr const char* kTestFooter = R"(Examples:

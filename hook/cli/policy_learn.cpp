@@ -195,6 +195,10 @@ Result<Learnt> learn_narrow(const Base& base, const Observations& observations,
         }
         learnt = learn(base, observations, wanted, options);
     }
+    if (learnt && learnt->width.refused_percent() < bound) {
+        tell("the recording allows no narrower rules: less than " +
+             std::to_string(static_cast<int>(bound)) + " % of its mutations are refused");
+    }
     return learnt;
 }
 

@@ -14,9 +14,7 @@
 
 namespace execseal {
 
-// Of this name in the container's state directory.
-inline constexpr const char* kStartFile = "start";
-
+// Kept in kStartFile of the container's state directory.
 struct ContainerStart {
     RootIdentity root;
     ContainerMounts mounts;

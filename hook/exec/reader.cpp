@@ -482,7 +482,7 @@ ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
 
 bool ExecReader::try_extend(Ticket& ticket, std::chrono::steady_clock::time_point now) const {
     const bool looked = now - ticket.deadline_ < deadline_ / 4;
-    const auto sleep = looked ? ticket.process_->sleep() : std::nullopt;
+    const auto sleep = looked ? ticket.process_->sleeping() : std::nullopt;
     const bool hangs = sleep && sleep == ticket.sleep_;
     int& times = sleep ? ticket.sleeps_ : ticket.extensions_;
     if (hangs || times == (sleep ? kMaxSleeps : kMaxExtensions)) {

@@ -169,11 +169,10 @@ const char* exec_state_name(ExecState state) {
 
 const char* exec_input_name(ExecInput input) {
     static constexpr std::array<const char*, kExecInputs> kNames{
-        "studied",      "refused",       "kill verdict", "allowed",      "frozen",
-        "must widen",   "freeze failed", "bound",        "bind failed",  "held",
-        "answered",     "answer stale",  "executed",     "returned",     "checked",
-        "backed out",   "called other",  "same",         "different",    "deadline",
-        "budget over",  "gone",          "end"};
+        "studied",       "refused",  "kill verdict", "allowed",    "frozen",       "must widen",
+        "freeze failed", "bound",    "bind failed",  "held",       "answered",     "answer stale",
+        "executed",      "returned", "checked",      "backed out", "called other", "same",
+        "different",     "deadline", "budget over",  "gone",       "end"};
     return kNames.at(static_cast<std::size_t>(input));
 }
 

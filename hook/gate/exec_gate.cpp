@@ -90,7 +90,7 @@ ExecGate::ExecGate(const GateContext& context)
     if (context.plan.mode == Mode::kEnforce || context.floor != nullptr) {
         reader_.watch(context.forks.fs_sharers());
     }
-        if (protection_.freeze <= FreezeScope::kWriters) {  // else no parent would be held
+    if (protection_.freeze <= FreezeScope::kWriters) {  // else no parent would be held
         context_.forks.tell_vforks_to(vfork_parents_);
     }
 }

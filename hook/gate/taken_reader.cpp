@@ -225,7 +225,7 @@ ReplyState TakenReader::try_ask(const Job& job) {
     std::optional<std::uint64_t> last;
     for (int left = kMaxLooks; left > 0; --left) {
         const ReplyState state = process_->wait(Clock::now() + half);
-        const auto sleep = state == ReplyState::kPending ? process_->sleep() : std::nullopt;
+        const auto sleep = state == ReplyState::kPending ? process_->sleeping() : std::nullopt;
         if (state != ReplyState::kPending || (sleep && sleep == last)) {
             return state;
         }

@@ -163,7 +163,7 @@ void AppendFile::take_back(ssize_t written) const {
     const off_t end = ::lseek(file_.get(), 0, SEEK_CUR);
     if (written > 0 && end >= written && ::fstat(file_.get(), &now) == 0 && S_ISREG(now.st_mode) &&
         now.st_size == end) {
-        (void)::ftruncate(file_.get(), end - written);  // else the next writer ends the line
+        (void)!::ftruncate(file_.get(), end - written);  // else the next writer ends the line
     }
 }
 

@@ -272,7 +272,7 @@ ReplyState Expendable::wait(Clock::time_point deadline) {
     }
 }
 
-std::optional<std::uint64_t> Expendable::sleep() const {
+std::optional<std::uint64_t> Expendable::sleeping() const {
     const auto status = read_task_status(Tid{pid_});
     if (!status) {
         return 0;

@@ -53,7 +53,7 @@ class Expendable {
     // Tells its present sleep over the job from every earlier one, which ended because what it
     // waited for had come. nullopt: it works, or has not got the CPU yet, or somebody has stopped
     // it.
-    [[nodiscard]] std::optional<std::uint64_t> sleep() const;
+    [[nodiscard]] std::optional<std::uint64_t> sleeping() const;
     // Of the last job that was ready; valid until the next begin().
     [[nodiscard]] std::span<const std::byte> reply() const;
     [[nodiscard]] std::vector<UniqueFd> take_fds() { return std::move(fds_); }

@@ -252,48 +252,6 @@ TEST_P(AgentPodman, ASupervisorThatDiesIsFollowedByAnother) {
     EXPECT_TRUE(no_container_left(node_));
 }
 
-// It is asked what the container's names mean after its first process has left for a jail.
-TEST_P(AgentPodman, ASuccessorTakesTheImagesNamesNotThoseOfTheFirstProcess) {
-    node_.policy("jailed", {{"apiVersion", "execseal/v1"},
-                            {"name", "jailed"},
-                            {"default", "deny"},
-                            {"rules",
-                             {{{"id", "image"}, {"verdict", "allow"}, {"exe", "/bin/*"}},
-                              {{"id", "jail"}, {"verdict", "allow"}, {"exe", "/jail/bin/sh"}}}}});
-    node_.write();
-    const NodeAgent agent(scratch_, node_);
-    const fs::path jail = scratch_.path() / "jail";
-    fs::create_directories(jail / "bin");
-    fs::copy_file("/bin/busybox", jail / "bin/busybox");
-    for (const char* applet : {"sh", "echo"}) {
-        fs::create_hard_link(jail / "bin/busybox", jail / "bin" / applet);
-    }
-    start("jailed", agent.profile({"jailed"}),
-          {"/bin/chroot", "/jail", "/bin/sh", "-c",
-           "i=0; while :; do /bin/echo ran >>/ran 2>/dev/null; i=$((i+1)); echo $i >/tries; done"},
-          jail.string() + ":/jail");
-    const auto goes_on = [&] {
-        const auto tries = [&] {
-            const std::string text = read_file(jail / "tries");
-            return text.empty() ? 0L : std::stol(text);
-        };
-        const long before = tries();
-        return eventually([&] { return tries() > before + 10; });
-    };
-    ASSERT_TRUE(eventually([&] { return fs::exists(jail / "tries"); }));
-    EXPECT_TRUE(goes_on());
-    EXPECT_EQ(read_file(jail / "ran"), "") << "the control: a jail does not lend the names";
-    kill_supervisor();
-    ASSERT_TRUE(eventually(
-        [&] { return agent.sample("execseal_agent_supervisor_restarts_total") == "1"; }));
-    EXPECT_EQ(podman_.call({"exec", "jailed", "/bin/echo", "x"}).out, "x\n")
-        << read_file(node_.log_path());
-    EXPECT_TRUE(goes_on()) << read_file(node_.log_path());
-    EXPECT_EQ(read_file(jail / "ran"), "");
-    EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "jailed"}).exit_code, 0);
-    EXPECT_TRUE(no_container_left(node_));
-}
-
 TEST_P(AgentPodman, UnderAServiceManagerListenersOutliveBothAgentAndSupervisor) {
     ServiceManagerDouble manager(scratch_, node_);
     auto agent = std::make_unique<NodeAgent>(scratch_, node_, &manager);

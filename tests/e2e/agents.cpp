@@ -135,6 +135,9 @@ std::vector<nlohmann::json> Node::events() const {
     std::istringstream lines(read_file(scratch_ / "audit.jsonl"));
     // A line without its end is being written.
     for (std::string line; std::getline(lines, line) && !lines.eof();) {
+        if (line.empty()) {
+            continue;  // two writers have ended a torn line
+        }
         // Strict readers take no key twice, nlohmann's own does.
         const auto event = parse_json(line, "audit.jsonl");
         if (!event) {

@@ -206,7 +206,7 @@ TEST_F(Cli, EventsSayWhatIsWrongWithTheFile) {
     EXPECT_NE(nowhere.err.find("/nowhere/audit.jsonl: its directory is not there"),
               std::string::npos)
         << nowhere.text();
-    write_file(scratch_.path() / "audit.jsonl", "nonsense\n\n{}\n");
+    write_file(scratch_.path() / "audit.jsonl", "nonsense\n\n{}\n[]\n");
     const Outcome foreign = cli({"events"});
     EXPECT_EQ(foreign.exit_code, 1);
     EXPECT_NE(foreign.err.find("3 lines are no events"), std::string::npos) << foreign.text();

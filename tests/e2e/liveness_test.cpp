@@ -287,7 +287,8 @@ TEST_F(LivenessSealed, BesideAThreadThatADebuggerHoldsItsProcessExecsWhatIsVerif
     EXPECT_EQ(run_with("freeze", kFreeze), kThreadRuns);
     EXPECT_EQ(run_with("siblings", {{"freeze", "siblings"}}), kThreadRuns);
     EXPECT_EQ(run_with("off", kVerifyOnly), kThreadRuns);
-    EXPECT_EQ(run_with("unverified", {{"freeze", "siblings"}, {"verify", false}}),
+    EXPECT_EQ(run_with("default", nlohmann::ordered_json::object()), kThreadRuns);
+    EXPECT_EQ(run_with("unverified", {{"freeze", "pidns"}, {"verify", false}}),
               "exec beside a held thread: refused\ntraced: done\n");
 }
 

@@ -123,30 +123,6 @@ TEST_P(Neighbours, OfADebuggedContainerExecuteWhatTheyMay) {
     expect_judged_without_refusals();
 }
 
-// Nothing tells the first one's supervisor whose a task is: it takes everybody in the namespace for
-// its own, and each waits where the other holds a caller. (podman lets nobody without a control
-// group join a namespace.)
-class NeighboursWithoutCgroups : public Neighbours {};
-
-TEST_P(NeighboursWithoutCgroups, ExecuteWhatTheyMay) {
-    // podman knows by the runtime's name whether it can do without.
-    const Podman podman(scratch_, node_, GetParam(), PodmanEntry::kHooksDir);
-    const std::vector<std::string> busy{"--annotation", "io.execseal.policy=busy"};
-    const Outcome first =
-        podman.call({"run", "--detach", "--name", "first", "--cgroups=disabled", busy[0], busy[1],
-                     kBusyboxImage, "/bin/sh", "-c", kUntilKilled});
-    ASSERT_EQ(first.exit_code, 0) << first.text();
-    const Outcome second =
-        podman.run({"--pid", "container:first", busy[0], busy[1]}, {"/bin/sh", "-c", kSomeTime});
-    EXPECT_EQ(second.out, "done\n") << second.text();
-    EXPECT_EQ(podman.call({"logs", "first"}).out, "");
-    expect_judged_without_refusals();
-}
-
-// runc always makes one.
-INSTANTIATE_TEST_SUITE_P(Engines, NeighboursWithoutCgroups, testing::Values(Engine::kCrun),
-                         [](const auto& row) { return std::string(engine_name(row.param)); });
-
 INSTANTIATE_TEST_SUITE_P(Engines, Neighbours, testing::Values(Engine::kRunc, Engine::kCrun),
                          [](const auto& row) { return std::string(engine_name(row.param)); });
 

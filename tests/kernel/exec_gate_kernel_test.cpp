@@ -15,6 +15,7 @@
 
 #include "hook/exec/notified_call.h"
 #include "hook/gate/ptrace_binding.h"
+#include "hook/tasks/freeze.h"
 #include "hook/tasks/pidns_lister.h"
 #include "hook/tasks/supervisors.h"
 #include "tests/kernel/fork_supervisor.h"
@@ -122,12 +123,15 @@ class ExecGateKernel : public ::testing::Test {
     // Anew for each container.
     void serve(ForkedContainer& container) { serve(container, policy); }
     void serve(ForkedContainer& container, const Policy& judged_by) {
+        serve(container, judged_by, plan);
+    }
+    void serve(ForkedContainer& container, const Policy& judged_by, const Plan& planned) {
         if (gate) {
             turns->forget(session);
             gate.reset();
         }
         turns = std::make_unique<Turns>(forks);
-        gate = std::make_unique<ExecGate>(GateContext{loop, plan, settings, judged_by, nullptr,
+        gate = std::make_unique<ExecGate>(GateContext{loop, planned, settings, judged_by, nullptr,
                                                       binder, freeze, table, forks, *turns, audit});
         const int copy = ::fcntl(container.listener().fd(), F_DUPFD_CLOEXEC, 3);
         session.notify = SeccompListener::adopt(UniqueFd(copy)).value();
@@ -255,12 +259,13 @@ TEST_F(ExecGateKernel, ACallThatWasBackedOutOfDoesNotReleaseTheNextOneUnverified
 TEST_F(ExecGateKernel, AnEntrypointThatBacksOutOfItsCallIsStillTheEntrypoint) {
     const Policy unbound = Policy::parse(R"({
         "apiVersion": "execseal/v1", "name": "unbound", "default": "allow",
-        "protect": {"freeze": "off", "verify": false},
         "rules": [{"id": "evil", "verdict": "deny", "exe": "/bin/evil"}]})",
                                          "policy")
                                .value();
+    Plan watching;
+    watching.mode = Mode::kAudit;  // nothing is bound
     ForkedContainer container(NotifiedCalls::kForksAndExecs, exec_in_spite_of_signals);
-    serve(container, unbound);
+    serve(container, unbound, watching);
     const HeldReader reader;
     turns->on_notification(session, next_call());
     (void)::kill(container.init().value, SIGUSR1);

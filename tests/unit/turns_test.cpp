@@ -42,6 +42,7 @@ class FakeExecs final : public ExecServer {
         said.push_back("begin " + std::to_string(id.value) + " of " +
                        std::to_string(call.tid.value));
     }
+    [[nodiscard]] bool has_room() const override { return room; }
     [[nodiscard]] bool may_go(const Exec& exec) const override {
         return !held_back.contains(exec.caller.tid());
     }
@@ -63,6 +64,7 @@ class FakeExecs final : public ExecServer {
     std::vector<std::string> said;
     std::set<Tid> held_back;
     bool freezes = true;
+    bool room = true;
 
   private:
     Turns& turns_;
@@ -88,7 +90,7 @@ class TurnsTest : public ::testing::Test {
     Exec exec_of(pid_t caller) {
         ExecCall call;
         call.tid = Tid{caller};
-        return {session, binder, NotifyId{}, call};
+        return {session, binder, NotifyId{}, call, ExecTraits{}};
     }
     [[nodiscard]] bool is_answered(std::uint64_t id) const { return notify.errors.contains(id); }
 
