@@ -20,11 +20,39 @@ UniqueFd open_crash_log(const std::string& file) {
     return log ? std::move(*log) : UniqueFd();
 }
 
+// Until nobody holds the container's directory.
+Result<> end_supervisor(const Plan& plan, const Settings& settings) {
+    const auto deadline = Clock::now() + settings.deadlines.supervisor_start;
+    auto occupied = state_dir_is_occupied(plan.container_dir);
+    if (!occupied) {
+        return occupied.error();
+    }
+    if (!*occupied) {
+        return Ok{};
+    }
+    // No answer is the ordinary one of a supervisor that is ending by itself just now: its lock
+    // tells.
+    const auto answer =
+        ask_supervisor(plan.control_path, "retire", settings.deadlines.supervisor_start);
+    if (answer && !answer->value("retiring", false)) {
+        return make_error("container " + answer->value("container_id", "?") +
+                          ": a supervisor still serves it from " + plan.container_dir);
+    }
+    auto freed = wait_until_state_dir_is_free(plan.container_dir, deadline);
+    if (!freed && !answer) {
+        return add_context("supervisor that holds " + plan.container_dir, answer.error());
+    }
+    return freed;
+}
+
 }  // namespace
 
 Result<> launch_supervisor(const Plan& plan, const Settings& settings, const LaunchTerms& terms) {
-    if (auto retired = retire_supervisor(plan, settings); !retired) {
-        return retired.error();
+    // A successor needs what its predecessor kept of the container's start.
+    const bool succeeds = terms.recover_from != 0;
+    if (auto free = succeeds ? end_supervisor(plan, settings) : retire_supervisor(plan, settings);
+        !free) {
+        return free.error();
     }
     LaunchDocument document{plan, settings.path, terms};
     if (plan.container_name.empty()) {
@@ -68,25 +96,8 @@ Result<> launch_supervisor(const Plan& plan, const Settings& settings, const Lau
 }
 
 Result<> retire_supervisor(const Plan& plan, const Settings& settings) {
-    const auto deadline = Clock::now() + settings.deadlines.supervisor_start;
-    auto occupied = state_dir_is_occupied(plan.container_dir);
-    if (!occupied) {
-        return occupied.error();
-    }
-    if (*occupied) {
-        // No answer is the ordinary one of a supervisor that is ending by itself just now: its lock
-        // tells.
-        const auto answer =
-            ask_supervisor(plan.control_path, "retire", settings.deadlines.supervisor_start);
-        if (answer && !answer->value("retiring", false)) {
-            return make_error("container " + answer->value("container_id", "?") +
-                              ": a supervisor still serves it from " + plan.container_dir);
-        }
-        if (auto freed = wait_until_state_dir_is_free(plan.container_dir, deadline); !freed) {
-            return answer
-                       ? freed.error()
-                       : add_context("supervisor that holds " + plan.container_dir, answer.error());
-        }
+    if (auto ended = end_supervisor(plan, settings); !ended) {
+        return ended;
     }
     return remove_state_dir(plan.container_dir);
 }

@@ -14,7 +14,7 @@
 namespace execseal {
 
 // An idle supervisor of an earlier life of the same container is stopped first; one that serves a
-// live container is an Error.
+// live container is an Error. With terms.recover_from the files of a dead one stay for this one.
 Result<> launch_supervisor(const Plan& plan, const Settings& settings, const LaunchTerms& terms);
 
 // Asks the supervisor of `plan` to end if no container uses it any more, and removes what a dead

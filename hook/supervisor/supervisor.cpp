@@ -165,6 +165,9 @@ int Supervisor::serve() {
     audit_->note("end", last);
     control_.reset();
     listener_.reset();
+    if (code != 0) {
+        return code;  // its successor needs what was kept of the container's start
+    }
     if (auto removed = remove_state_dir(launch_.plan.container_dir); !removed) {
         log_warning(removed.error().text());
     }

@@ -1,12 +1,16 @@
 // Containers under a ready profile with the real podman and containerd: the node agent's socket,
 // its restart and the death of supervisors, the policies' reload, metrics.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <iterator>
 #include <sstream>
 
@@ -41,6 +45,25 @@ std::vector<pid_t> children_of(pid_t process) {
     const std::string task = std::to_string(process);
     std::istringstream numbers(read_file("/proc/" + task + "/task/" + task + "/children"));
     return {std::istream_iterator<pid_t>(numbers), std::istream_iterator<pid_t>()};
+}
+
+// Open at both ends, so that neither side waits for the other.
+UniqueFd open_fifo(const fs::path& path) {
+    if (::mkfifo(path.c_str(), 0600) != 0) {
+        throw std::runtime_error("mkfifo " + path.string());
+    }
+    return UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+}
+
+// "" past the deadline.
+std::string read_line(const UniqueFd& fifo) {
+    std::array<char, 64> text{};
+    pollfd wait{.fd = fifo.get(), .events = POLLIN, .revents = 0};
+    const auto bound = std::chrono::milliseconds(kDeadline).count();
+    const ssize_t count = ::poll(&wait, 1, static_cast<int>(bound)) == 1
+                              ? ::read(fifo.get(), text.data(), text.size())
+                              : 0;
+    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
 }
 
 class AgentPodman : public testing::TestWithParam<Engine> {
@@ -250,6 +273,54 @@ TEST_P(AgentPodman, ASupervisorThatDiesIsFollowedByAnother) {
     EXPECT_NE(podman_.call({"exec", "busy", "/bin/id"}).exit_code, 0);
     EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "busy"}).exit_code, 0);
     EXPECT_TRUE(no_container_left(node_));
+}
+
+// The first process sits in a jail whose /bin/echo is a program of its own: that is no /bin/echo of
+// the image, for the successor of a supervisor neither.
+TEST_P(AgentPodman, ASuccessorJudgesByTheImagesNames) {
+    node_
+        .policy("jail", ordered_json::parse(R"({"apiVersion": "execseal/v1", "name": "jail",
+            "default": "deny", "rules": [{"id": "image", "verdict": "allow", "exe": ["/bin/sh",
+            "/bin/busybox", "/bin/cp", "/bin/chroot", "/bin/echo", "/srv/jail/bin/sh"]}]})"))
+        .write();
+    const NodeAgent agent(scratch_, node_);
+    const fs::path jail = scratch_.path() / "jail";
+    fs::create_directories(jail / "bin");
+    const UniqueFd go = open_fifo(jail / "go");
+    const UniqueFd said = open_fifo(jail / "said");
+    start("jailed", agent.profile({"jail"}),
+          {"/bin/sh", "-c",
+           "/bin/cp /bin/busybox /srv/jail/bin/sh; /bin/cp /bin/busybox /srv/jail/bin/echo; "
+           "exec /bin/busybox chroot /srv/jail /bin/sh -c "
+           "'while read line < /go; do /bin/echo; echo $? > /said; done'"},
+          jail.string() + ":/srv/jail");
+    const auto echo_of_the_jail = [&] {
+        EXPECT_EQ(::write(go.get(), "go\n", 3), 3);
+        return read_line(said);
+    };
+    const auto echo_of_the_image = [&] {
+        const Outcome outcome = podman_.call({"exec", "jailed", "/bin/echo", "x"});
+        return outcome.out + outcome.err;
+    };
+    const auto replace_supervisor = [&](const std::string& restarts) {
+        kill_supervisor();
+        return eventually(
+            [&] { return agent.sample("execseal_agent_supervisor_restarts_total") == restarts; });
+    };
+    EXPECT_EQ(echo_of_the_jail(), "126\n");
+    EXPECT_EQ(echo_of_the_image(), "x\n");
+    ASSERT_TRUE(replace_supervisor("1"));
+    EXPECT_EQ(echo_of_the_jail(), "126\n");
+    EXPECT_EQ(echo_of_the_image(), "x\n");
+    EXPECT_EQ(node_.events_of("/srv/jail/bin/echo", 2).at(1)["verdict"], "deny");
+
+    for (const auto& entry : fs::recursive_directory_iterator(node_.run_dir())) {
+        if (entry.path().filename() == "start") {
+            fs::remove(entry.path());
+        }
+    }
+    ASSERT_TRUE(replace_supervisor("2"));
+    EXPECT_EQ(echo_of_the_jail(), "0\n") << "the control: nothing but what was kept knows better";
 }
 
 TEST_P(AgentPodman, UnderAServiceManagerListenersOutliveBothAgentAndSupervisor) {
