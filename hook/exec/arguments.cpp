@@ -130,6 +130,11 @@ void ExecRequestReader::read_lists() {
     }
 }
 
+std::size_t ExecRequestReader::held() const {
+    return (argv_pointers_.capacity() + env_pointers_.capacity() + read_pages_.capacity()) *
+           sizeof(std::uint64_t);
+}
+
 std::span<const std::byte> ExecRequestReader::bytes_at(std::uint64_t address) {
     const std::uint64_t page = address / kRemotePage;
     if (read_pages_.empty() || read_pages_.back() != page) {
@@ -176,6 +181,7 @@ bool ExecRequestReader::read_pointers(RemoteAddr array, const char* what,
     const std::size_t width = snapshot_->call.width == PointerWidth::k32 ? 4 : 8;
     std::array<std::byte, 8> value{};  // little endian: the upper half stays 0 for 32 bits
     std::size_t have = 0;              // a pointer may lie across two pages
+    std::size_t count = 0;             // of all; those beyond the bound are not kept
     for (std::uint64_t address = array.value;;) {
         const std::span<const std::byte> there = bytes_at(address);
         if (there.empty()) {
@@ -191,14 +197,16 @@ bool ExecRequestReader::read_pointers(RemoteAddr array, const char* what,
             std::uint64_t pointer = 0;
             std::memcpy(&pointer, value.data(), sizeof pointer);
             if (pointer == 0) {
-                return is_within_count(what, out.size());
+                return is_within_count(what, count);
             }
-            out.push_back(pointer);
+            if (++count <= kMaxArgCount) {
+                out.push_back(pointer);
+            }
         }
         if (is_large()) {
             return false;
         }
-        if (out.size() * kPointerCost >= kMaxArgTotal) {
+        if (count * kPointerCost >= kMaxArgTotal) {
             refuse(E2BIG, std::string(what) + " has more pointers than the kernel takes");
             return false;
         }
@@ -226,13 +234,13 @@ bool ExecRequestReader::read_strings(const std::vector<std::uint64_t>& pointers,
             }
             block.bytes.push_back('\0');
             ++block.count;
-        }
-        if (is_large()) {
-            return false;
-        }
-        if (snapshot_->argv.bytes.size() + snapshot_->env.bytes.size() > kMaxArgTotal) {
-            refuse(E2BIG, "argv and environment are larger than the kernel takes");
-            return false;
+            if (is_large()) {
+                return false;
+            }
+            if (snapshot_->argv.bytes.size() + snapshot_->env.bytes.size() > kMaxArgTotal) {
+                refuse(E2BIG, "argv and environment are larger than the kernel takes");
+                return false;
+            }
         }
     }
     return true;

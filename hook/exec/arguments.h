@@ -65,6 +65,8 @@ class ExecRequestReader {
     // the same snapshot, from the same memory.
     bool read_path(const ExecCall& call, RemoteMemory& memory, ExecSnapshot& snapshot);
     void read_lists();
+    // Bytes that its own lists keep from one snapshot to the next.
+    [[nodiscard]] std::size_t held() const;
 
   private:
     enum class StringEnd { kFault, kTooLong, kNul };

@@ -86,7 +86,7 @@ Result<IdMaps> read_id_maps(Tid init) {
     return IdMaps{*uid, *gid};
 }
 
-Result<ExecFacts> build_facts(const ExecStudy& study, Via via, const IdMaps& maps) {
+Result<ExecFacts> build_facts(ExecStudy& study, Via via, const IdMaps& maps) {
     CHECK(study.snapshot.outcome == SnapshotOutcome::kComplete &&
           study.program.outcome == ProgramOutcome::kFound);
     const auto uid = maps.uid.inside(study.caller.euid);
@@ -98,7 +98,7 @@ Result<ExecFacts> build_facts(const ExecStudy& study, Via via, const IdMaps& map
                           " is not mapped in the container's user namespace");
     }
     ExecFacts facts;
-    facts.views = study.program.views;
+    facts.views = std::move(study.program.views);
     facts.requested_path = study.snapshot.path;
     facts.env = study.snapshot.env.split();
     facts.cwd = study.program.cwd;

@@ -50,8 +50,8 @@ struct IdMaps {
 // namespace of its own.
 Result<IdMaps> read_id_maps(Tid init);
 
-// The study must be complete and its program found. An Error when the caller's ids mean nothing in
-// the container.
-Result<ExecFacts> build_facts(const ExecStudy& study, Via via, const IdMaps& maps);
+// The study must be complete and its program found; its views go into the facts. An Error when the
+// caller's ids mean nothing in the container.
+Result<ExecFacts> build_facts(ExecStudy& study, Via via, const IdMaps& maps);
 
 }  // namespace execseal

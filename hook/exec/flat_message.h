@@ -23,6 +23,21 @@ class FlatWriter {
         number(text.size());
         raw(std::as_bytes(std::span(text.data(), text.size())));
     }
+    // As string(), of a text that `fill` writes where it is to stand: it takes a span of `most`
+    // bytes and gives how many of them it has written. Nothing is copied.
+    template <class Fill>
+    std::size_t string_by(std::size_t most, Fill fill) {
+        const std::size_t length_at = used_;
+        number(0);
+        if (!fits_ || most > room_.size() - used_) {
+            fits_ = false;
+            return 0;
+        }
+        const std::uint64_t size = fill(room_.subspan(used_, most));
+        std::memcpy(room_.data() + length_at, &size, sizeof size);
+        used_ += size;
+        return size;
+    }
     [[nodiscard]] bool fits() const { return fits_; }
     [[nodiscard]] std::size_t size() const { return used_; }
 
@@ -57,13 +72,15 @@ class FlatReader {
         rest_ = rest_.subspan(sizeof value);
         return value;
     }
-    std::string string() {
+    std::string string() { return std::string(view()); }
+    // Of the message's own bytes.
+    std::string_view view() {
         const std::uint64_t size = number();
         if (size > rest_.size()) {
             whole_ = false;
             return {};
         }
-        std::string text(reinterpret_cast<const char*>(rest_.data()), size);
+        const std::string_view text(reinterpret_cast<const char*>(rest_.data()), size);
         rest_ = rest_.subspan(size);
         return text;
     }

@@ -91,7 +91,7 @@ class ProgramResolver::Pass {
         if (admit(
                 find(std::move(target), request_.path, by_descriptor ? "" : program_.cwd, retrace),
                 request_.path) &&
-            follow_interpreters()) {
+            follow_interpreters() && is_within_room()) {
             program_.outcome = ProgramOutcome::kFound;
             program_.reason.clear();
         }
@@ -110,6 +110,25 @@ class ProgramResolver::Pass {
         program_.outcome = ProgramOutcome::kUnresolved;
         program_.reason = asked + ": " + why;
         return false;
+    }
+
+    bool is_within_room() {
+        return !program_.over_room ||
+               unresolved(request_.path,
+                          std::to_string(request_.argv.count) + " arguments of " +
+                              std::to_string(request_.argv.bytes.size()) +
+                              " bytes are too many for all the programs that they are judged for");
+    }
+
+    // As a vector of strings: 32 bytes each, and where they are long an allocation of their own.
+    static std::size_t memory_of(const std::vector<std::string>& argv) {
+        constexpr std::size_t kInside = 15;
+        constexpr std::size_t kOverhead = 24;
+        std::size_t bytes = argv.size() * sizeof(std::string);
+        for (const std::string& argument : argv) {
+            bytes += argument.size() > kInside ? argument.size() + kOverhead : 0;
+        }
+        return bytes;
     }
 
     Result<> name_cwd() {
@@ -253,7 +272,7 @@ class ProgramResolver::Pass {
             // mapping), it would run as something else than this file, which the verification
             // sees, or as itself.
             if (const ElfFacts* const plain = resolver_.known_plain(found_[index].status)) {
-                return execute(index, argv) && add_plain(index, *plain, argv, role);
+                return execute(index, argv) && add_plain(index, *plain, std::move(argv), role);
             }
             std::string head;
             auto file = open_regular(program_.files[index].fd.get());
@@ -262,14 +281,17 @@ class ProgramResolver::Pass {
             }
             const auto shebang = parse_shebang(head);
             if (!shebang || shebang->interpreter.empty()) {
-                return execute(index, argv) && expand(index, file->get(), argv, role, 0);
+                return execute(index, argv) && expand(index, file->get(), std::move(argv), role, 0);
             }
             add_view(role, program_.files[index].path, argv, index);
+            if (!is_within_room()) {
+                return false;
+            }
             program_.views.back().loose_link = found_[index].loose_link;
             if (depth == kMaxInterpreters) {
                 return refuse(Error{ELOOP, "interpreters of " + called});
             }
-            argv = interpreter_argv(*shebang, called, argv);
+            argv = interpreter_argv(*shebang, called, std::move(argv));
             called = shebang->interpreter;
             role = ViewRole::kInterpreter;
             if (!admit(find_path(called), "interpreter " + called)) {
@@ -295,17 +317,24 @@ class ProgramResolver::Pass {
     // rest.
     static std::vector<std::string> interpreter_argv(const Shebang& shebang,
                                                      const std::string& script,
-                                                     const std::vector<std::string>& argv) {
+                                                     std::vector<std::string> argv) {
         std::vector<std::string> result{shebang.interpreter};
+        result.reserve(argv.size() + 2);
         if (shebang.argument) {
             result.push_back(*shebang.argument);
         }
         result.push_back(script);
-        result.insert(result.end(), argv.begin() + 1, argv.end());
+        std::move(argv.begin() + 1, argv.end(), std::back_inserter(result));
         return result;
     }
 
+    // Without its arguments where there is no room for them: then nothing is found.
     void add_view(ViewRole role, std::string exe, std::vector<std::string> argv, std::size_t file) {
+        used_ += memory_of(argv);
+        if (used_ > resolver_.room_) {
+            program_.over_room = true;
+            argv = {};
+        }
         std::vector<std::string> names =
             exe == found_[file].name ? found_[file].names : further_names(exe);
         program_.views.push_back({role, std::move(exe), std::move(argv), std::move(names), ""});
@@ -313,31 +342,33 @@ class ProgramResolver::Pass {
     }
 
     // Adds the views of a file that is no script.
-    bool expand(std::size_t index, int file, const std::vector<std::string>& argv, ViewRole role,
+    bool expand(std::size_t index, int file, std::vector<std::string> argv, ViewRole role,
                 int nesting) {
         const auto elf = resolver_.elf_facts(file, found_[index].status);
-        if (elf && elf->multi_call != MultiCall::kNo &&
-            expand_multi_call(index, elf->multi_call, argv, role)) {
-            return has_no_interpreter(*elf) || add_elf_interpreter(*elf, argv);
+        if (elf && elf->multi_call != MultiCall::kNo) {
+            if (const auto whole = expand_multi_call(index, elf->multi_call, argv, role)) {
+                return has_no_interpreter(*elf) || add_elf_interpreter(*elf, *whole);
+            }
         }
         if (elf && elf->may_be_loader) {
-            return expand_loader(index, argv, role, nesting);
+            return expand_loader(index, std::move(argv), role, nesting);
         }
-        return add_plain(index, elf.value_or(ElfFacts{}), argv, role);
+        return add_plain(index, elf.value_or(ElfFacts{}), std::move(argv), role);
     }
 
     // The kernel starts what a program names as its PT_INTERP, which need not be a loader.
-    bool add_plain(std::size_t index, const ElfFacts& elf, const std::vector<std::string>& argv,
+    bool add_plain(std::size_t index, const ElfFacts& elf, std::vector<std::string> argv,
                    ViewRole role) {
-        add_view(role, program_.files[index].path, argv, index);
-        return has_no_interpreter(elf) || add_elf_interpreter(elf, argv);
+        add_view(role, program_.files[index].path, std::move(argv), index);
+        return has_no_interpreter(elf) || add_elf_interpreter(elf, program_.views.size() - 1);
     }
 
     static bool has_no_interpreter(const ElfFacts& elf) {
         return elf.interpreter.empty() || !elf.native;
     }
 
-    bool add_elf_interpreter(const ElfFacts& elf, const std::vector<std::string>& argv) {
+    // `like`: the view whose arguments it gets.
+    bool add_elf_interpreter(const ElfFacts& elf, std::size_t like) {
         const std::string& path = elf.interpreter;
         auto first = walk_path(view_, view_.cwd.get(), path, LastLink::kFollow);
         const auto status = first ? status_of(first->fd.get()) : first.error();
@@ -373,11 +404,14 @@ class ProgramResolver::Pass {
             found_.pop_back();
             return true;
         }
-        add_view(ViewRole::kElfInterpreter, program_.files[index].path, argv, index);
-        const auto applet =
-            facts ? pick_applet(argv, mark_of(facts->multi_call)) : std::optional<Applet>();
-        if (applet && facts->multi_call != MultiCall::kNo) {
-            add_view(ViewRole::kPossible, name_of_applet(index, applet->name), applet->argv, index);
+        add_view(ViewRole::kElfInterpreter, program_.files[index].path, program_.views[like].argv,
+                 index);
+        auto applet = facts && facts->multi_call != MultiCall::kNo
+                          ? pick_applet(program_.views[like].argv, mark_of(facts->multi_call))
+                          : std::optional<Applet>();
+        if (applet) {
+            add_view(ViewRole::kPossible, name_of_applet(index, applet->name),
+                     std::move(applet->argv), index);
         }
         return true;
     }
@@ -392,11 +426,12 @@ class ProgramResolver::Pass {
             .value_or(directory_of(program_.files[index].path) + "/" + applet);
     }
 
-    bool expand_multi_call(std::size_t index, MultiCall kind, const std::vector<std::string>& argv,
-                           ViewRole role) {
-        const auto applet = pick_applet(argv, mark_of(kind));
+    // Takes `argv` and gives the view that has it now, or leaves it where no applet runs.
+    std::optional<std::size_t> expand_multi_call(std::size_t index, MultiCall kind,
+                                                 std::vector<std::string>& argv, ViewRole role) {
+        auto applet = pick_applet(argv, mark_of(kind));
         if (!applet) {
-            return false;
+            return std::nullopt;
         }
         const std::string path = program_.files[index].path;
         // Without a link of that name only the binary's own name vouches for it: any file may
@@ -405,13 +440,13 @@ class ProgramResolver::Pass {
             link_of_applet(index, applet->name) || base_name(path).starts_with(mark_of(kind));
         const std::string exe = name_of_applet(index, applet->name);
         if (proved) {
-            add_view(role, exe, applet->argv, index);
-            add_view(ViewRole::kMultiCall, path, argv, index);
-        } else {
-            add_view(role, path, argv, index);
-            add_view(ViewRole::kPossible, exe, applet->argv, index);
+            add_view(role, exe, std::move(applet->argv), index);
+            add_view(ViewRole::kMultiCall, path, std::move(argv), index);
+            return program_.views.size() - 1;
         }
-        return true;
+        add_view(role, path, std::move(argv), index);
+        add_view(ViewRole::kPossible, exe, std::move(applet->argv), index);
+        return program_.views.size() - 2;
     }
 
     // The same name for an applet however it was started, where links are as usual.
@@ -448,10 +483,10 @@ class ProgramResolver::Pass {
         return *parent == "/" ? "/" + name : *parent + "/" + name;
     }
 
-    bool expand_loader(std::size_t index, const std::vector<std::string>& argv, ViewRole role,
+    bool expand_loader(std::size_t index, std::vector<std::string> argv, ViewRole role,
                        int nesting) {
         const std::string path = program_.files[index].path;
-        const LoaderCommand command = parse_loader_command(argv);
+        LoaderCommand command = parse_loader_command(argv);
         if (command.use == LoaderUse::kUnknown) {
             return unresolved(path, "no loader is known to have the option " + command.unknown);
         }
@@ -459,7 +494,7 @@ class ProgramResolver::Pass {
             return unresolved(path, "a loader of loaders of loaders");
         }
         if (command.program.empty()) {
-            add_view(role, path, argv, index);  // it says its version, or how it is used
+            add_view(role, path, std::move(argv), index);  // it says its version, or how it is used
             return true;
         }
         if (!take_loaded(command.program)) {
@@ -472,15 +507,16 @@ class ProgramResolver::Pass {
         }
         if (command.use == LoaderUse::kPlain &&
             is_interpreter_of(index, file->get(), found_[loaded].status)) {
-            if (!expand(loaded, file->get(), command.argv, role, nesting + 1)) {
+            if (!expand(loaded, file->get(), std::move(command.argv), role, nesting + 1)) {
                 return false;
             }
-            add_view(ViewRole::kLoader, path, argv, index);
-            return true;
+            add_view(ViewRole::kLoader, path, std::move(argv), index);
+            return is_within_room();
         }
         add_view(role, path, argv, index);
-        return add_libraries(index, command, argv) &&
-               expand(loaded, file->get(), command.argv, ViewRole::kPossible, nesting + 1);
+        return add_libraries(index, command, argv) && is_within_room() &&
+               expand(loaded, file->get(), std::move(command.argv), ViewRole::kPossible,
+                      nesting + 1);
     }
 
     // The file that a loader opens by that name, after the exec.
@@ -541,6 +577,7 @@ class ProgramResolver::Pass {
     const CallerView& view_;
     FileNamer namer_;
     Program& program_;
+    std::size_t used_ = 0;          // of the resolver's room
     std::vector<FoundFile> found_;  // of program_.files, without their descriptors
 };
 

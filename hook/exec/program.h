@@ -7,6 +7,7 @@
 // known for sure is kUnresolved.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,8 +63,9 @@ struct ProgramFile {
 
 struct Program {
     ProgramOutcome outcome = ProgramOutcome::kUnresolved;
-    int error = 0;       // for kRefused
-    std::string reason;  // one line, for all but kFound
+    int error = 0;           // for kRefused
+    std::string reason;      // one line, for all but kFound
+    bool over_room = false;  // kUnresolved, because its views' arguments need too much memory
     std::vector<ProgramView> views;
     std::vector<std::size_t> view_files;  // for each view the index of its file
     std::vector<ProgramFile> files;  // [0]: the file asked for; then interpreters, loaded programs
@@ -80,6 +82,9 @@ class ProgramResolver {
     // `mounts` of the container's start: what lies on others is "other-mounts:". Null: not known.
     explicit ProgramResolver(std::shared_ptr<const ContainerMounts> mounts = nullptr)
         : mounts_(std::move(mounts)) {}
+
+    // So many bytes of memory may the arguments of all views take together. Without it: any number.
+    void set_room(std::size_t bytes) { room_ = bytes; }
 
     // `container`: absent for the first exec, the caller's root is the container's then. `target`:
     // of open_exec_target().
@@ -117,6 +122,7 @@ class ProgramResolver {
     };
 
     std::shared_ptr<const ContainerMounts> mounts_;
+    std::size_t room_ = std::numeric_limits<std::size_t>::max();
     // What an ELF file is, as long as it does not change. Scripts are read each time.
     std::unordered_map<FileKey, std::optional<ElfFacts>, FileKeyHash> elf_cache_;
     std::vector<KnownLoader> known_loaders_;

@@ -18,6 +18,10 @@ constexpr std::size_t kRoom = 12 * kMaxArgTotal;
 constexpr std::size_t kMaxIdle = 2;
 // A process that had more to tell is not used again: its heap stays as large as it was.
 constexpr std::size_t kKeptReply = std::size_t{1} << 20U;
+// Of the arguments of all views of an exec that is read beside others, and of one that is read
+// alone; see ProgramResolver::set_room().
+constexpr std::size_t kUsualRoom = std::size_t{4} << 20U;
+constexpr std::size_t kLargeRoom = std::size_t{24} << 20U;
 constexpr int kMaxExtensions = 8;
 // So many looks find it in another sleep each, before what it reads is too slow for anybody: a file
 // of the 8 MiB that are searched at most (hook/exec/elf.cpp), in pages that take 25 ms each, for
@@ -123,6 +127,24 @@ void put_tail(FlatWriter& out, const StringBlock& block, const StringBlock& requ
     out.string(std::string_view(block.bytes).substr(0, block.bytes.size() - rest));
 }
 
+// The same of a list that is no block, without making it one: of whole strings.
+void put_tail(FlatWriter& out, const std::vector<std::string>& list, const StringBlock& request) {
+    std::string_view left = request.bytes;
+    std::size_t own = list.size();
+    for (; own > 0; --own) {
+        const std::string& last = list[own - 1];
+        const std::size_t size = last.size() + 1;
+        if (left.size() < size || left.substr(left.size() - size, last.size()) != last ||
+            left.back() != '\0') {
+            break;
+        }
+        left.remove_suffix(size);
+    }
+    out.number(list.size());
+    out.number(request.bytes.size() - left.size());
+    out.string(make_block({list.begin(), list.begin() + static_cast<std::ptrdiff_t>(own)}).bytes);
+}
+
 StringBlock get_tail(FlatReader& in, const StringBlock& request) {
     StringBlock block;
     block.count = in.number();
@@ -160,7 +182,7 @@ void put_program(FlatWriter& out, const Program& program, const StringBlock& req
     for (std::size_t i = 0; i < program.views.size(); ++i) {
         out.number(static_cast<std::uint64_t>(program.views[i].role));
         out.string(program.views[i].exe);
-        put_tail(out, make_block(program.views[i].argv), request);
+        put_tail(out, program.views[i].argv, request);
         put_block(out, make_block(program.views[i].names));
         out.string(program.views[i].loose_link);
         out.number(program.view_files[i]);
@@ -246,6 +268,7 @@ class Worker {
         study_.program = Program{};
         study_.caller = TaskIds{};
         request_.set_limit(job.limit);
+        resolver_.set_room(job.limit < kMaxArgTotal ? kUsualRoom : kLargeRoom);
         switch (job.scope) {
             case StudyScope::kRoot:
                 find_root(job.call.tid);
@@ -264,6 +287,13 @@ class Worker {
                 study_whole(job);
                 break;
         }
+        const ExecSnapshot& read = study_.snapshot;
+        const bool is_large = read.argv.bytes.size() + read.env.bytes.size() > kKeptReply ||
+                              request_.held() > kKeptReply || study_.program.over_room;
+        if (read.outcome != SnapshotOutcome::kComplete) {
+            study_.snapshot.argv.clear();  // parts of them say nothing
+            study_.snapshot.env.clear();
+        }
         FlatWriter out(room);
         put_snapshot(out, study_.snapshot);
         put_program(out, study_.program, study_.snapshot.argv);
@@ -271,7 +301,7 @@ class Worker {
         for (ProgramFile& file : study_.program.files) {
             fds.push_back(std::move(file.fd));
         }
-        if (out.size() > kKeptReply) {
+        if (is_large) {
             // The other side is about to make its copy.
             study_ = ExecStudy{};
             request_ = ExecRequestReader{stack_limit_of};
@@ -352,6 +382,10 @@ class Worker {
         request_.read_lists();
         if (snapshot.outcome == SnapshotOutcome::kComplete) {
             resolver_.resolve(snapshot, *view, job.container, std::move(target), program);
+            if (program.over_room && job.limit < kMaxArgTotal) {
+                snapshot.outcome = SnapshotOutcome::kLarge;
+                return;
+            }
             if (program.outcome == ProgramOutcome::kFound && !job.container) {
                 add_mounts(*view);
             }
@@ -465,6 +499,7 @@ ExecReader::Ticket ExecReader::begin(const ExecCall& call, StudyScope scope,
     }
     // An idle process may have been killed meanwhile (by the out-of-memory killer, say).
     for (int attempt = 0; attempt < 2 && !ticket.process_; ++attempt) {
+        ticket.once_ = holds_much_ && idle_.empty();
         auto process = take_process();
         if (!process) {
             ticket.failure_ = process.error().text();
@@ -531,7 +566,7 @@ std::optional<ExecStudy> ExecReader::collect(Ticket& ticket,
                 set_mounts(std::move(study.program.mounts));  // this process does not know them
                 return study;
             }
-            if (idle_.size() < kMaxIdle && process.reply().size() <= kKeptReply) {
+            if (!ticket.once_ && idle_.size() < kMaxIdle && process.reply().size() <= kKeptReply) {
                 idle_.push_back(std::move(process));
             }
             return study;

@@ -48,6 +48,13 @@ class ExecReader {
     // program is unresolved: it could be made to open other files than those of the same name here.
     void watch(const FsSharers& sharers) { sharers_ = &sharers; }
 
+    // Whether the next begin() starts no process.
+    [[nodiscard]] bool has_idle() const { return !idle_.empty(); }
+
+    // While this is set a process that is started serves one job only: the supervisor holds much
+    // that it would keep a copy of.
+    void set_holds_much(bool much) { holds_much_ = much; }
+
     // Starts the first process ahead of need.
     Result<> warm_up();
 
@@ -76,6 +83,7 @@ class ExecReader {
         int extensions_ = 0;
         int sleeps_ = 0;                      // that it was seen in
         std::optional<std::uint64_t> sleep_;  // at the last look
+        bool once_ = false;                   // see set_holds_much()
     };
     // `limit`: of the bytes of argv and environment, see ExecRequestReader::set_limit().
     Ticket begin(const ExecCall& call, StudyScope scope,
@@ -96,6 +104,7 @@ class ExecReader {
     const FsSharers* sharers_ = nullptr;
     std::shared_ptr<const ContainerMounts> mounts_;
     std::vector<Expendable> idle_;
+    bool holds_much_ = false;
 };
 
 }  // namespace execseal

@@ -25,14 +25,16 @@ using Clock = ExecGate::Clock;
 constexpr std::chrono::milliseconds kReadPatience{2};
 
 // What a container may have of the supervisor's memory at a time; who is beyond it waits. Execs and
-// their arguments in flight, each held some four times over (the study, its views, the facts);
-// reader processes that a page or a mount keeps. An exec with more arguments than kUsualArguments
-// is read once no other such one is there.
+// their arguments in flight, each held some three times over (the study, its views); reader
+// processes that a page or a mount keeps. An exec with more arguments than kUsualArguments is read
+// once no other such one is there and few readers are: each may have 4 MiB, and a reader that is
+// started while a large exec is there would keep its copy of it.
 constexpr std::size_t kMostExecs = 128;
 constexpr std::size_t kMostBytes = std::size_t{2} << 20U;
-constexpr std::size_t kMostReaders = 16;
-constexpr std::size_t kUsualArguments = std::size_t{256} << 10U;
-constexpr std::size_t kStringCost = 40;  // besides its bytes
+constexpr std::size_t kMostReaders = 8;
+constexpr std::size_t kMostReadersBesideLarge = 2;
+constexpr std::size_t kUsualArguments = std::size_t{128} << 10U;
+constexpr std::size_t kStringCost = 120;  // besides its bytes
 
 std::size_t cost_of(const ExecStudy& study) {
     const ExecSnapshot& snapshot = study.snapshot;
@@ -164,20 +166,25 @@ void ExecGate::watch_reading(Exec& exec) {
 }
 
 bool ExecGate::has_room() const {
-    std::size_t readers = 0;
     std::size_t bytes = 0;
+    std::size_t readers = 0;
+    bool large = false;
     for (const auto& exec : execs_) {
-        if (exec->size == Exec::Size::kUsual) {
-            readers += exec->reading ? 1 : 0;
-            bytes += cost_of(exec->study);
-        }
+        const bool is_usual = exec->size == Exec::Size::kUsual;
+        bytes += is_usual ? cost_of(exec->study) : 0;
+        readers += is_usual && exec->reading ? 1 : 0;
+        large = large || !is_usual;
     }
-    return execs_.size() < kMostExecs && readers < kMostReaders && bytes < kMostBytes;
+    const bool may_read =
+        large ? readers < kMostReadersBesideLarge && reader_.has_idle() : readers < kMostReaders;
+    return execs_.size() < kMostExecs && may_read && bytes < kMostBytes;
 }
 
 void ExecGate::begin_next_large() {
     Exec* next = nullptr;
+    std::size_t readers = 0;
     for (const auto& exec : execs_) {
+        readers += exec->size == Exec::Size::kUsual && exec->reading ? 1 : 0;
         if (exec->size == Exec::Size::kLarge && exec->state != ExecState::kDone) {
             return;
         }
@@ -186,8 +193,9 @@ void ExecGate::begin_next_large() {
             next = exec.get();
         }
     }
-    if (next != nullptr) {
+    if (next != nullptr && readers <= kMostReadersBesideLarge) {
         next->size = Exec::Size::kLarge;
+        reader_.set_holds_much(true);
         next->reading = ReadInFlight{
             reader_.begin(next->call, StudyScope::kMemoryAndProgram, judge_.root()), {}};
         watch_reading(*next);
@@ -239,7 +247,6 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
     if (!keep_start()) {
         exec.decide(judge_.judge(exec.study, via));
     }
-    exec.study.program.views = {};  // the facts have them
 }
 
 bool ExecGate::may_go(const Exec& exec) const {
@@ -439,6 +446,7 @@ void ExecGate::drop_done() {
     });
     if (large) {
         (void)::malloc_trim(0);
+        reader_.set_holds_much(false);
     }
     begin_next_large();
 }
@@ -548,7 +556,6 @@ ExecInput ExecGate::reread(Exec& exec) {
     }
     exec.study = std::move(*study);
     exec.decide(judge_.judge(exec.study, via_of(*exec.session, exec.caller.process())));
-    exec.study.program.views = {};
     return input_of(exec.decision.ruling);
 }
 

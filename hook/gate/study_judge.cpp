@@ -37,7 +37,7 @@ void StudyJudge::learn_root(ExecStudy study) {
     log_error("the container's root: " + *root_failure_);
 }
 
-Decision StudyJudge::judge(const ExecStudy& study, Via via) {
+Decision StudyJudge::judge(ExecStudy& study, Via via) {
     const ExecSnapshot& snapshot = study.snapshot;
     switch (snapshot.outcome) {
         case SnapshotOutcome::kGone: {

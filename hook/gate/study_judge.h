@@ -45,7 +45,8 @@ class StudyJudge {
     [[nodiscard]] const std::optional<RootIdentity>& root() const { return root_; }
     [[nodiscard]] const std::optional<IdMaps>& id_maps() const { return id_maps_; }
 
-    [[nodiscard]] Decision judge(const ExecStudy& study, Via via);
+    // Takes the views out of the study where it gives facts.
+    [[nodiscard]] Decision judge(ExecStudy& study, Via via);
 
   private:
     [[nodiscard]] Decision judge_facts(ExecFacts facts) const;

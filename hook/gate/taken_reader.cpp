@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <climits>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 
@@ -21,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMaxTaken = 2 * kMaxArgTotal;
 constexpr std::size_t kMaxStat = std::size_t{1} << 16;
 // Address space only; pages come as they are written.
-constexpr std::size_t kRoom = 2 * kMaxTaken + 2 * std::size_t{PATH_MAX};
+constexpr std::size_t kRoom = 2 * kMaxTaken + 4 * std::size_t{PATH_MAX};
 constexpr int kMaxLooks = 16;
 
 // Reads into `out`, resized to what was there.
@@ -33,19 +34,29 @@ void read_memory(ProcessMemory& memory, RemoteAddr from, Buffer& out) {
 
 void put_stack(FlatWriter& out, pid_t process, RemoteAddr stack, std::size_t words,
                std::size_t bytes) {
-    std::vector<std::uint64_t> list(std::min(words, kMaxTaken / sizeof(std::uint64_t)));
-    std::string strings;
     ProcessMemory memory(Tid{process});
-    read_memory(memory, stack, list);
-    if (list.size() == words && words > 1) {
-        strings.resize(std::min(bytes, kMaxTaken));
-        read_memory(memory, RemoteAddr{list[1]}, strings);
+    std::uint64_t first = 0;
+    const std::size_t size = std::min(words * sizeof(std::uint64_t), kMaxTaken);
+    const std::size_t got = out.string_by(size, [&](std::span<std::byte> room) {
+        const std::size_t whole = memory.read(stack, room).bytes / sizeof first * sizeof first;
+        if (whole >= 2 * sizeof first) {
+            std::memcpy(&first, room.data() + sizeof first, sizeof first);
+        }
+        return whole;
+    });
+    const bool all = got == words * sizeof first && words > 1;
+    out.string_by(all ? std::min(bytes, kMaxTaken) : 0, [&](std::span<std::byte> room) {
+        return memory.read(RemoteAddr{first}, room).bytes;
+    });
+}
+
+// The words of a string of the reply, which begins with numbers and so lies where they may lie.
+std::optional<std::span<const std::uint64_t>> words_of(std::string_view bytes) {
+    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(std::uint64_t) != 0) {
+        return std::nullopt;
     }
-    out.number(list.size());
-    for (const std::uint64_t word : list) {
-        out.number(word);
-    }
-    out.string(strings);
+    return std::span(reinterpret_cast<const std::uint64_t*>(bytes.data()),
+                     bytes.size() / sizeof(std::uint64_t));
 }
 
 // Of the text of /proc/PID/stat, field 51: the path's string follows the environment's. The name in
@@ -157,14 +168,9 @@ Result<TakenStack> TakenReader::stack(Tgid stopped, RemoteAddr stack, std::size_
     if (!executable) {
         return executable.error();
     }
-    TakenStack taken;
-    taken.executable = *executable;
-    taken.words.resize(in.count());
-    for (std::uint64_t& word : taken.words) {
-        word = in.number();
-    }
-    taken.bytes = in.string();
-    return in.done() ? Result<TakenStack>(std::move(taken)) : torn();
+    const auto list = words_of(in.view());
+    const std::string_view strings = in.view();
+    return list && in.done() ? Result<TakenStack>(TakenStack{*executable, *list, strings}) : torn();
 }
 
 Result<TakenExec> TakenReader::files(Tgid stopped, std::size_t argv, std::size_t env) {
@@ -178,7 +184,16 @@ Result<TakenExec> TakenReader::files(Tgid stopped, std::size_t argv, std::size_t
         return executable.error();
     }
     TakenExec taken{*executable, in.string(), in.string(), in.string()};
-    return in.done() ? Result<TakenExec>(std::move(taken)) : torn();
+    const bool whole = in.done();
+    drop();  // everything is copied
+    return whole ? Result<TakenExec>(std::move(taken)) : torn();
+}
+
+void TakenReader::drop() {
+    constexpr std::size_t kLarge = std::size_t{1} << 18U;
+    if (process_ && process_->reply().size() > kLarge) {
+        process_.reset();
+    }
 }
 
 Result<std::span<const std::byte>> TakenReader::ask(const Job& job) {

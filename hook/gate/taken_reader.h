@@ -13,7 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "hook/os/expendable.h"
 #include "hook/os/ids.h"
@@ -30,11 +30,12 @@ struct TakenExec {
 };
 
 // The executable, so many words from the stack pointer on, and so many bytes from where the second
-// of them points to; fewer words or bytes where they are not all there.
+// of them points to; fewer words or bytes where they are not all there. Valid until the reader is
+// used again.
 struct TakenStack {
     FileId executable;
-    std::vector<std::uint64_t> words;
-    std::string bytes;
+    std::span<const std::uint64_t> words;
+    std::string_view bytes;
 };
 
 // Up to its NUL; with "..." behind it where there is none, which no path of an exec has.
@@ -47,6 +48,9 @@ class TakenReader {
 
     // Starts the process ahead of the first use.
     Result<> warm_up();
+    // What stack() gave is no longer needed. The process ends after a large reply: it may have been
+    // started while the supervisor held as much, and would keep a copy of that.
+    void drop();
     // An Error with the code ENOENT or ESRCH: the task is gone.
     Result<TakenStack> stack(Tgid stopped, RemoteAddr stack, std::size_t words, std::size_t bytes);
     // The whole of cmdline and environ, which are expected to be of these sizes.

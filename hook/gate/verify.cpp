@@ -66,18 +66,16 @@ Verification failure(const Error& error) {
     return result;
 }
 
-// What the stack shows; nullopt when its words are not those of `judged`, so that nothing says
-// where the strings are.
-std::optional<TakenExec> taken_of(const ExpectedExec& judged, const TakenStack& stack) {
+// False where its words are not those of `judged`, too: then nothing says where the strings are.
+bool is_same(const ExpectedExec& judged, const TakenStack& stack) {
     const std::size_t argv_size = judged.argv.bytes.size();
     const std::size_t env_size = judged.env.bytes.size();
     // The bytes were read from the second word on, which is the address of the first string.
-    if (!match_stack_words(judged, stack.words) || stack.bytes.size() != stack_bytes(judged)) {
-        return std::nullopt;
-    }
-    return TakenExec{stack.executable, stack.bytes.substr(0, argv_size),
-                     stack.bytes.substr(argv_size, env_size),
-                     c_string(std::string_view(stack.bytes).substr(argv_size + env_size))};
+    return judged.executable == stack.executable && match_stack_words(judged, stack.words) &&
+           stack.bytes.size() == stack_bytes(judged) &&
+           stack.bytes.substr(0, argv_size) == judged.argv.bytes &&
+           stack.bytes.substr(argv_size, env_size) == judged.env.bytes &&
+           c_string(stack.bytes.substr(argv_size + env_size)) == judged.path;
 }
 
 }  // namespace
@@ -155,11 +153,12 @@ Verification ExecVerifier::verify(Tgid stopped, const ExpectedExec& judged,
         if (!seen) {
             return failure(seen.error());
         }
-        if (const auto taken = taken_of(judged, *seen)) {
-            Verification same = compare_exec(judged, *taken);
-            if (same.outcome == VerifyOutcome::kSame) {
-                return same;
-            }
+        const bool same = is_same(judged, *seen);
+        reader_.drop();
+        if (same) {
+            Verification result;
+            result.outcome = VerifyOutcome::kSame;
+            return result;
         }
     }
     const std::size_t argv_size = judged.argv.bytes.size();

@@ -58,6 +58,12 @@ Error become_program(const std::string& path, const std::vector<std::string>& ar
     return Error{errno, "execve " + path};
 }
 
+void keep_large_allocations_apart() noexcept {
+    constexpr int kApart = 128 * 1024;
+    (void)::mallopt(M_MMAP_THRESHOLD, kApart);
+    (void)::mallopt(M_TRIM_THRESHOLD, kApart);
+}
+
 void forget_start_up_pages() noexcept {
     (void)::malloc_trim(0);
     // The first object is the program itself (dl_iterate_phdr(3)).

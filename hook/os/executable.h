@@ -35,6 +35,10 @@ Result<std::string> real_path(const std::string& path);
 // when it failed.
 Error become_program(const std::string& path, const std::vector<std::string>& argv);
 
+// A free of 128 KiB and more gives the memory back at once, whatever was freed before (mallopt(3):
+// the limit would grow with it).
+void keep_large_allocations_apart() noexcept;
+
 // For a process that lives long after a start that needed much: unmaps the pages of its own code
 // and constants (they stay in the page cache, and the few that are used again come back by a minor
 // fault) and gives free heap back. What it cannot give back, it keeps.

@@ -177,6 +177,8 @@ Result<Expendable> Expendable::start(const ExpendableWork& work, std::size_t roo
         serve(theirs.get(), work, std::span(process.shared_, room), parent);
     }
     process.pid_ = child;
+    // Those that are started later would keep its pages.
+    (void)::madvise(shared, room, MADV_DONTFORK);
     process.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child, 0U)));
     if (!process.pidfd_.valid()) {
         return Error{errno, "reader process: pidfd_open"};

@@ -74,6 +74,11 @@ bool are_private_by_text(Tid tid, std::span<const std::uint64_t> pages) {
            });
 }
 
+UniqueFd open_maps(Tid tid) {
+    return UniqueFd(::open(("/proc/" + std::to_string(tid.value) + "/maps").c_str(),
+                           O_RDONLY | O_CLOEXEC | O_NOCTTY));
+}
+
 }  // namespace
 
 ProcessMemory::ProcessMemory(Tid tid) : tid_(tid) {
@@ -116,13 +121,22 @@ bool ProcessMemory::is_mapped(RemoteAddr address) {
     if (address.value > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
         return false;  // the kernel's half
     }
-    const auto maps = read_mappings(tid_);
-    return !maps || find_mapping(*maps, address.value) != nullptr;
+    const UniqueFd maps = open_maps(tid_);
+    ProcmapQuery query;
+    query.query_addr = address.value;
+    if (maps.valid() && ::ioctl(maps.get(), kProcmapQuery, &query) == 0) {
+        return true;
+    }
+    if (maps.valid() && errno == ENOENT) {
+        return false;
+    }
+    // FIXME(kernel >= 6.11): true, in doubt.
+    const auto mappings = read_mappings(tid_);
+    return !mappings || find_mapping(*mappings, address.value) != nullptr;
 }
 
 bool ProcessMemory::are_private(std::span<const std::uint64_t> pages) {
-    const UniqueFd maps(::open(("/proc/" + std::to_string(tid_.value) + "/maps").c_str(),
-                               O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    const UniqueFd maps = open_maps(tid_);
     if (!maps.valid()) {
         return false;
     }

@@ -93,6 +93,7 @@ int run_supervise() {
     (void)std::signal(SIGPIPE, SIG_IGN);
     // Callers wait for us, and a signal that comes before we have seen them ends their call.
     try_set_nice(kNice);
+    keep_large_allocations_apart();
     auto ready = take_given_fd(kReadyPipeFd);
     if (!ready) {
         log_error(ready.error().text());

@@ -1,5 +1,5 @@
-// flood_args PROCESSES STRINGS BYTES: so many processes execute /bin/true at once, each with so
-// many arguments of so many bytes. Says how many of them ran.
+// flood_args PROCESSES STRINGS BYTES [PROGRAM]: so many processes execute PROGRAM (/bin/true) at
+// once, each with so many arguments of so many bytes. Says how many of them ran.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
+    if (argc != 4 && argc != 5) {
         return 2;
     }
     const int processes = atoi(argv[1]);
@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
             char byte;
             close(gate[1]);
             (void)!read(gate[0], &byte, 1);  // its end: all go at once
-            execve("/bin/true", list, (char*[]){NULL});
+            execve(argc == 5 ? argv[4] : "/bin/true", list, (char*[]){NULL});
             _exit(99);
         }
     }

@@ -267,6 +267,19 @@ TEST_F(ExecRequest, HostilePointerArraysNeverGiveAWrongSnapshot) {
     EXPECT_GT(unreadable, 100);
 }
 
+// Not at the end of a batch: 40 strings of 100 KB stand in one.
+TEST_F(ExecRequest, ReadsHardlyMoreThanItsLimit) {
+    lay_out_request(Strings(40, std::string(100'000, 'x')), {});
+    reader_.set_limit(150'000);
+    EXPECT_EQ(read(call()).outcome, SnapshotOutcome::kLarge);
+    EXPECT_LT(snapshot_.argv.bytes.size(), 250'000U);
+    reader_.set_limit(kMaxArgTotal);
+    EXPECT_EQ(read(call()).outcome, SnapshotOutcome::kRefused) << "8 MiB of stack give 2 MiB";
+    reader_.set_limit(5'000'000);
+    lay_out_request({"true", "x"}, {});
+    EXPECT_EQ(read(call()).outcome, SnapshotOutcome::kComplete);
+}
+
 // Path, pointers and strings: who may write there decides whom the exec has to stop.
 TEST_F(ExecRequest, SaysWhetherAnyOfItsPagesIsShared) {
     lay_out_request({"true", "x"}, {"A=b"});

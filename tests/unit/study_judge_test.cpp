@@ -29,12 +29,13 @@ class StudyJudgeTest : public ::testing::Test {
   protected:
     StudyJudgeTest() { judge.set_id_maps(host_ids()); }
 
-    Ruling ruling_on(const ExecStudy& study) {
+    Ruling ruling_on(ExecStudy&& study) { return ruling_on(study); }
+    Ruling ruling_on(ExecStudy& study) {
         decision = judge.judge(study, Via::kChild);
         return decision.ruling;
     }
     // `rule` and `reason` of the decision, the errno and nothing that a policy has said.
-    void expect_refused(const ExecStudy& study, const char* rule, int error) {
+    void expect_refused(ExecStudy& study, const char* rule, int error) {
         EXPECT_EQ(ruling_on(study), Ruling::kRefuse);
         EXPECT_EQ(decision.judgement.verdict, Verdict::kDeny);
         EXPECT_EQ(decision.judgement.rule, rule);
@@ -65,7 +66,8 @@ TEST_F(StudyJudgeTest, ThePolicysRefusalIsAnsweredWithItsErrno) {
             .value();
     StudyJudge by_rule(strict, nullptr, Mode::kEnforce);
     by_rule.set_id_maps(host_ids());
-    decision = by_rule.judge(study_of_ls(), Via::kChild);
+    ExecStudy study = study_of_ls();
+    decision = by_rule.judge(study, Via::kChild);
     EXPECT_EQ(decision.ruling, Ruling::kRefuse);
     EXPECT_EQ(decision.error, EPERM);
     ExecStudy other = study_of_ls();
@@ -108,7 +110,8 @@ TEST_F(StudyJudgeTest, AProgramThatCannotBeNamedIsRefused) {
 
 TEST_F(StudyJudgeTest, WithoutIdMapsEverythingIsRefused) {
     StudyJudge early(policy, nullptr, Mode::kEnforce);
-    decision = early.judge(study_of_ls(), Via::kChild);
+    ExecStudy study = study_of_ls();
+    decision = early.judge(study, Via::kChild);
     EXPECT_EQ(decision.ruling, Ruling::kRefuse);
     EXPECT_EQ(decision.error, EACCES);
     EXPECT_FALSE(decision.facts.has_value());
@@ -128,7 +131,8 @@ TEST_F(StudyJudgeTest, ARootThatCouldNotBeLearntLeavesEverythingRefused) {
     ExecStudy failed;
     failed.program.reason = "gone";
     judge.learn_root(std::move(failed));
-    expect_refused(study_of_ls(), "unresolved", EACCES);
+    ExecStudy study = study_of_ls();
+    expect_refused(study, "unresolved", EACCES);
 }
 
 TEST_F(StudyJudgeTest, ALearntRootIsKept) {
