@@ -97,6 +97,42 @@ std::vector<Case> shells_of_debian() {
     };
 }
 
+// Programs that run a command line for whoever asks.
+std::vector<Case> starters_of_shells() {
+    const std::string split = "sh -c '" + kEcho + "'";
+    return {
+        {"env_split",
+         {.argv = {"/usr/bin/env", "-S", split}},
+         {.argv = {"/usr/bin/env", "-S", "printf 1"}}},
+        {"script_of_env_split",
+         {.argv = {"/tmp/e1"}, .before = {{"make", "/tmp/e1\n#!/usr/bin/env -S " + split + "\n"}}},
+         {.argv = {"/tmp/e2"},
+          .before = {{"make", "/tmp/e2\n#!/usr/bin/env -S python3 -B\nprint(1)\n"}}}},
+        {"awk",
+         {.argv = {"/usr/bin/awk", "BEGIN { system(\"" + kEcho + "\") }"}},
+         {.argv = {"/usr/bin/awk", "BEGIN { print 1 }"}}},
+        {"perl",
+         {.argv = {"/usr/bin/perl", "-e", "print qx'" + kEcho + "'"}},
+         {.argv = {"/usr/bin/perl", "-e", "print 1"}}},
+        {"git_alias",
+         {.argv = {"/usr/bin/git", "-c", "alias.x=!" + kEcho, "x"}},
+         {.argv = {"/usr/bin/git", "--version"}}},
+        {"tar",
+         {.argv = {"/usr/bin/tar", "-cf", "/dev/null", "--checkpoint=1",
+                   "--checkpoint-action=exec=" + kEcho, "/usr/bin/dash"}},
+         {.argv = {"/usr/bin/tar", "-cf", "/dev/null", "/usr/bin/dash"}}},
+        {"flock",
+         {.argv = {"/usr/bin/flock", "/tmp/lock", "-c", kEcho}},
+         {.argv = {"/usr/bin/flock", "/tmp/lock", "printf", "1"}}},
+        {"gdb",
+         {.argv = {"/usr/bin/gdb", "-batch", "-nx", "-ex", "shell " + kEcho}},
+         {.argv = {"/usr/bin/gdb", "--version"}}},
+        {"setpriv",
+         {.argv = and_echo({"/usr/bin/setpriv", "--nnp", "dash"})},
+         {.argv = {"/usr/bin/setpriv", "--nnp", "printf", "1"}}},
+    };
+}
+
 // A shell behind names that are not its own, or of which nothing can be read.
 std::vector<Case> names_of_shells() {
     const Exec awk{.argv = {"/usr/bin/awk", "BEGIN { print 1 }"}};
@@ -124,6 +160,38 @@ std::vector<Case> names_of_shells() {
          {.argv = and_echo(loader({"/tmp/dash"})),
           .before = {{"copy", "/bin/dash\n/tmp/dash"}, {"lease", "/tmp/dash"}}},
          through_loader},
+        {"link_of_the_file",
+         {.argv = and_echo({"/tmp/mksh"}),
+          .before = {{"copy", "/bin/dash\n/tmp/tool-h"}, {"link", "/tmp/tool-h\n/tmp/mksh"}}},
+         awk},
+        {"static_one",
+         {.argv = and_echo({"/tmp/bash.static"}),
+          .before = {{"copy", "/bin/bash-static\n/tmp/bash.static"}}},
+         awk},
+        {"left_by_dpkg",
+         {.argv = and_echo({"/tmp/dash.dpkg-new"}),
+          .before = {{"copy", "/bin/dash\n/tmp/dash.dpkg-new"}}},
+         awk},
+        {"through_proc", {.argv = and_echo({"/proc/self/root/bin/sh"})}, awk},
+        {"copy_of_the_loader",
+         {.argv = and_echo({"/tmp/ls", "/bin/dash"}),
+          .before = {{"copy", "/lib64/ld-linux-x86-64.so.2\n/tmp/ls"}}},
+         {.argv = {"/tmp/ls", "/usr/bin/printf", "1"}}},
+        {"busybox_by_argv0",
+         {.argv = and_echo({"busybox-x", "sh"}),
+          .before = {{"copy", "/bin/busybox\n/tmp/tool-b"}, {"path", "/tmp/tool-b"}}},
+         awk},
+        {"script_of_a_script",
+         {.argv = {"/tmp/n2"},
+          .before = {{"make", "/tmp/n1\n#!/bin/sh\n" + kEcho + "\n"},
+                     {"make", "/tmp/n2\n#!/tmp/n1\n"}}},
+         awk},
+        {"script_in_memory",
+         {.argv = {"x"},
+          .before = {{"make", "/tmp/n3\n#!/bin/sh\n" + kEcho + "\n"},
+                     {"memfd", "/tmp/n3"},
+                     {"path", "/proc/self/fd/9"}}},
+         awk},
         {"interpreter_of_an_elf",
          {.argv = and_echo({"sh"}),
           .before = {{"interpreted", "/bin/busybox\n/tmp/interpreted"},
@@ -270,6 +338,80 @@ std::vector<Case> agents() {
           .env = {"NODE_OPTIONS=--require /tmp/r.js"},
           .before = {{"make", "/tmp/r.js\n" + node + "\n"}, {"make", "/tmp/honest.js\n"}}},
          node_file},
+        {"through_another_process", {.argv = and_echo({"/proc/1/root/tmp/x"})}, ls},
+        {"descriptor",
+         {.argv = and_echo({"x"}), .before = {{"fd", "/tmp/x"}, {"path", "/dev/fd/9"}}},
+         ls},
+        {"env_split",
+         {.argv = {"/usr/bin/env", "-S", "/tmp/x -c '" + kEcho + "'"}},
+         {.argv = {"/usr/bin/env", "-S", "ls /srv"}}},
+        {"chroot",
+         {.argv = and_echo({"/usr/sbin/chroot", "/srv/jail", "/usr/bin/tool"}),
+          .before = {{"copy", "/bin/bash-static\n/srv/jail/usr/bin/tool"}}},
+         {.argv = {"/usr/sbin/chroot", "/", "/bin/ls"}}},
+        {"mounted_over_a_program",
+         {.argv = {"/usr/bin/python3", "/tmp/mount.py"},
+          .before = {{"make",
+                      "/tmp/mount.py\nimport ctypes, os\nc = ctypes.CDLL(None)\n"
+                      "assert c.unshare(0x10020000) == 0\n"
+                      "assert c.mount(b'/tmp/x', b'/usr/bin/printf', None, 4096, None) == 0\n"
+                      "os.execv('/usr/bin/printf', ['x', '-c', '" +
+                          kEcho + "'])\n"}}},
+         {.argv = {"/usr/bin/python3", "/tmp/printf.py"},
+          .before = {{"make",
+                      "/tmp/printf.py\nimport os\nos.execv('/usr/bin/printf', ['x', '1'])\n"}}}},
+        {"git_alias",
+         {.argv = {"/usr/bin/git", "-c", "alias.x=!/tmp/x -c '" + kEcho + "'", "x"}},
+         {.argv = {"/usr/bin/git", "-c", "alias.x=!ls /srv", "x"}}},
+        {"git_exec_path",
+         {.argv = {"/usr/bin/git", "--exec-path=/tmp", "dodge"},
+          .before = {{"make", "/tmp/git-dodge\n#!/bin/sh\n" + kEcho + "\n"}}},
+         {.argv = {"/usr/bin/git", "--exec-path=/tmp", "--version"}}},
+        {"gdb",
+         {.argv = {"/usr/bin/gdb", "-nx", "-batch", "-ex", "run", "--args", "/tmp/x", "-c", kEcho}},
+         {.argv = {"/usr/bin/gdb", "--version"}}},
+        {"loader_preload",
+         {.argv = loader({"--preload", kLibrary, "/bin/true"})},
+         {.argv = loader({"/bin/true"})}},
+        {"loader_audit", {.argv = loader({"--audit", kLibrary, "/bin/true"})}, ls},
+        {"preload", {.argv = {"/bin/true"}, .env = {std::string("LD_PRELOAD=") + kLibrary}}, ls},
+        {"gconv",
+         {.argv = {"/usr/bin/iconv", "-f", "SIGN", "-t", "UTF-8", "/dev/null"},
+          .env = {"GCONV_PATH=/srv/gconv"}},
+         {.argv = {"/usr/bin/iconv", "-f", "LATIN1", "-t", "UTF-8", "/dev/null"}}},
+        {"openssl_conf",
+         {.argv = {"/usr/bin/python3", "/tmp/tls.py"},
+          .env = {"OPENSSL_CONF=/srv/openssl.cnf"},
+          .before = {{"make", "/tmp/tls.py\nimport ssl\n" +
+                                  std::string("ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n")}}},
+         {.argv = {"/usr/bin/python3", "/tmp/tls.py"}}},
+        {"python_v", {.argv = {"/usr/bin/python3", "-v"}, .in = python}, file},
+        {"python_dev_stdin_by_dots",
+         {.argv = {"/usr/bin/python3", "../dev/./stdin"}, .cwd = "/tmp", .in = python},
+         {.argv = {"/usr/bin/python3", "./honest.py"}, .cwd = "/tmp"}},
+        {"python_dev_stdin_relative",
+         {.argv = {"/usr/bin/python3", "dev/stdin"}, .cwd = "/", .in = python},
+         {.argv = {"/usr/bin/python3", "tmp/honest.py"}, .cwd = "/"}},
+        {"python_descriptor_relative",
+         {.argv = {"/usr/bin/python3", "0"}, .cwd = "/proc/self/fd", .in = python},
+         file},
+        {"perl_stdin_relative",
+         {.argv = {"/usr/bin/perl", "./stdin"}, .cwd = "/dev", .in = perl},
+         perl_file},
+        {"python_path_by_dots",
+         {.argv = {"/usr/bin/python3", "/tmp/empty.py"}, .env = {"PYTHONPATH=/usr/../tmp/lib"}},
+         {.argv = {"/usr/bin/python3", "/tmp/honest.py"},
+          .env = {"PYTHONPATH=/usr/lib/python3/dist-packages:/usr/local/lib/"}}},
+        {"python_path_with_an_empty_part",
+         {.argv = {"/usr/bin/python3", "/srv/empty.py"},
+          .env = {"PYTHONPATH=/usr/lib:"},
+          .cwd = "/tmp"},
+         {.argv = {"/usr/bin/python3", "/tmp/honest.py"}, .env = {"PYTHONPATH=/usr/lib"}}},
+        {"node_path_by_dots",
+         {.argv = {"/usr/bin/node", "/srv/needs.js"},
+          .env = {"NODE_PATH=/usr/../tmp"},
+          .before = {{"make", "/tmp/dodged.js\n" + node + "\n"}}},
+         {.argv = {"/usr/bin/node", "/tmp/honest.js"}, .env = {"NODE_PATH=/usr/lib/nodejs"}}},
         {"bash_env", {.argv = {"/bin/bash", "-c", "true"}, .env = {"BASH_ENV=/tmp/s"}}, shell},
         {"bash_function",
          {.argv = {"/bin/bash", "-c", "ls"}, .env = {"BASH_FUNC_ls%%=() { " + kEcho + "; }"}},
@@ -277,6 +419,31 @@ std::vector<Case> agents() {
         {"env_of_an_interactive_sh",
          {.argv = {"/bin/dash", "-i"}, .env = {"ENV=/tmp/s"}, .in = ""},
          shell},
+    };
+}
+
+// The image's own folders, with a link of a package manager's kind in them.
+std::vector<Case> agents_on_an_overlay() {
+    return {
+        {"link_out_of_the_image",
+         {.argv = and_echo({"/usr/local/bin/tool"}),
+          .before = {{"copy", "/bin/dash\n/tmp/x"}, {"symlink", "/tmp/x\n/usr/local/bin/tool"}}},
+         {.argv = {"/usr/bin/npm-like"},
+          .before = {{"make", "/usr/share/cli.js\n#!/usr/bin/env node\nconsole.log('npm')\n"},
+                     {"symlink", "../share/cli.js\n/usr/bin/npm-like"}}},
+         kSign,
+         "npm"},
+        {"interpreter_out_of_the_image",
+         {.argv = {"/usr/local/bin/script"},
+          .before = {{"make", "/usr/local/bin/script\n#!/tmp/x\n" + kEcho + "\n"}}},
+         {.argv = {"/usr/bin/which", "ls"}},
+         kSign,
+         "/bin/ls"},
+        {"loader",
+         {.argv = and_echo(loader({"/tmp/x"}))},
+         {.argv = {"/usr/bin/env", "npm-like"}},
+         kSign,
+         "npm"},
     };
 }
 
@@ -371,6 +538,53 @@ std::vector<Case> pushes() {
              in_work({"/bin/sh", "-c",
                       "git clone -q " + path + " /tmp/clone && git -C /tmp/clone log -1"}),
              "commit"),
+        push("argv0_of_the_loader",
+             {.argv = loader(
+                  {"--argv0", "git-push", "/usr/bin/git", "@GIT@", all + "argv0_of_the_loader"})},
+             in_work(loader({"--argv0", "git-status", "/usr/bin/git"})), "On branch"),
+        push("interpreter",
+             {.argv = {"/tmp/gp", all + "interpreter"},
+              .env = {"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url.@GIT@.insteadOf",
+                      "GIT_CONFIG_VALUE_0=/tmp/gp"},
+              .before = {{"make", "/tmp/gp\n#!/usr/bin/git push\n"}}},
+             status, "On branch"),
+        push("env_split", {.argv = {"/usr/bin/env", "-S", "git push @GIT@ " + all + "env_split"}},
+             in_work({"/usr/bin/env", "-S", "git status"}), "On branch"),
+        push("through_proc",
+             {.argv = {"/proc/self/root/usr/bin/git", "push", "@GIT@", all + "through_proc"}},
+             status, "On branch"),
+        push("included",
+             {.argv = git({"-c", "include.path=/tmp/included", "i", "@GIT@", all + "included"}),
+              .before = {{"make", "/tmp/included\n[alias]\n\ti = push\n"}}},
+             status, "On branch"),
+        push("for_each_repo",
+             {.argv = git({"-c", "a.b=/srv/work", "for-each-repo", "--config=a.b", "push", path,
+                           all + "for_each_repo"})},
+             in_work(git({"-c", "a.b=/srv/work", "for-each-repo", "--config=a.b", "status"})),
+             "On branch"),
+        push("hook",
+             {.argv = git({"-c", "core.hooksPath=/srv/hooks", "commit", "-q", "--allow-empty", "-m",
+                           "hook"})},
+             commit, "about receive-pack"),
+        push("editor",
+             {.argv = git({"-c", "core.editor=git push " + path + " " + all + "editor;:", "commit",
+                           "--amend", "--allow-empty"})},
+             in_work(git({"-c", "core.editor=:", "commit", "--amend", "--allow-empty"})),
+             "about receive-pack"),
+        push("ssh_command",
+             {.argv = git({"-c", "core.sshCommand=git push " + path + " " + all + "ssh_command;:",
+                           "fetch", "ssh://host/x"})},
+             fetch, "FETCH_HEAD"),
+        push("upload_pack",
+             {.argv = git({"fetch",
+                           "--upload-pack=git push " + path + " " + all +
+                               "upload_pack >&2; git-upload-pack",
+                           path})},
+             in_work(git({"fetch", "--upload-pack=git-upload-pack", path})), "FETCH_HEAD"),
+        push("transport_ext",
+             {.argv = git({"-c", "protocol.ext.allow=always", "fetch",
+                           "ext::git push " + path + " " + all + "transport_ext"})},
+             fetch, "FETCH_HEAD"),
         push("script",
              {.argv = {"/tmp/tool"},
               .before = {{"make",
@@ -448,6 +662,37 @@ std::vector<Case> forced_pushes() {
                      .cwd = "/srv/work"});
     add("dashed", in_work({"/usr/lib/git-core/git-push", "-f", "origin", plain + "old-dashed"}));
     add("loader", in_work(loader({"/usr/bin/git", "push", "-f", "origin", plain + "old-loader"})));
+    add("argv0-of-the-loader", in_work(loader({"--argv0", "git-push", "/usr/bin/git", "-f",
+                                               "origin", plain + "old-argv0-of-the-loader"})));
+    add("interpreter", {.argv = {"/tmp/gp", "-f", plain + "old-interpreter"},
+                        .env = {"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url.@GIT@.insteadOf",
+                                "GIT_CONFIG_VALUE_0=/tmp/gp"},
+                        .before = {{"make", "/tmp/gp\n#!/usr/bin/git push\n"}},
+                        .cwd = "/srv/work"});
+    add("env-split",
+        in_work({"/usr/bin/env", "-S", "git push -qf @GIT@ " + plain + "old-env-split"}));
+    add("through-proc",
+        in_work({"/proc/self/root/usr/bin/git", "push", "@GIT@", forced("through-proc")}));
+    add("d", in_work(git({"push", "-qd", "origin", "old-d"})));
+    add("included-from-env",
+        {.argv = git({"push", "origin"}),
+         .env = {"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=include.path",
+                 "GIT_CONFIG_VALUE_0=/tmp/include-from-env"},
+         .before = {{"make", "/tmp/include-from-env\n[remote \"origin\"]\n\tpush = " +
+                                 forced("included-from-env") + "\n"}},
+         .cwd = "/srv/work"});
+    add("config-env", in_work(git({"--config-env=remote.origin.push=WHAT", "push", "origin"}),
+                              {"WHAT=" + forced("config-env")}));
+    add("clone", in_work({"/bin/sh", "-c",
+                          "git clone -q -c remote.origin.push=+refs/heads/main:refs/heads/old-clone"
+                          " /srv/remote.git /tmp/mine && cd /tmp/mine && git reset -q --hard HEAD~1"
+                          " && git push -q"}));
+    add("for-each-repo",
+        in_work(git({"-c", "a.b=/srv/work", "for-each-repo", "--config=a.b", "push", "-f",
+                     "/srv/remote.git", plain + "old-for-each-repo"})));
+    add("hook", in_work(git({"-c", "core.hooksPath=/srv/hooks", "checkout", "-q", "main"})));
+    add("editor", in_work(git({"-c", "core.editor=git push origin " + forced("editor") + ";:",
+                               "commit", "--amend", "--allow-empty"})));
     add("copy", {.argv = {"/tmp/vcs", "push", "-f", "@GIT@", plain + "old-copy"},
                  .before = {{"copy", "/usr/bin/git\n/tmp/vcs"}},
                  .cwd = "/srv/work"});
@@ -525,6 +770,29 @@ std::vector<Case> database() {
          select,
          kSign,
          "answer"},
+        {"perl_script",
+         {.argv = perl("'/data/script'").argv,
+          .before = {{"make", "/data/script\n#!/bin/sh\n" + kEcho + "\n"}}},
+         select,
+         kSign,
+         "answer"},
+        {"program_of_pg_ctl",
+         {.argv = {kPg + "pg_ctl", "-D", "/data/backup", "-p", "/data/script", "-W", "start"}},
+         database({"pg_ctl", "-D", "/data/db", "status"}),
+         kSign,
+         "server is running"},
+        {"pipe_of_psql",
+         {.argv = {kPg + "psql", "-X", "-h", "/tmp", "-U", "user", "-d", "postgres", "-c",
+                   "\\copy (select 1) to program '" + kEcho + "'"}},
+         select,
+         kSign,
+         "answer"},
+        {"backquotes_of_psql",
+         {.argv = {kPg + "psql", "-X", "-h", "/tmp", "-U", "user", "-d", "postgres", "-c",
+                   "\\echo `" + kEcho + "`"}},
+         select,
+         kSign,
+         "answer"},
         {"shell",
          {.argv = and_echo({"/bin/sh"})},
          {.argv = {"/bin/sh", "-c", "\"" + kPg + "postgres\" -V"}},
@@ -581,6 +849,11 @@ std::vector<Batch> all_batches() {
          .place = Place::kDebian,
          .engine = Engine::kCrun,
          .cases = names_of_shells()},
+        {.name = "NoShellsStarters",
+         .policy = "no-shells",
+         .place = Place::kDebian,
+         .engine = Engine::kRunc,
+         .cases = starters_of_shells()},
         {.name = "NoShellsOverlay",
          .policy = "no-shells",
          .place = Place::kDebianOverlay,
@@ -597,19 +870,39 @@ std::vector<Batch> all_batches() {
          .engine = Engine::kRunc,
          .cases = agents(),
          .files = {{"/opt/npm/cli.js", "#!/usr/bin/env node\nconsole.log('npm')\n"},
-                   {"/opt/bin/README", "links\n"}}},
+                   {"/opt/bin/README", "links\n"},
+                   {"/srv/jail/usr/bin/README", "a root of its own\n"},
+                   {"/srv/empty.py", ""},
+                   {"/srv/needs.js", "require('dodged')\n"},
+                   {"/srv/gconv/gconv-modules", "module SIGN// INTERNAL " + std::string(kLibrary) +
+                                                    " 1\nmodule INTERNAL SIGN// " + kLibrary +
+                                                    " 1\n"},
+                   {"/srv/openssl.cnf",
+                    "openssl_conf = a\n[a]\nproviders = b\n[b]\nsign = c\n"
+                    "[c]\nactivate = 1\nmodule = " +
+                        std::string(kLibrary) + "\n"}},
+         .library = true},
+        {.name = "AgentImageOnlyOverlay",
+         .policy = "agent-image-only",
+         .place = Place::kDebianOverlay,
+         .engine = Engine::kCrun,
+         .cases = agents_on_an_overlay()},
         {.name = "CiNoPush",
          .policy = "ci-no-push",
          .place = Place::kDebian,
          .engine = Engine::kRunc,
          .git = true,
-         .cases = pushes()},
+         .cases = pushes(),
+         .files = {{"/srv/hooks/post-commit",
+                    "#!/bin/sh\nexec git push /srv/remote.git main:refs/heads/hook\n"}}},
         {.name = "CiNoForcePush",
          .policy = "ci-no-force-push",
          .place = Place::kDebian,
          .engine = Engine::kCrun,
          .git = true,
-         .cases = forced_pushes()},
+         .cases = forced_pushes(),
+         .files = {{"/srv/hooks/post-checkout",
+                    "#!/bin/sh\nexec git push -f /srv/remote.git main:refs/heads/old-hook\n"}}},
         {.name = "Postgres",
          .policy = "postgres",
          .place = Place::kDebian,
@@ -627,10 +920,28 @@ std::vector<Batch> all_batches() {
     };
 }
 
+// The same on the other engine, under a name of its own.
+Batch on_other_engine(Batch batch) {
+    const bool is_runc = batch.engine == Engine::kRunc;
+    batch.engine = is_runc ? Engine::kCrun : Engine::kRunc;
+    batch.name += is_runc ? "Crun" : "Runc";
+    return batch;
+}
+
+std::vector<Batch> on_both_engines(std::vector<Batch> batches) {
+    const std::size_t count = batches.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        if (batches[i].name != "Postgres") {  // the other engine's: dodge_postgres_test.cpp
+            batches.push_back(on_other_engine(batches[i]));
+        }
+    }
+    return batches;
+}
+
 }  // namespace
 
 const std::vector<Batch>& batches() {
-    static const std::vector<Batch> kBatches = all_batches();
+    static const std::vector<Batch> kBatches = on_both_engines(all_batches());
     return kBatches;
 }
 

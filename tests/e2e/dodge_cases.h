@@ -26,6 +26,9 @@ struct Exec {
 // What a shell writes for `echo $((40+2))ok`: stands in no command line and in no error message.
 inline constexpr const char* kSign = "42ok";
 
+// Says the sign where it is loaded.
+inline constexpr const char* kLibrary = "/opt/dodge/library.so";
+
 struct Case {
     std::string name;
     Exec dodge;
@@ -56,6 +59,7 @@ struct Batch {
     std::vector<Case> cases{};
     std::vector<Exec> end{};
     std::vector<std::pair<std::string, std::string>> files{};  // PATH, TEXT: mode 0755
+    bool library = false;  // tests/targets/dodge_library.c as kLibrary
 };
 
 const std::vector<Batch>& batches();

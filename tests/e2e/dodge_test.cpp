@@ -275,6 +275,9 @@ class Side {
                 throw std::runtime_error("chown of data");
             }
         }
+        if (batch_.library) {
+            bundle.program("dodge_library", dodge::kLibrary);
+        }
         for (const auto& [path, text] : batch_.files) {
             bundle.file(path, text, 0755);
         }
