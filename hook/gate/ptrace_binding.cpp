@@ -28,7 +28,7 @@ class PtraceBinding final : public ExecBinding {
     // From arm() until here stops under the process's number may be those of this exec.
     ~PtraceBinding() override {
         if (expected_) {
-            tracer_.exec_over(process_);
+            tracer_.exec_over(process_, tid_);
         }
     }
 
@@ -65,7 +65,7 @@ ArmReport PtraceBinding::arm(Tgid process) {
     switch (seized->what) {
         case Seized::kNew:
         case Seized::kAlready:
-            tracer_.expect_exec(process_);
+            tracer_.expect_exec(process_, tid_);
             expected_ = true;
             return {Outcome::kBound, "", ""};
         case Seized::kAlreadyLess:  // options cannot be changed on a running task

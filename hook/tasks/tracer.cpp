@@ -12,6 +12,9 @@ namespace execseal {
 namespace {
 
 constexpr PtraceOptions kBornOptions{.births = true};
+// Who has held the task may be gone when we look who it is.
+constexpr int kSeizeRetries = 16;
+
 constexpr PtraceOptions kExecOptions{.births = true, .exec = true, .exit_kill = true};
 
 bool covers(const PtraceOptions& have, const PtraceOptions& want) {
@@ -55,6 +58,15 @@ Tracer::Attachment& Tracer::attach(Tid tid, const PtraceOptions& options) {
 
 Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     check_thread();
+    Result<SeizeOutcome> outcome = seize_once(tid, options);
+    for (int again = 0; again < kSeizeRetries && outcome && outcome->what == Seized::kRefused;
+         ++again) {
+        outcome = seize_once(tid, options);
+    }
+    return outcome;
+}
+
+Result<SeizeOutcome> Tracer::seize_once(Tid tid, const PtraceOptions& options) {
     if (Attachment* attachment = find(tid)) {
         const bool was_leaving = std::exchange(attachment->leaving, false);
         return SeizeOutcome{
@@ -102,10 +114,36 @@ Result<SeizeOutcome> Tracer::seize(Tid tid, const PtraceOptions& options) {
     return SeizeOutcome{.what = Seized::kRefused};
 }
 
-void Tracer::exec_over(Tgid process) {
+void Tracer::expect_exec(Tgid process, Tid caller) {
+    Expected& expected = execs_[Tid{process.value}];
+    ++expected.execs;
+    expected.of_others += caller.value != process.value ? 1 : 0;
+}
+
+void Tracer::exec_over(Tgid process, Tid caller) {
     const auto found = execs_.find(Tid{process.value});
-    if (found != execs_.end() && --found->second == 0) {
+    if (found == execs_.end()) {
+        return;
+    }
+    Expected& expected = found->second;
+    expected.of_others -= caller.value != process.value ? 1 : 0;
+    const bool certain = expected.of_others == 0;
+    if (--expected.execs == 0) {
         execs_.erase(found);
+    }
+    if (certain) {
+        reap_leaving();
+    }
+}
+
+bool Tracer::may_be_taken(Tid tid) const {
+    const auto expected = execs_.find(tid);
+    return expected != execs_.end() && expected->second.of_others > 0;
+}
+
+void Tracer::let_go_later(Tid tid, Attachment& attachment) {
+    if (!std::exchange(attachment.leaving, true)) {
+        leaving_.push_back(tid);
     }
 }
 
@@ -278,10 +316,10 @@ Result<Released> Tracer::release(Tid tid) {
     if (attachment == nullptr) {
         return Released::kGone;
     }
-    CHECK(attachment->stop.has_value());
-    if (execs_.contains(tid) && !is_exec(*attachment->stop)) {
-        // The leader that stopped may be dead by now, and its number be that of the thread that
-        // executes: then this is the stop of another task, which is not ours to let go.
+    if (may_be_taken(tid) && !(attachment->stop && is_exec(*attachment->stop))) {
+        if (!attachment->stop) {
+            return Released::kDying;  // poll_exec() has made it the thread's
+        }
         if (std::optional<Stop> news = try_wait(tid)) {
             const Stop taken = take_news(tid, *news);
             if (is_end(taken)) {
@@ -293,7 +331,10 @@ Result<Released> Tracer::release(Tid tid) {
                 return Released::kDying;
             }
         }
+        let_go_later(tid, *attachment);
+        return Released::kDying;
     }
+    CHECK(attachment->stop.has_value());
     const auto* owed = std::get_if<stop::Signal>(&*attachment->stop);
     if (!std::holds_alternative<stop::Event>(*attachment->stop) && !attachment->newborn) {
         restart_notified_call(tid);
@@ -309,9 +350,7 @@ Result<Released> Tracer::release(Tid tid) {
     }
     // Killed in its stop: it has no signal to get any more, but it has to be reaped.
     attachment->stop.reset();
-    if (!std::exchange(attachment->leaving, true)) {
-        leaving_.push_back(tid);
-    }
+    let_go_later(tid, *attachment);
     reap_leaving();
     return is_attached(tid) ? Released::kDying : Released::kGone;
 }
@@ -326,9 +365,7 @@ Result<> Tracer::release_when_stopped(Tid tid, Interrupt how) {
         const Result<Released> released = release(tid);
         return released ? Result<>(Ok{}) : Result<>(released.error());
     }
-    if (!std::exchange(attachment->leaving, true)) {
-        leaving_.push_back(tid);
-    }
+    let_go_later(tid, *attachment);
     return how == Interrupt::kYes ? interrupt(tid) : Result<>(Ok{});
 }
 
@@ -355,6 +392,9 @@ void Tracer::reap_leaving() {
                 attachment = find(tid);
             }
         }
+        if (i >= leaving_.size()) {
+            return;  // release() has come here as well
+        }
         if (attachment == nullptr || !attachment->leaving) {
             leaving_[i] = leaving_.back();
             leaving_.pop_back();
@@ -368,6 +408,12 @@ Result<> Tracer::resume(Tid tid) {
     check_thread();
     Attachment* attachment = find(tid);
     if (attachment == nullptr) {
+        return Ok{};
+    }
+    if (may_be_taken(tid) && !(attachment->stop && is_exec(*attachment->stop))) {
+        if (attachment->stop) {
+            let_go_later(tid, *attachment);
+        }
         return Ok{};
     }
     CHECK(attachment->stop.has_value());

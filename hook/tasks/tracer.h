@@ -75,7 +75,8 @@ class Tracer {
         is_supervisor_ = std::move(is_supervisor);
     }
 
-    // Attaches by number. That the number still means the same task is the caller's proof to make
+    // Attaches by number; asks again where somebody else has held the task and has let go by the
+    // time it is asked who. That the number still means the same task is the caller's proof to make
     // afterwards: a notification id that is still valid, or the start time.
     Result<SeizeOutcome> seize(Tid tid, const PtraceOptions& options);
 
@@ -92,8 +93,13 @@ class Tracer {
 
     // Between these the exec of a thread of this process is followed: whoever turns up under the
     // leader's number is that thread, and belongs to the poll_exec() of its caller. Nested.
-    void expect_exec(Tgid process) { ++execs_[Tid{process.value}]; }
-    void exec_over(Tgid process);
+    //
+    // ptrace(2) knows tasks by number alone, and the kernel gives the leader's to a thread that
+    // executes between any two of our calls. So a leader that is stopped is not let go meanwhile
+    // (the thread would be, out of the stop in which its exec waits to be verified), but at the
+    // last exec_over(). An exec does not wait for that: it kills the leader in its stop.
+    void expect_exec(Tgid process, Tid caller);
+    void exec_over(Tgid process, Tid caller);
     [[nodiscard]] bool expects_exec(Tgid process) const {
         return execs_.contains(Tid{process.value});
     }
@@ -103,14 +109,16 @@ class Tracer {
     // reaped then.
     bool try_reap(Tid tid);
 
-    // Detaches a stopped task with the signal that its stop owes.
+    // Detaches a stopped task with the signal that its stop owes. kDying also where that is put
+    // off, see expect_exec().
     Result<Released> release(Tid tid);
     // The same as soon as it stops, see reap_leaving(). kYes makes it stop now.
     Result<> release_when_stopped(Tid tid, Interrupt interrupt);
     // Looks at the tasks that are to be released when they stop; call at each SIGCHLD.
     void reap_leaving();
 
-    // Lets a stopped task go on attached, with the signal that its stop owes.
+    // Lets a stopped task go on attached, with the signal that its stop owes; detached, later,
+    // where its number may be taken, see expect_exec().
     Result<> resume(Tid tid);
     Result<> kill(Tid tid);
 
@@ -158,6 +166,10 @@ class Tracer {
     };
 
     void check_thread() const;
+    // Whether the number may be another task's than that of which we know a stop.
+    [[nodiscard]] bool may_be_taken(Tid tid) const;
+    void let_go_later(Tid tid, Attachment& attachment);
+    Result<SeizeOutcome> seize_once(Tid tid, const PtraceOptions& options);
     // A notified call that a signal has made leave its wait in the notify queue is started again
     // after the signal's handler, whatever the handler's SA_RESTART says: without us it would not
     // have waited there, and fork(2) has no EINTR. For a task that is stopped.
@@ -181,7 +193,11 @@ class Tracer {
     Tid self_;  // what TracerPid says of our tracees
     std::uint64_t next_serial_ = 1;
     std::unordered_map<Tid, Attachment> attachments_;
-    std::unordered_map<Tid, int> execs_;  // by leader, see expect_exec()
+    struct Expected {
+        int execs = 0;
+        int of_others = 0;  // than the leader, whose number they will take
+    };
+    std::unordered_map<Tid, Expected> execs_;  // by leader, see expect_exec()
     std::vector<Tid> leaving_;
     std::vector<Tid> strays_;
     std::vector<Tid> swept_;

@@ -498,6 +498,8 @@ class ExecGateOfAVforkChild : public ExecGateKernel {
         return tracer.is_attached(parent_);
     }
 
+    [[nodiscard]] Tid other_thread() const { return Tid{parent_.value + 1}; }
+
     ForkedContainer container_{NotifiedCalls::kForksAndExecs, exec_from_vfork_child};
     const Tid parent_ = container_.init();
     std::unique_ptr<PidnsLister> lister_ = PidnsLister::open(parent_).value();
@@ -510,9 +512,9 @@ TEST_F(ExecGateOfAVforkChild, TheParentIsNotTouched) {
 // The other thread gets the number of the one that sleeps, which has ended. To freeze its process
 // is to wait for its exec: the verification takes care of what it writes, where there is one.
 TEST_F(ExecGateOfAVforkChild, AParentWhoseOtherThreadExecutesIsLeftToTheVerification) {
-    tracer.expect_exec(Tgid{parent_.value});
+    tracer.expect_exec(Tgid{parent_.value}, other_thread());
     EXPECT_FALSE(freezes_the_parent());
-    tracer.exec_over(Tgid{parent_.value});
+    tracer.exec_over(Tgid{parent_.value}, other_thread());
 }
 
 class ExecGateOfAnUnverifiedVforkChild : public ExecGateOfAVforkChild {
@@ -521,9 +523,9 @@ class ExecGateOfAnUnverifiedVforkChild : public ExecGateOfAVforkChild {
 };
 
 TEST_F(ExecGateOfAnUnverifiedVforkChild, AParentWhoseNumberAnotherThreadIsAboutToTakeIsFrozen) {
-    tracer.expect_exec(Tgid{parent_.value});
+    tracer.expect_exec(Tgid{parent_.value}, other_thread());
     EXPECT_TRUE(freezes_the_parent());
-    tracer.exec_over(Tgid{parent_.value});
+    tracer.exec_over(Tgid{parent_.value}, other_thread());
 }
 
 void* exec_from_thread(void* argument) {

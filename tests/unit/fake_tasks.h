@@ -26,8 +26,9 @@ struct FakeTask {
     PtraceOptions options;  // of its tracer
     bool stopped = false;   // a stop was given to its tracer
     bool may_be_traced = true;
-    int busy_seizes = 0;     // so many more find an exec of its process on its way; -1: all
-    std::deque<Stop> stops;  // that nobody has waited for yet
+    int busy_seizes = 0;      // so many more find an exec of its process on its way; -1: all
+    int passing_tracers = 0;  // that let go as soon as we look who they are
+    std::deque<Stop> stops;   // that nobody has waited for yet
     int interrupts = 0;
     std::vector<int> detached_with;  // the signal of each detach
     // What an interrupt does to it; by default it stops.
@@ -74,6 +75,10 @@ class FakeTasks final : public Ptrace, public TraceeWait, public Procfs {
         if (task.busy_seizes != 0) {
             task.busy_seizes -= task.busy_seizes > 0 ? 1 : 0;
             return SeizeReach::kBusy;
+        }
+        if (task.passing_tracers > 0) {
+            --task.passing_tracers;
+            return SeizeReach::kRefused;
         }
         if (task.tracer != Tid{} || !task.may_be_traced || task.state == 'Z') {
             return SeizeReach::kRefused;

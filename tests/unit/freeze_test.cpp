@@ -344,14 +344,14 @@ TEST_F(FreezeOfFakes, AProcessWhoseExecWeAwaitIsNotTouched) {
     add_process(200);
     add_process(300);
     machine.add(301, 300);
-    tracer.expect_exec(Tgid{300});
+    tracer.expect_exec(Tgid{300}, Tid{301});
     FreezeReport report = freeze_all({}, 20s, Unstoppable::kLeave);
     EXPECT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
     EXPECT_EQ(report.left, std::vector{Tid{300}});
     EXPECT_EQ(report.held, 1U);
     EXPECT_EQ(machine.seizes, 1);
     freeze.thaw();
-    tracer.exec_over(Tgid{300});
+    tracer.exec_over(Tgid{300}, Tid{301});
     report = freeze_all({}, 20s, Unstoppable::kLeave);  // the control
     EXPECT_EQ(report.held, 3U);
     freeze.thaw();

@@ -1,0 +1,84 @@
+#include "hook/tasks/tracer.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/fake_tasks.h"
+
+namespace execseal {
+namespace {
+
+constexpr Tgid kProcess{300};
+constexpr Tid kLeader{300};
+constexpr Tid kThread{301};
+
+TEST(TracerOfFakes, AsksAgainWhoseTracerHasLetGoMeanwhile) {
+    FakeTasks machine;
+    machine.add(300, 300).passing_tracers = 3;
+    Tracer tracer{machine, machine, machine};
+    EXPECT_EQ(tracer.seize(kLeader, {}).value().what, Seized::kNew);
+    machine.add(400, 400).passing_tracers = 1000;
+    EXPECT_EQ(tracer.seize(Tid{400}, {}).value().what, Seized::kRefused);
+}
+
+// The thread may have the leader's number from any moment on, also between a look and a detach.
+class LeaderOfAnExec : public testing::Test {
+  protected:
+    LeaderOfAnExec() {
+        machine.add(300, 300);
+        machine.add(301, 300);
+        EXPECT_EQ(tracer.seize(kLeader, {.births = true}).value().what, Seized::kNew);
+        machine.at(300).stops.emplace_back(stop::Trap{});
+        EXPECT_TRUE(tracer.poll(kLeader).has_value());
+    }
+
+    FakeTasks machine;
+    Tracer tracer{machine, machine, machine};
+};
+
+TEST_F(LeaderOfAnExec, IsLetGoWhenTheExecIsOver) {
+    tracer.expect_exec(kProcess, kThread);
+    EXPECT_EQ(tracer.release(kLeader).value(), Released::kDying);
+    tracer.reap_leaving();
+    EXPECT_EQ(machine.at(300).tracer, FakeTasks::self());
+    EXPECT_TRUE(machine.at(300).stopped);
+    tracer.expect_exec(kProcess, Tid{302});
+    tracer.exec_over(kProcess, kThread);
+    EXPECT_TRUE(machine.at(300).stopped) << "another thread's is on its way";
+    tracer.exec_over(kProcess, Tid{302});
+    EXPECT_EQ(machine.at(300).tracer, Tid{});
+    EXPECT_EQ(tracer.attached(), 0U);
+}
+
+TEST_F(LeaderOfAnExec, GoesOnWhenTheExecIsOver) {
+    tracer.expect_exec(kProcess, kThread);
+    EXPECT_TRUE(tracer.resume(kLeader).has_value());
+    EXPECT_TRUE(machine.at(300).stopped);
+    tracer.exec_over(kProcess, kThread);
+    EXPECT_FALSE(machine.at(300).stopped);
+}
+
+TEST_F(LeaderOfAnExec, IsLetGoAtOnceWhereTheExecIsItsOwn) {
+    tracer.expect_exec(kProcess, kLeader);
+    EXPECT_EQ(tracer.release(kLeader).value(), Released::kDetached);
+    tracer.exec_over(kProcess, kLeader);
+}
+
+// The fork flow of a leader that its thread has replaced meets the thread's attachment.
+TEST_F(LeaderOfAnExec, LeavesItsNumberToTheThread) {
+    EXPECT_EQ(tracer.seize(kThread, {.exec = true}).value().what, Seized::kNew);
+    tracer.expect_exec(kProcess, kThread);
+    machine.tasks.erase(kThread);
+    machine.add(300, 300).tracer = FakeTasks::self();
+    EXPECT_FALSE(tracer.poll_exec(kThread, kProcess).has_value());
+    EXPECT_EQ(tracer.release(kLeader).value(), Released::kDying);
+    EXPECT_TRUE(tracer.resume(kLeader).has_value());
+    machine.at(300).stops.emplace_back(stop::Event{stop::EventKind::kExec, 301});
+    EXPECT_EQ(tracer.release(kLeader).value(), Released::kDying);
+    ASSERT_TRUE(tracer.poll_exec(kThread, kProcess).has_value());
+    EXPECT_TRUE(machine.at(300).stopped) << "it is for the exec's own flow to let it go";
+    EXPECT_EQ(tracer.release(kLeader).value(), Released::kDetached);
+    tracer.exec_over(kProcess, kThread);
+}
+
+}  // namespace
+}  // namespace execseal
