@@ -504,6 +504,11 @@ std::optional<std::string> ExecGate::try_freeze(Exec& exec) {
     exec.budget_end = request.deadline;
     exec.gate.frozen_tasks = report.held;
     exec.gate.unfrozen_tasks = report.left.size();
+    for (const Tid left : report.left) {
+        if (context_.binder.is_executing(Tgid{left.value})) {
+            left_executing_.emplace_back(left.value);
+        }
+    }
     return std::nullopt;
 }
 
@@ -638,6 +643,8 @@ void ExecGate::thaw(Exec& exec) {
     exec.gate.frozen_for = Clock::now() - exec.frozen_at;
     exec.budget_end.reset();
     exec.stall_look.reset();
+    look_again_ = look_again_ || !left_executing_.empty();
+    left_executing_.clear();
     context_.turns.thawed();
 }
 
@@ -653,8 +660,14 @@ void ExecGate::look_for_stall(Exec& exec, Clock::time_point now) {
     }
 }
 
+// It stays in the stop at the end of its exec until the freeze is over: it may write then.
+bool ExecGate::is_left_executing(Tgid process) const {
+    return std::find(left_executing_.begin(), left_executing_.end(), process) !=
+           left_executing_.end();
+}
+
 std::optional<ExecInput> ExecGate::look_at(Exec& exec) {
-    if (!is_executing(exec)) {
+    if (!is_executing(exec) || is_left_executing(exec.caller.process())) {
         return std::nullopt;
     }
     const auto news = exec.binding->outcome();
@@ -706,6 +719,9 @@ void ExecGate::on_sigchld() {
 
 std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
     std::optional<Clock::time_point> next;
+    if (look_again_) {
+        next = Clock::now();
+    }
     for (const auto& exec : execs_) {
         next = earliest(
             {next, exec->grace_end, exec->budget_end, exec->stall_look, exec->not_before,
@@ -715,6 +731,9 @@ std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
 }
 
 void ExecGate::on_deadline(Clock::time_point now) {
+    if (std::exchange(look_again_, false)) {
+        look_at_executing();
+    }
     for (const auto& exec : execs_) {
         const bool read_is_late = exec->reading && exec->reading->ticket.deadline() <= now;
         if (read_is_late || (exec->grace_end && *exec->grace_end <= now)) {

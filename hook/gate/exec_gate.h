@@ -141,6 +141,7 @@ class ExecGate final : private ExecServer {
     // Why it could not be done; nullopt when everybody stands still.
     std::optional<std::string> try_freeze(Exec& exec);
     // Who waits for the caller in vfork(2) and cannot run; 0: not known.
+    [[nodiscard]] bool is_left_executing(Tgid process) const;
     Tid take_sleeper(const Exec& exec);
     // They wait for our answer and run nothing; to interrupt them would cancel their notification.
     [[nodiscard]] std::vector<QuietCaller> quiet_callers() const;
@@ -149,7 +150,7 @@ class ExecGate final : private ExecServer {
     // Where the settings ask for it; false: it could not be, and the exec is refused.
     bool record_first(Exec& exec);
     static ExecInput answer(Exec& exec, const Answer& answer);
-    static std::optional<ExecInput> look_at(Exec& exec);
+    std::optional<ExecInput> look_at(Exec& exec);
     void end_unverified(const Exec& exec);
     ExecInput verify(Exec& exec);
     void thaw(Exec& exec);
@@ -167,6 +168,9 @@ class ExecGate final : private ExecServer {
     std::list<std::unique_ptr<Exec>> execs_;
     VforkParents vfork_parents_;
     GateCounters counters_;
+    // Whose exec was on its way when the present freeze began.
+    std::vector<Tgid> left_executing_;
+    bool look_again_ = false;  // at those, since they are left no longer
 };
 
 }  // namespace execseal
