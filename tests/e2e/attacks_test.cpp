@@ -265,6 +265,20 @@ nlohmann::ordered_json witness_policy(Guard guard) {
                {"exe", {"/bin/witness*", "/srv/**", "/tmp/**"}}}}}};
 }
 
+// For whoever reads the failure: execs that neither the policy's rules nor the kernel explain.
+void tell_of_the_unexpected(const std::vector<nlohmann::json>& events) {
+    int told = 0;
+    for (const auto& event : events) {
+        const std::string rule = event.value("rule", "");
+        const bool expected =
+            rule == "good" || rule == "evil-argument" || rule == "witnesses" || rule == "default";
+        const bool killed = event.value("outcome", "") == "killed";
+        if ((!expected || killed != event.contains("race_detected")) && told++ < 5) {
+            std::cout << event << "\n";
+        }
+    }
+}
+
 class Guarded : public Attacks {
   protected:
     void expect_no_win(const Attack& attack, Guard guard, bool by_neighbour = false) {
@@ -307,6 +321,9 @@ class Guarded : public Attacks {
                                            event["outcome"] == "executed";
                                 }))
             << "something ran that nobody had verified";
+        if (HasFailure()) {
+            tell_of_the_unexpected(events);
+        }
     }
 };
 

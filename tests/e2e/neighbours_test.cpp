@@ -50,6 +50,9 @@ class Neighbours : public testing::TestWithParam<Engine> {
             executed += event["outcome"] == "executed" ? 1 : 0;
         }
         EXPECT_GT(executed, 200) << "of both";
+    }
+
+    void expect_a_domain_by_cgroup() {
         const auto events = node_.events();
         EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const auto& event) {
             return event["event"] == "domain" &&
@@ -74,6 +77,7 @@ TEST_P(Neighbours, OfAPodmanNamespaceExecuteWhatTheyMay) {
     EXPECT_EQ(second.out, "done\n") << second.text();
     EXPECT_EQ(podman.call({"logs", "first"}).out, "");
     expect_judged_without_refusals();
+    expect_a_domain_by_cgroup();
     EXPECT_EQ(podman.call({"rm", "--force", "--time", "0", "first"}).exit_code, 0);
     EXPECT_TRUE(node_.nothing_left());
 }
@@ -89,6 +93,7 @@ TEST_P(Neighbours, OfAPodsNamespaceExecuteWhatTheyMay) {
     EXPECT_EQ(pod.log("second"), "done\n");
     EXPECT_EQ(pod.log("first"), "");
     expect_judged_without_refusals();
+    expect_a_domain_by_cgroup();
 }
 
 // `podman pod create --share pid`: the namespace is the infra container's, which nobody judges.
@@ -106,6 +111,7 @@ TEST_P(Neighbours, OfAPodmanPodExecuteWhatTheyMay) {
     EXPECT_EQ(second.out, "done\n") << second.text();
     EXPECT_EQ(podman.call({"logs", "first"}).out, "");
     expect_judged_without_refusals();
+    expect_a_domain_by_cgroup();
 }
 
 // An ephemeral container, which inherits the annotations of its pod.
@@ -121,7 +127,32 @@ TEST_P(Neighbours, OfADebuggedContainerExecuteWhatTheyMay) {
     EXPECT_EQ(pod.log("second"), "done\n");
     EXPECT_EQ(pod.log("first"), "");
     expect_judged_without_refusals();
+    expect_a_domain_by_cgroup();
 }
+
+// Nothing tells the first one's supervisor whose a task is: it takes everybody in the namespace for
+// its own, and each waits where the other holds a caller. (podman lets nobody without a control
+// group join a namespace.)
+class NeighboursWithoutCgroups : public Neighbours {};
+
+TEST_P(NeighboursWithoutCgroups, ExecuteWhatTheyMay) {
+    // podman knows by the runtime's name whether it can do without.
+    const Podman podman(scratch_, node_, GetParam(), PodmanEntry::kHooksDir);
+    const std::vector<std::string> busy{"--annotation", "io.execseal.policy=busy"};
+    const Outcome first =
+        podman.call({"run", "--detach", "--name", "first", "--cgroups=disabled", busy[0], busy[1],
+                     kBusyboxImage, "/bin/sh", "-c", kUntilKilled});
+    ASSERT_EQ(first.exit_code, 0) << first.text();
+    const Outcome second =
+        podman.run({"--pid", "container:first", busy[0], busy[1]}, {"/bin/sh", "-c", kSomeTime});
+    EXPECT_EQ(second.out, "done\n") << second.text();
+    EXPECT_EQ(podman.call({"logs", "first"}).out, "");
+    expect_judged_without_refusals();
+}
+
+// runc always makes one.
+INSTANTIATE_TEST_SUITE_P(Engines, NeighboursWithoutCgroups, testing::Values(Engine::kCrun),
+                         [](const auto& row) { return std::string(engine_name(row.param)); });
 
 INSTANTIATE_TEST_SUITE_P(Engines, Neighbours, testing::Values(Engine::kRunc, Engine::kCrun),
                          [](const auto& row) { return std::string(engine_name(row.param)); });
