@@ -148,18 +148,25 @@ class ProgramResolver::Pass {
         return Ok{};
     }
 
-    // What a name says without prefix and suffix, and through the root's own links (/bin).
+    // What a name says without prefix and suffix, and through the root's own links (/bin), of which
+    // one may lead to another (/sbin, /usr/sbin, /usr/bin).
     std::vector<std::string> further_names(const std::string& name) {
-        std::vector<std::string> names;
-        const auto bare = bare_name(name);
-        if (bare) {
+        constexpr int kLinksInARow = 2;
+        std::vector<std::string> names{name};
+        if (const auto bare = bare_name(name)) {
             names.push_back(*bare);
         }
-        for (const Alias& alias : resolver_.aliases(view_, namer_.root_status())) {
-            if (const auto rest = below(bare.value_or(name), alias.folder)) {
-                add_name(names, join_path(alias.link, *rest));
+        for (int round = 0; round < kLinksInARow; ++round) {
+            const std::vector<std::string> known = names;
+            for (const Alias& alias : resolver_.aliases(view_, namer_.root_status())) {
+                for (const std::string& one : known) {
+                    if (const auto rest = below(one, alias.folder)) {
+                        add_name(names, join_path(alias.link, *rest));
+                    }
+                }
             }
         }
+        names.erase(names.begin());
         return names;
     }
 
@@ -220,9 +227,12 @@ class ProgramResolver::Pass {
             }
             if (!climbs(name)) {
                 add_name(found.names, name);
-                if (const auto bare = bare_name(name)) {
-                    add_name(found.names, *bare);
-                }
+            }
+        }
+        const std::vector<std::string> asked = found.names;
+        for (const std::string& name : asked) {
+            for (const std::string& other : further_names(name)) {
+                add_name(found.names, other);
             }
         }
         std::erase(found.names, found.name);

@@ -86,6 +86,8 @@ void populate(const std::string& root) {
     copy_program(EXECSEAL_TARGETS_DIR "/print_argv", root + "/jail/bin/tool");
     copy_program("/bin/true", root + "/usr/sbin/tool");
     fs::create_symlink("usr/sbin", root + "/sbin");
+    fs::create_symlink("tool", root + "/usr/sbin/t");
+    fs::create_symlink("/sbin/t", root + "/usr/bin/to-t");
     fs::create_symlink("usr/bin", root + "/link");
     fs::create_symlink("t", root + "/usr/bin/s");
     fs::create_symlink("dynamic", root + "/usr/bin/t");
@@ -379,6 +381,13 @@ TEST_F(ProgramInRoot, EveryLinkOnTheWayIsAName) {
     // /sbin is a link of the root to /usr/sbin: what lies there has both names, however it is
     // asked.
     EXPECT_EQ(resolve("/usr/sbin/tool").views[0].names, Strings{"/sbin/tool"});
+    // A link that lies there, too.
+    for (const char* asked : {"/usr/sbin/t", "/sbin/../sbin/t", "/sbin/t", "/usr/bin/to-t"}) {
+        const auto names = resolve(asked).views[0].names;
+        for (const char* name : {"/sbin/t", "/usr/sbin/t", "/sbin/tool"}) {
+            EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << asked << " as " << name;
+        }
+    }
 }
 
 TEST_F(ProgramInRoot, ALinkThatOthersCanChangeIsLoose) {
