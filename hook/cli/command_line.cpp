@@ -223,8 +223,12 @@ CLI::Validator expecting(const char* what, bool (*holds)(const std::string& word
             ""};
 }
 
-bool is_absolute(const std::string& word) {
-    return word.starts_with('/');
+// As a resolved path is written: nobody looks at the file system to resolve another one.
+bool is_plain_path(const std::string& word) {
+    const std::string parts = word + "/";
+    return word == "/" ||
+           (word.starts_with('/') && parts.find("//") == std::string::npos &&
+            parts.find("/./") == std::string::npos && parts.find("/../") == std::string::npos);
 }
 
 bool is_assignment(const std::string& word) {
@@ -373,7 +377,7 @@ void add_policy(CLI::App& app, Typed& typed) {
     add_words(explain, "--env", options.env, "NAME=VALUE, as often as needed");
     explain.get_option("--env")->check(expecting("NAME=VALUE", is_assignment));
     explain.add_option("--cwd", options.cwd, "working directory in the container, default /")
-        ->check(expecting("an absolute path", is_absolute));
+        ->check(expecting("an absolute path without \"//\", \".\" and \"..\"", is_plain_path));
     explain.add_option("--rootfs", options.rootfs, "look PROG up in this root file system");
     explain.add_option("--mode", typed.mode, "enforce, audit or learn; default: the settings'")
         ->check(one_of(kModes));
@@ -383,11 +387,11 @@ void add_policy(CLI::App& app, Typed& typed) {
         if (typed.explain.command.empty()) {
             throw CLI::RequiredError("-- PROG [ARGS...]");
         }
-        if (typed.explain.rootfs.empty() && !is_absolute(typed.explain.command.front())) {
+        if (typed.explain.rootfs.empty() && !is_plain_path(typed.explain.command.front())) {
             throw CLI::ValidationError(
                 typed.explain.command.front(),
-                "expected the absolute path of the program in the container, or --rootfs DIR to "
-                "look it up");
+                "expected the absolute path of the program in the container, without \"//\", "
+                "\".\" and \"..\", or --rootfs DIR to look it up");
         }
         if (!typed.mode.empty()) {
             typed.explain.mode = kModes.at(typed.mode);

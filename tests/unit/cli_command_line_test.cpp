@@ -52,6 +52,12 @@ TEST(CliCommandLine, NamesTheWordThatIsWrong) {
         {{"policy", "explain", "p", "--uid", "root", "--", "/x"}, "--uid: root: expected a number"},
         {{"events", "-n", "-3"}, "--last: -3: expected a number from 1 on"},
         {{"policy", "explain", "p", "--", "sh"}, "sh: expected the absolute path of the program"},
+        {{"policy", "explain", "p", "--", "/usr/bin/../../tmp/x"},
+         "/usr/bin/../../tmp/x: expected the absolute path of the program"},
+        {{"policy", "explain", "p", "--", "/usr//bin/x"},
+         "/usr//bin/x: expected the absolute path of the program"},
+        {{"policy", "explain", "p", "--cwd", "/srv/../x", "--", "/x"},
+         "--cwd: /srv/../x: expected an absolute path without"},
         {{"policy", "explain", "p", "--env", "A", "--", "/x"}, "--env: A: expected NAME=VALUE"},
         {{"events", "--since", "10"}, "--since: 10: expected an age"}};
     for (const auto& [words, text] : rows) {
