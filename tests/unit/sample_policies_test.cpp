@@ -140,6 +140,10 @@ TEST_F(Sample, PostgresInside) {
               "allow start-script-in-bash");
     EXPECT_EQ(as(999, exec_of("/usr/bin/id", {"-u"})), "allow small-tools");
     EXPECT_EQ(as(999, exec_of("/usr/lib/postgresql/16/bin/initdb")), "allow postgres-programs");
+    const std::string wrapper = "/usr/share/postgresql-common/pg_wrapper";
+    EXPECT_EQ(as(999, exec_of(wrapper, {"-c", "x"})), "allow wrapper-of-debian");
+    EXPECT_EQ(as(999, with_env(exec_of(wrapper), "PERL5OPT=-Mx")), "deny default");
+    EXPECT_EQ(as(999, exec_of(wrapper, {"-c", "x"}, Via::kExec)), "deny exec-nothing-else");
     EXPECT_EQ(as(999, exec_of("/usr/bin/dash", {"-c", "locale -a"})), "allow locales-for-initdb");
     const std::string server = "/usr/lib/postgresql/15/bin/postgres";
     const auto shell = [&](uid_t uid, const std::string& text) {
