@@ -1,5 +1,9 @@
 #include "tests/e2e/dodge_cases.h"
 
+#include <sys/utsname.h>
+
+#include <sstream>
+
 namespace execseal::e2e::dodge {
 namespace {
 
@@ -198,6 +202,28 @@ std::vector<Case> names_of_shells() {
                      {"path", "/tmp/interpreted"}}},
          kPython},
     };
+}
+
+// The kernel hands files of a kind to a program that a user namespace has named; since Linux 6.7.
+std::vector<Case> shells_of_binfmt_misc() {
+    utsname system{};
+    int major = 0;
+    int minor = 0;
+    char dot = '.';
+    if (uname(&system) != 0 || !(std::istringstream(system.release) >> major >> dot >> minor) ||
+        std::pair(major, minor) < std::pair(6, 7)) {
+        return {};
+    }
+    const std::string script =
+        "import ctypes, os\nos.mkdir('/tmp/b')\n"
+        "assert ctypes.CDLL(None).mount(b'x', b'/tmp/b', b'binfmt_misc', 0, None) == 0\n"
+        "open('/tmp/b/register', 'w').write(':dodge:M::DODGE::/bin/dash:')\n"
+        "os.execv('/tmp/format', ['x'])\n";
+    return {{"binfmt_misc",
+             {.argv = {"/usr/bin/unshare", "-Urm", "/usr/bin/python3", "/tmp/binfmt.py"},
+              .before = {{"make", "/tmp/binfmt.py\n" + script},
+                         {"make", "/tmp/format\nDODGE=1\n" + kEcho + "\n"}}},
+             {.argv = {"/usr/bin/unshare", "-Urm", "/usr/bin/python3", "-c", "print(1)"}}}};
 }
 
 std::vector<Case> shells_of_busybox() {
@@ -849,6 +875,11 @@ std::vector<Batch> all_batches() {
          .place = Place::kDebian,
          .engine = Engine::kCrun,
          .cases = names_of_shells()},
+        {.name = "NoShellsBinfmtMisc",
+         .policy = "no-shells",
+         .place = Place::kDebian,
+         .engine = Engine::kRunc,
+         .cases = shells_of_binfmt_misc()},
         {.name = "NoShellsStarters",
          .policy = "no-shells",
          .place = Place::kDebian,
