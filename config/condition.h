@@ -70,13 +70,15 @@ class Condition {
     // argument.
     [[nodiscard]] virtual const std::vector<std::string>* needed_regexes() const { return nullptr; }
 
-    // For an exec of which only a record is left. Whether it looks at the arguments.
-    [[nodiscard]] virtual bool sees_arguments() const { return false; }
+    // For an exec of which only a record is left; each condition says these for itself. Whether it
+    // looks at the arguments.
+    [[nodiscard]] virtual bool sees_arguments() const = 0;
+    // Whether it looks at ProgramView::names or ExecFacts::cwd_names.
+    [[nodiscard]] virtual bool sees_names() const = 0;
     // Whether it says the same whatever stands in the gap.
-    [[nodiscard]] virtual bool overlooks(const Gap& /*gap*/) const { return true; }
-
+    [[nodiscard]] virtual bool overlooks(const Gap& gap) const = 0;
     // Adds the globs over the names of variables that it looks at.
-    virtual void add_env_names(std::vector<std::string>& /*names*/) const {}
+    virtual void add_env_names(std::vector<std::string>& names) const = 0;
 
     // What others could change while an exec is decided.
     [[nodiscard]] virtual Binding binding() const = 0;

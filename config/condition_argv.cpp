@@ -122,6 +122,8 @@ class ListCondition final : public Condition {
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
     [[nodiscard]] bool sees_arguments() const override { return true; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
         if (gap.place != Gap::Place::kArgument) {
             return true;
@@ -235,6 +237,8 @@ class PositionCondition final : public Condition {
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
     [[nodiscard]] bool sees_arguments() const override { return true; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
         const auto size = static_cast<std::int64_t>(gap.argv.size());
         const std::int64_t at = position_ < 0 ? size + position_ : position_;
@@ -268,6 +272,10 @@ class CountCondition final : public Condition {
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
     [[nodiscard]] bool sees_arguments() const override { return true; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
+    // A secret is one argument, whatever it is.
+    [[nodiscard]] bool overlooks(const Gap& /*gap*/) const override { return true; }
 
   private:
     std::int64_t least_;

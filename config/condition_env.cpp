@@ -86,6 +86,8 @@ class EnvCondition final : public Condition {
         names.push_back(name_.pattern());
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool sees_arguments() const override { return false; }
+    [[nodiscard]] bool sees_names() const override { return false; }
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
         const std::size_t equals = gap.before.find('=');
         return gap.place != Gap::Place::kVariable || wanted_ != Wanted::kValue ||

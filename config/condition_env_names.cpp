@@ -38,6 +38,10 @@ class EnvNamesCondition final : public Condition {
     // Any variable decides.
     void add_env_names(std::vector<std::string>& names) const override { names.emplace_back("**"); }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
+    [[nodiscard]] bool sees_arguments() const override { return false; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    // Names of variables are no secrets.
+    [[nodiscard]] bool overlooks(const Gap& /*gap*/) const override { return true; }
 
   private:
     // A string without "=" is no variable to libc, but might be one to the program: it may not be

@@ -69,6 +69,10 @@ class PathCondition final : public Condition {
     [[nodiscard]] Binding binding() const override {
         return kind_ == PathKind::kExe ? Binding::kFile : Binding::kArguments;
     }
+    [[nodiscard]] bool sees_arguments() const override { return false; }
+    [[nodiscard]] bool sees_names() const override { return leaning_ == Leaning::kStrict; }
+    [[nodiscard]] bool overlooks(const Gap& /*gap*/) const override { return true; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
 
   private:
     [[nodiscard]] std::string name() const { return kind_ == PathKind::kExe ? "exe" : "cwd"; }
@@ -160,6 +164,10 @@ class IdCondition final : public Condition {
         return name() + " is " + std::to_string(subject(facts));
     }
     [[nodiscard]] Binding binding() const override { return Binding::kNone; }
+    [[nodiscard]] bool sees_arguments() const override { return false; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    [[nodiscard]] bool overlooks(const Gap& /*gap*/) const override { return true; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
 
   private:
     [[nodiscard]] std::string name() const { return kind_ == IdKind::kUid ? "uid" : "gid"; }
@@ -190,6 +198,10 @@ class ViaCondition final : public Condition {
         return std::string("via is ") + via_name(facts.via);
     }
     [[nodiscard]] Binding binding() const override { return Binding::kNone; }
+    [[nodiscard]] bool sees_arguments() const override { return false; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    [[nodiscard]] bool overlooks(const Gap& /*gap*/) const override { return true; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
 
   private:
     std::vector<Via> ways_;
@@ -233,6 +245,10 @@ class NotCondition final : public Condition {
     [[nodiscard]] bool sees_arguments() const override {
         return std::any_of(conditions_.begin(), conditions_.end(),
                            [](const auto& condition) { return condition->sees_arguments(); });
+    }
+    [[nodiscard]] bool sees_names() const override {
+        return std::any_of(conditions_.begin(), conditions_.end(),
+                           [](const auto& condition) { return condition->sees_names(); });
     }
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
         return std::all_of(conditions_.begin(), conditions_.end(),

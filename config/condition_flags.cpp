@@ -51,6 +51,8 @@ class FlagCondition final : public Condition {
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
     [[nodiscard]] bool sees_arguments() const override { return true; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
     // What follows a flag's "=" is no part of its name.
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
         return gap.place != Gap::Place::kArgument || gap.before.find('=') != std::string_view::npos;
@@ -120,6 +122,8 @@ class SubcommandCondition final : public Condition {
     }
     [[nodiscard]] Binding binding() const override { return Binding::kArguments; }
     [[nodiscard]] bool sees_arguments() const override { return true; }
+    [[nodiscard]] bool sees_names() const override { return false; }
+    void add_env_names(std::vector<std::string>& /*names*/) const override {}
     // What follows a flag's "=" is no part of its name.
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
         return gap.place != Gap::Place::kArgument || gap.before.find('=') != std::string_view::npos;

@@ -88,6 +88,16 @@ std::string joined(const std::vector<std::string_view>& components, std::size_t 
     return text;
 }
 
+// Not a word that any project may have.
+bool names_data(std::string_view name) {
+    static constexpr std::size_t kShortest = 3;
+    static constexpr std::array kCommon{"src",  "lib",   "bin",    "test",   "tests", "build",
+                                        "out",  "log",   "logs",   "main",   "index", "run",
+                                        "data", "share", "config", "origin", "head",  "html"};
+    return name.size() >= kShortest && is_word(name) && !looks_random(name) &&
+           std::find(kCommon.begin(), kCommon.end(), name) == kCommon.end();
+}
+
 // A regex that finds at the place where it is asked.
 class Finder {
   public:
@@ -141,7 +151,8 @@ bool is_hex_id(std::string_view word) {
 // One pass over an argument.
 class Shaper {
   public:
-    Shaper(std::string_view text, Width width) : text_(text), width_(width) {
+    Shaper(std::string_view text, Width width, const DataNames& names)
+        : text_(text), width_(width), names_(names) {
         static constexpr std::string_view kCode = " \t\n;|&()<>{}\"'$`*?[]!#\\";
         is_text_ = text.find_first_of(kCode) != std::string_view::npos;
         const bool wide = std::any_of(text.begin(), text.end(), [](char c) {
@@ -208,14 +219,21 @@ class Shaper {
         }
     }
 
-    // scheme://host/path: the host stays.
+    // scheme://host:port/path: the host stays.
     bool take_url() {
         static const Finder kUrl(R"([a-z][a-z0-9+.-]*://[\w.:@%\[\]-]*)");
         const std::size_t size = kUrl.at_start(text_.substr(at_));
         if (size == 0) {
             return false;
         }
-        keep(size);
+        const std::string_view host = text_.substr(at_, size);
+        const std::size_t port = host.rfind(':') + 1;
+        if (plain() && port < size && std::all_of(host.begin() + port, host.end(), is_digit)) {
+            keep(port);
+            put(size - port, R"(\d+)", true);
+        } else {
+            keep(size);
+        }
         std::size_t end = at_;
         while (end < text_.size() && is_path_byte(text_[end])) {
             ++end;
@@ -376,8 +394,37 @@ class Shaper {
         return true;
     }
 
-    // An id or a random name; other words stay.
+    // Ends of words that hold together: "my-shop".
+    [[nodiscard]] std::size_t dashed_end() const {
+        std::size_t end = at_;
+        while (end < text_.size() && (is_word_byte(text_[end]) || text_[end] == '-')) {
+            ++end;
+        }
+        return end;
+    }
+
+    [[nodiscard]] bool is_data(std::string_view word) const {
+        if (names_.contains(word)) {
+            return true;
+        }
+        for (std::size_t start = 0; start < word.size();) {
+            const std::size_t end = std::min(word.find('_', start), word.size());
+            if (names_.contains(word.substr(start, end - start))) {
+                return true;
+            }
+            start = end + 1;
+        }
+        return false;
+    }
+
+    // An id, a random name or one of data; other words stay.
     bool take_word() {
+        static constexpr std::string_view kAnyName = R"(\w[\w-]*)";
+        const std::size_t dashed = dashed_end() - at_;
+        if (names_.contains(text_.substr(at_, dashed))) {
+            put(dashed, kAnyName, plain());
+            return true;
+        }
         std::size_t end = at_;
         while (end < text_.size() && is_word_byte(text_[end])) {
             ++end;
@@ -387,6 +434,8 @@ class Shaper {
             put(word.size(), "[0-9a-f]{7,128}", true);
         } else if (looks_random(word)) {
             put(word.size(), R"(\w+)", true);
+        } else if (is_data(word)) {
+            put(word.size(), kAnyName, plain());
         } else if (!word.empty()) {
             keep(word.size());
         } else {
@@ -397,6 +446,7 @@ class Shaper {
 
     std::string_view text_;
     Width width_;
+    const DataNames& names_;
     std::string component_;  // of a path
     bool is_text_ = false;   // code or several words: few dots in it are those of file names
     std::size_t at_ = 0;
@@ -452,8 +502,39 @@ std::string quoted_regex(std::string_view bytes) {
     return text;
 }
 
-ArgumentShape shape_of(std::string_view argument, Width width) {
-    return Shaper(argument, width).run();
+ArgumentShape shape_of(std::string_view argument, Width width, const DataNames& names) {
+    return Shaper(argument, width, names).run();
+}
+
+void add_data_names(std::string_view argument, DataNames& names) {
+    static const Finder kHost(R"([a-z][a-z0-9+.-]*://[\w.:@%\[\]-]*)");
+    std::size_t at = 0;
+    while (at < argument.size()) {
+        const bool begins = at == 0 || (!is_word_byte(argument[at - 1]) && argument[at - 1] != '.');
+        const std::size_t host = begins ? kHost.at_start(argument.substr(at)) : 0;
+        if (host == 0 && (!begins || argument[at] != '/')) {
+            ++at;
+            continue;
+        }
+        std::size_t end = at + host;
+        while (end < argument.size() && is_path_byte(argument[end])) {
+            ++end;
+        }
+        const auto components = components_of(argument.substr(at + host, end - at - host));
+        at = std::max(end, at + 1);
+        if (components.empty()) {
+            continue;
+        }
+        const std::size_t depth = host > 0 ? components.size() - 1 : folder_depth(components);
+        const bool data = host > 0 || (!is_system_folder(components[0]) && components[0] != "tmp");
+        if (data && depth < components.size()) {
+            const std::string_view name = components[depth];
+            const std::string_view stem = name.substr(0, name.size() - extension_of(name).size());
+            if (names_data(stem)) {
+                names.emplace(stem);
+            }
+        }
+    }
 }
 
 }  // namespace execseal

@@ -5,6 +5,7 @@
 // and none takes a byte that a shell obeys where the example has none. Pure.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,13 @@ struct ArgumentShape {
     bool word = false;    // one plain word
 };
 
-ArgumentShape shape_of(std::string_view argument, Width width);
+// Names that are data, not words of a command line: what lies directly below a folder of data
+// ("shop" of /work/shop/src), the last part of a URL's path ("shop" of https://host/team/shop.git).
+using DataNames = std::set<std::string, std::less<>>;
+void add_data_names(std::string_view argument, DataNames& names);
+
+// A word that is one of `names`, or has one between its underscores, stands for any other name.
+ArgumentShape shape_of(std::string_view argument, Width width, const DataNames& names = {});
 
 // These bytes and no others, as RE2.
 std::string quoted_regex(std::string_view bytes);

@@ -79,6 +79,9 @@ Word secret_word(const AroundSecret& around) {
 struct Form {
     std::vector<Word> words;
     std::vector<const ObservedExec*> execs;
+    // The same pattern again and again, a list of files: tomorrow's may be longer or shorter.
+    std::size_t run_start = 0;
+    std::size_t run_size = 0;
 
     [[nodiscard]] std::uint64_t count() const {
         std::uint64_t count = 0;
@@ -89,10 +92,25 @@ struct Form {
     }
     [[nodiscard]] std::string key() const {
         std::string key;
-        for (const Word& word : words) {
-            key += word.key + '\0';
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            const bool repeated = i > run_start && i < run_start + run_size;
+            key += repeated ? "" : words[i].key + '\0';
         }
         return key;
+    }
+    void find_run() {
+        static constexpr std::size_t kShortest = 3;
+        for (std::size_t i = 0; i < words.size();) {
+            std::size_t end = i + 1;
+            while (end < words.size() && words[end].key == words[i].key) {
+                ++end;
+            }
+            if (!words[i].literal && end - i >= kShortest && end - i > run_size) {
+                run_start = i;
+                run_size = end - i;
+            }
+            i = end;
+        }
     }
 };
 
@@ -105,8 +123,12 @@ std::vector<std::string> arguments_of(const ObservedExec& observed) {
 // The forms of one subcommand's execs.
 class Forms {
   public:
-    Forms(const std::vector<const ObservedExec*>& execs, Width width)
-        : width_(width), limits_(limits_of(width)) {
+    Forms(const std::vector<const ObservedExec*>& execs, Width width, const DataNames& names,
+          std::string subcommand)
+        : width_(width),
+          limits_(limits_of(width)),
+          names_(names),
+          subcommand_(std::move(subcommand)) {
         for (const ObservedExec* const one : execs) {
             learn(arguments_of(*one));
         }
@@ -135,7 +157,7 @@ class Forms {
             const std::string& argument = arguments[i];
             const auto [found, made] = shapes_.try_emplace(argument);
             if (made) {
-                found->second = shape_of(argument, width_);
+                found->second = shape_of(argument, width_, names_);
             }
             const ArgumentShape& shape = found->second;
             if (shape.general) {
@@ -156,6 +178,9 @@ class Forms {
         for (std::size_t i = 0; i < arguments.size(); ++i) {
             form.words.push_back(word_of(arguments, i));
         }
+        if (width_ != Width::kStrict) {
+            form.find_run();
+        }
         return form;
     }
 
@@ -163,6 +188,9 @@ class Forms {
         const std::string& argument = arguments[at];
         if (const auto around = around_secret(argument)) {
             return secret_word(*around);
+        }
+        if (argument == subcommand_) {
+            return literal_word(argument);
         }
         const ArgumentShape& shape = shapes_.at(argument);
         const std::string flag = before(arguments, at);
@@ -183,6 +211,8 @@ class Forms {
 
     Width width_;
     Limits limits_;
+    const DataNames& names_;
+    std::string subcommand_;  // empty: none
     std::map<std::string, ArgumentShape> shapes_;
     std::map<std::string, std::set<std::string>> examples_;
     std::map<std::string, std::set<std::string>> values_;
@@ -251,8 +281,10 @@ class CommonForm {
   public:
     CommonForm(const std::vector<Form>& forms, Width width) : forms_(forms), width_(width) {
         for (const Form& form : forms) {
-            least_ = std::min(least_, form.words.size());
+            const std::size_t repeated = form.run_size == 0 ? 0 : form.run_size - 1;
+            least_ = std::min(least_, form.words.size() - repeated);
             most_ = std::max(most_, form.words.size());
+            lists_ = lists_ || repeated > 0;
             std::set<std::string> own;
             for (const Word& word : form.words) {
                 vocabulary_.try_emplace({word.literal ? 0 : 1, word.key}, word.json);
@@ -296,7 +328,8 @@ class CommonForm {
     [[nodiscard]] std::size_t common_start() const {
         std::size_t common = 0;
         while (common < least_ && std::all_of(forms_.begin(), forms_.end(), [&](const Form& form) {
-                   return form.words[common].key == forms_.front().words[common].key;
+                   return form.words[common].key == forms_.front().words[common].key &&
+                          (form.run_size == 0 || common <= form.run_start);
                })) {
             ++common;
         }
@@ -324,7 +357,7 @@ class CommonForm {
         if (least_ > 0) {
             argv["count"]["min"] = least_;
         }
-        if (least_ == most_ || width_ == Width::kStrict) {
+        if (!lists_ && (least_ == most_ || width_ == Width::kStrict)) {
             argv["count"]["max"] = most_;
         }
     }
@@ -333,9 +366,20 @@ class CommonForm {
     Width width_;
     std::size_t least_ = SIZE_MAX;
     std::size_t most_ = 0;
+    bool lists_ = false;
     std::map<std::pair<int, std::string>, ordered_json> vocabulary_;
     std::map<std::string, std::size_t> forms_with_;
 };
+
+// One form alone.
+ordered_json argv_of(const Form& form, Width width, const Subcommand& subcommand,
+                     const std::string& program) {
+    if (form.run_size == 0) {
+        return exact_of(form, program);
+    }
+    const std::vector<Form> forms{form};
+    return CommonForm(forms, width).json(subcommand, program);
+}
 
 // The forms that have something which no other exec of the group has, where there are many others.
 std::vector<Form> take_rare(std::vector<Form>& forms) {
@@ -380,7 +424,8 @@ std::vector<const ObservedExec*> execs_of(const std::vector<Form>& forms) {
 }
 
 // The words by which a program's execs are told apart; empty: it has no subcommands.
-std::set<std::string> subcommands_of(const std::vector<const ObservedExec*>& execs) {
+std::set<std::string> subcommands_of(const std::vector<const ObservedExec*>& execs,
+                                     const DataNames& names) {
     static constexpr std::size_t kMost = 40;
     static constexpr std::size_t kFew = 8;
     std::set<std::string> words;
@@ -391,7 +436,7 @@ std::set<std::string> subcommands_of(const std::vector<const ObservedExec*>& exe
         if (arguments.empty() || is_flag(arguments[0])) {
             continue;
         }
-        if (is_word(arguments[0]) && !looks_random(arguments[0])) {
+        if (is_word(arguments[0]) && !looks_random(arguments[0]) && !names.contains(arguments[0])) {
             words.insert(arguments[0]);
             ++with_word;
         } else {
@@ -415,11 +460,11 @@ std::optional<std::size_t> place_of_subcommand(const std::vector<std::string>& a
 
 }  // namespace
 
-std::vector<ArgumentRule> argument_rules(const std::vector<const ObservedExec*>& execs,
-                                         Width width) {
+std::vector<ArgumentRule> argument_rules(const std::vector<const ObservedExec*>& execs, Width width,
+                                         const DataNames& names) {
     const std::string& exe = execs.front()->exec.facts->views.front().exe;
     const std::string program = exe.substr(exe.rfind('/') + 1);
-    const std::set<std::string> words = subcommands_of(execs);
+    const std::set<std::string> words = subcommands_of(execs, names);
     std::map<std::string, std::vector<const ObservedExec*>> by_word;
     std::map<std::string, Subcommand> subcommands;
     for (const ObservedExec* const one : execs) {
@@ -434,27 +479,30 @@ std::vector<ArgumentRule> argument_rules(const std::vector<const ObservedExec*>&
     }
     std::vector<ArgumentRule> rules;
     for (const auto& [word, group] : by_word) {
-        std::vector<Form> forms = Forms(group, width).forms();
+        std::vector<Form> forms = Forms(group, width, names, word).forms();
         const std::vector<Form> rare = take_rare(forms);
         if (forms.size() <= limits_of(width).forms) {
             for (const Form& form : forms) {
-                rules.push_back({word, exact_of(form, program), form.execs, false});
+                rules.push_back(
+                    {word, argv_of(form, width, subcommands[word], program), form.execs, false});
             }
         } else {
             rules.push_back({word, CommonForm(forms, width).json(subcommands[word], program),
                              execs_of(forms), false});
         }
         for (const Form& form : rare) {
-            rules.push_back({word, exact_of(form, program), form.execs, true});
+            rules.push_back(
+                {word, argv_of(form, width, subcommands[word], program), form.execs, true});
         }
     }
     return rules;
 }
 
-nlohmann::ordered_json pattern_of_values(const std::set<std::string>& values) {
+nlohmann::ordered_json pattern_of_values(const std::set<std::string>& values,
+                                         const DataNames& names) {
     std::set<std::string> sources;
     for (const std::string& value : values) {
-        const ArgumentShape shape = shape_of(value, Width::kDefault);
+        const ArgumentShape shape = shape_of(value, Width::kDefault, names);
         sources.insert(shape.general && shape.certain ? shape.regex : quoted_regex(value));
     }
     if (values.size() == 1 && sources == std::set<std::string>{quoted_regex(*values.begin())}) {

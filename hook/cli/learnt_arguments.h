@@ -19,10 +19,11 @@ struct ArgumentRule {
 };
 
 // All execs are of one program and way.
-std::vector<ArgumentRule> argument_rules(const std::vector<const ObservedExec*>& execs,
-                                         Width width);
+std::vector<ArgumentRule> argument_rules(const std::vector<const ObservedExec*>& execs, Width width,
+                                         const DataNames& names);
 
 // A pattern that all of `values` match.
-nlohmann::ordered_json pattern_of_values(const std::set<std::string>& values);
+nlohmann::ordered_json pattern_of_values(const std::set<std::string>& values,
+                                         const DataNames& names);
 
 }  // namespace execseal

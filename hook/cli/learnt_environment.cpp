@@ -111,7 +111,8 @@ ordered_json names_of(const Observations& observations) {
 
 // nullopt: nothing can be said of it.
 std::optional<LearntRule> rule_of(const std::string& name, const ObservedVariable& variable,
-                                  std::size_t programs, const std::string& id) {
+                                  std::size_t programs, const std::string& id,
+                                  const DataNames& data) {
     const bool constant = !variable.secret && variable.values.size() <= ObservedVariable::kValues;
     const bool everywhere = variable.programs.size() * 2 > programs;
     if (everywhere && !constant) {
@@ -134,7 +135,7 @@ std::optional<LearntRule> rule_of(const std::string& name, const ObservedVariabl
         json["not"]["exe"] = std::move(globs);
     }
     if (constant) {
-        json["not"]["env"] = {{name, pattern_of_values(variable.values)}};
+        json["not"]["env"] = {{name, pattern_of_values(variable.values, data)}};
     }
     return rule;
 }
@@ -142,7 +143,8 @@ std::optional<LearntRule> rule_of(const std::string& name, const ObservedVariabl
 }  // namespace
 
 std::vector<LearntRule> environment_rules(const Observations& observations,
-                                          const std::set<std::string>& taken_ids) {
+                                          const std::set<std::string>& taken_ids,
+                                          const DataNames& data) {
     std::vector<LearntRule> rules;
     if (!observations.has_environment()) {
         return rules;
@@ -170,7 +172,7 @@ std::vector<LearntRule> environment_rules(const Observations& observations,
         });
         if (plain && brings_code(name)) {
             if (auto rule = rule_of(name, variable, programs.size(),
-                                    free_id("variable-" + name, taken_ids))) {
+                                    free_id("variable-" + name, taken_ids), data)) {
                 rules.push_back(std::move(*rule));
             }
         }

@@ -13,6 +13,7 @@ namespace execseal {
 
 // None where the recording does not have the whole environment.
 std::vector<LearntRule> environment_rules(const Observations& observations,
-                                          const std::set<std::string>& taken_ids);
+                                          const std::set<std::string>& taken_ids,
+                                          const DataNames& data);
 
 }  // namespace execseal

@@ -8,14 +8,16 @@
 #include "hook/cli/learnt_arguments.h"
 #include "hook/cli/learnt_environment.h"
 #include "hook/cli/table.h"
+#include "hook/gate/json_line.h"
 
 namespace execseal {
 namespace {
 
 using nlohmann::ordered_json;
 
-// In a recording of fewer execs once is not rare.
+// Once is rare only where much is seen often: so many execs in all, and so many a program.
 constexpr std::uint64_t kLongRecording = 20;
+constexpr std::uint64_t kOften = 4;
 
 std::string folder_of(std::string_view path) {
     return std::string(path.substr(0, path.rfind('/')));
@@ -55,7 +57,8 @@ std::string slug_of(std::string_view text) {
 // it come and go.
 class ProgramNames {
   public:
-    ProgramNames(const std::vector<const ObservedExec*>& execs, Width width) : width_(width) {
+    ProgramNames(const std::vector<const ObservedExec*>& execs, Width width, const DataNames& names)
+        : width_(width), data_(names) {
         for (const ObservedExec* const one : execs) {
             const std::string& exe = one->exec.facts->views.front().exe;
             folders_[folder_of(exe)].insert(exe);
@@ -68,8 +71,8 @@ class ProgramNames {
         if (!file || is_installed(exe)) {
             return quoted_glob(exe);
         }
-        if (looks_random(exe)) {
-            return random_name(exe);
+        if (comes_and_goes(exe)) {
+            return glob_of(exe);
         }
         const auto found = folders_.find(folder_of(exe));
         const bool many = found != folders_.end() && found->second.size() >= kMany;
@@ -78,35 +81,55 @@ class ProgramNames {
     }
 
   private:
-    static std::string random_name(const std::string& exe) {
+    [[nodiscard]] bool is_data(const std::string& component) const {
+        return looks_random(component) || (width_ != Width::kStrict && data_.contains(component));
+    }
+    [[nodiscard]] bool comes_and_goes(const std::string& exe) const {
+        const std::vector<std::string> components = components_of(exe);
+        return std::any_of(components.begin(), components.end(),
+                           [&](const std::string& component) { return is_data(component); });
+    }
+    [[nodiscard]] std::string glob_of(const std::string& exe) const {
         std::string glob;
-        std::size_t start = 1;
-        while (start <= exe.size()) {
-            const std::size_t end = std::min(exe.find('/', start), exe.size());
-            const std::string component = exe.substr(start, end - start);
-            glob += "/" + (looks_random(component) ? "*" : quoted_glob(component));
-            start = end + 1;
+        for (const std::string& component : components_of(exe)) {
+            glob += "/" + (is_data(component) ? "*" : quoted_glob(component));
         }
         return glob;
     }
+    // Of an absolute path.
+    static std::vector<std::string> components_of(const std::string& path) {
+        std::vector<std::string> components;
+        for (std::size_t start = 1; start <= path.size();) {
+            const std::size_t end = std::min(path.find('/', start), path.size());
+            components.push_back(path.substr(start, end - start));
+            start = end + 1;
+        }
+        return components;
+    }
 
     Width width_;
+    const DataNames& data_;
     std::map<std::string, std::set<std::string>> folders_;
 };
 
 class RuleWriter {
   public:
-    RuleWriter(const Observations& observations, const LearnOptions& options)
-        : options_(options), ids_(options.taken_ids), taken_(observations.taken()) {}
+    // `programs`: how many groups there are.
+    RuleWriter(const Observations& observations, const LearnOptions& options,
+               const DataNames& names, std::size_t programs)
+        : options_(options),
+          names_(names),
+          ids_(options.taken_ids),
+          long_(observations.taken() >= std::max(kLongRecording, kOften * programs)) {}
 
     // Rules for execs of one program (the glob) and way.
     void add_group(const std::string& program, Via via,
                    const std::vector<const ObservedExec*>& execs) {
         const std::string group = group_of(execs.front()->exec);
         const Width width = options_.tighten.contains(group) ? Width::kStrict : options_.width;
-        for (ArgumentRule& form : argument_rules(execs, width)) {
-            const bool rare = taken_ >= kLongRecording && via != Via::kEntrypoint &&
-                              (form.rare || count_of(form.execs) == 1);
+        for (ArgumentRule& form : argument_rules(execs, width, names_)) {
+            const bool rare =
+                long_ && via != Via::kEntrypoint && (form.rare || count_of(form.execs) == 1);
             LearntRule rule;
             rule.group = group;
             rule.rare = rare;
@@ -197,8 +220,9 @@ class RuleWriter {
     }
 
     const LearnOptions& options_;
+    const DataNames& names_;
     std::set<std::string> ids_;
-    std::uint64_t taken_;
+    bool long_;  // enough was seen for once to be rare
     std::vector<LearntRule> rules_;
 };
 
@@ -216,28 +240,49 @@ std::string group_of(const RecordedExec& exec) {
 
 std::string quoted_glob(std::string_view bytes) {
     static constexpr std::string_view kSpecial = R"(*?[]\)";
+    const bool text = bytes_to_json(std::string(bytes)).is_string();
     std::string glob;
     for (const char c : bytes) {
+        if (!text && static_cast<unsigned char>(c) >= 0x80) {
+            glob += '?';
+            continue;
+        }
         glob += kSpecial.find(c) == std::string_view::npos ? "" : "\\";
         glob += c;
     }
     return glob;
 }
 
+DataNames data_names_of(const std::vector<const ObservedExec*>& execs) {
+    DataNames names;
+    for (const ObservedExec* const one : execs) {
+        const ProgramView& program = one->exec.facts->views.front();
+        for (std::size_t i = 1; i < program.argv.size(); ++i) {
+            add_data_names(program.argv[i], names);
+        }
+    }
+    return names;
+}
+
 std::vector<LearntRule> learn_rules(const std::vector<const ObservedExec*>& execs,
                                     const Observations& observations, const LearnOptions& options) {
-    const ProgramNames names(execs, options.width);
+    const DataNames data = data_names_of(execs);
+    const ProgramNames names(execs, options.width, data);
     // The entrypoint first, then what was exec'd, then the rest, by program.
     std::map<std::pair<int, std::string>, std::vector<const ObservedExec*>> groups;
-    RuleWriter writer(observations, options);
+    std::vector<const ObservedExec*> unproved;
     for (const ObservedExec* const one : execs) {
         const ExecFacts& facts = *one->exec.facts;
         if (has_possible_programs(one->exec)) {
-            writer.add_possible(*one);
+            unproved.push_back(one);
             continue;
         }
         const int rank = facts.via == Via::kEntrypoint ? 0 : facts.via == Via::kExec ? 1 : 2;
         groups[{rank, names.name_of(facts.views.front().exe)}].push_back(one);
+    }
+    RuleWriter writer(observations, options, data, groups.size());
+    for (const ObservedExec* const one : unproved) {
+        writer.add_possible(*one);
     }
     for (const auto& [key, group] : groups) {
         writer.add_group(key.second, group.front()->exec.facts->via, group);
@@ -246,7 +291,7 @@ std::vector<LearntRule> learn_rules(const std::vector<const ObservedExec*>& exec
     std::stable_sort(rules.begin(), rules.end(),
                      [](const auto& a, const auto& b) { return a.rare < b.rare; });
     if (options.width != Width::kLoose) {
-        std::vector<LearntRule> first = environment_rules(observations, options.taken_ids);
+        std::vector<LearntRule> first = environment_rules(observations, options.taken_ids, data);
         first.insert(first.end(), std::make_move_iterator(rules.begin()),
                      std::make_move_iterator(rules.end()));
         rules = std::move(first);

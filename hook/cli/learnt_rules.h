@@ -37,7 +37,11 @@ std::vector<LearntRule> learn_rules(const std::vector<const ObservedExec*>& exec
 // The group of an exec.
 std::string group_of(const RecordedExec& exec);
 
-// A glob that matches these bytes only.
+// A glob that matches these bytes only; where they are not UTF-8, any byte stands for each that is
+// not ASCII, since a policy is text.
 std::string quoted_glob(std::string_view bytes);
+
+// What the arguments of all execs show of the names of data.
+DataNames data_names_of(const std::vector<const ObservedExec*>& execs);
 
 }  // namespace execseal

@@ -45,20 +45,33 @@ std::string example_text(const PolicyChanges::Change& change) {
 
 }  // namespace
 
-void PolicyChanges::take(const RecordedExec& exec) {
-    if (!exec.facts || is_without_policy(exec)) {
-        ++not_judged_[exec.rule.empty() ? "(none)" : exec.rule];
+void PolicyChanges::take(const RecordedExec& exec, std::size_t group) {
+    if (group == 0) {
+        count(exec, answer_to(exec));
         return;
     }
-    ++judged_;
+    answers_.resize(std::max(answers_.size(), group + 1));
+    auto& known = answers_[group];
+    if (!known) {
+        known = answer_to(exec);
+    }
+    count(exec, *known);
+}
+
+PolicyChanges::Answer PolicyChanges::answer_to(const RecordedExec& exec) const {
+    Answer answer;
+    if (!exec.facts || is_without_policy(exec)) {
+        return answer;
+    }
     const RecordedJudgement now = judge_.judge(exec);
     if (!now.lacking.empty()) {
-        ++unknown_;
         const std::string rule = now.lacking.substr(0, now.lacking.find(": "));
-        count({exec.verdict, kUnknown, rule.substr(rule.find(' ') + 1)}, now.lacking, exec,
-              exec.rule);
-        return;
+        return {What::kUnknown,
+                {exec.verdict, kUnknown, rule.substr(rule.find(' ') + 1)},
+                now.lacking,
+                exec.rule};
     }
+    const std::string after = verdict_name(now.judgement.verdict);
     std::string before = exec.verdict;
     std::string old_rule = exec.rule;
     // Where the mode let pass what the policy refused, it ran.
@@ -66,29 +79,33 @@ void PolicyChanges::take(const RecordedExec& exec) {
     if (other_ != nullptr) {
         const RecordedJudgement then = other_->judge(exec);
         if (!then.lacking.empty()) {
-            ++unknown_;
-            count({kUnknown, verdict_name(now.judgement.verdict), now.judgement.rule}, then.lacking,
-                  exec, exec.rule);
-            return;
+            return {What::kUnknown, {kUnknown, after, now.judgement.rule}, then.lacking, exec.rule};
         }
         before = verdict_name(then.judgement.verdict);
         old_rule = then.judgement.rule;
         softened = false;
     }
-    const std::string after = verdict_name(now.judgement.verdict);
-    if (before == after || (softened && runs(after))) {
-        return;
-    }
-    ++changed_;
-    count({before, after, now.judgement.rule}, now.judgement.reason, exec, old_rule);
+    answer.what = before == after || (softened && runs(after)) ? What::kSame : What::kChanged;
+    answer.kind = {before, after, now.judgement.rule};
+    answer.reason = now.judgement.reason;
+    answer.old_rule = old_rule;
+    return answer;
 }
 
-void PolicyChanges::count(Kind kind, std::string reason, const RecordedExec& exec,
-                          const std::string& old_rule) {
-    Change& change = changes_[std::move(kind)];
+void PolicyChanges::count(const RecordedExec& exec, const Answer& answer) {
+    if (answer.what == What::kNotJudged) {
+        ++not_judged_[exec.rule.empty() ? "(none)" : exec.rule];
+        return;
+    }
+    ++judged_;
+    if (answer.what == What::kSame) {
+        return;
+    }
+    ++(answer.what == What::kUnknown ? unknown_ : changed_);
+    Change& change = changes_[answer.kind];
     if (change.count++ == 0) {
-        change.reason = std::move(reason);
-        change.old_rule = old_rule;
+        change.reason = answer.reason;
+        change.old_rule = answer.old_rule;
         change.example = exec;
     }
 }

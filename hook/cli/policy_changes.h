@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hook/cli/recorded_judge.h"
 
@@ -20,7 +21,8 @@ class PolicyChanges {
     PolicyChanges(const RecordedJudge& judge, const RecordedJudge* other)
         : judge_(judge), other_(other) {}
 
-    void take(const RecordedExec& exec);
+    // `group`: execs of one group get one answer, the first one's; 0: of none.
+    void take(const RecordedExec& exec, std::size_t group = 0);
 
     struct Change {
         std::uint64_t count = 0;
@@ -45,11 +47,19 @@ class PolicyChanges {
     }
 
   private:
-    void count(Kind kind, std::string reason, const RecordedExec& exec,
-               const std::string& old_rule);
+    enum class What { kNotJudged, kSame, kChanged, kUnknown };
+    struct Answer {
+        What what = What::kNotJudged;
+        Kind kind{};
+        std::string reason{};
+        std::string old_rule{};
+    };
+    [[nodiscard]] Answer answer_to(const RecordedExec& exec) const;
+    void count(const RecordedExec& exec, const Answer& answer);
 
     const RecordedJudge& judge_;
     const RecordedJudge* other_;
+    std::vector<std::optional<Answer>> answers_;  // by group
     std::map<Kind, Change> changes_;
     std::map<std::string, std::uint64_t> not_judged_;
     std::uint64_t judged_ = 0;

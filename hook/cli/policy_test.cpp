@@ -36,8 +36,9 @@ Result<int> run_policy_test(const TestCommand& command) {
         other.emplace(*with, lowest);
     }
     PolicyChanges changes(judge, other ? &*other : nullptr);
-    const auto counts =
-        read_recordings(command.query, [&](RecordedExec&& exec) { changes.take(exec); });
+    const auto counts = read_grouped(
+        command.query,
+        [&](const RecordedExec& exec, std::size_t group) { changes.take(exec, group); });
     if (!counts) {
         return counts.error();
     }

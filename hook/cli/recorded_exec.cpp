@@ -42,6 +42,7 @@ enum class Key {
     kEnvOf,
     kEnvCut,
     kArgvCut,
+    kNamesCut,
     kRedacted,
     kVerdict,
     kWouldBe,
@@ -83,6 +84,9 @@ Key key_of(std::string_view name) {
         {"env_of", Key::kEnvOf},
         {"env_cut", Key::kEnvCut},
         {"argv_cut", Key::kArgvCut},
+        {"head_cut", Key::kArgvCut},
+        {"names_cut", Key::kNamesCut},
+        {"cwd_names_cut", Key::kNamesCut},
         {"redacted", Key::kRedacted},
         {"verdict", Key::kVerdict},
         {"would_be", Key::kWouldBe},
@@ -152,10 +156,12 @@ class LineReader {
     bool start_object(std::size_t /*size*/) {
         if (depth_ == 1 && path_[0] == Key::kViews) {
             views.emplace_back();
-        } else if (depth_ == 1) {
-            exec.arguments_cut = exec.arguments_cut || path_[0] == Key::kArgvCut;
-            exec.environment_cut = exec.environment_cut || path_[0] == Key::kEnvCut;
-            exec.race_detected = exec.race_detected || path_[0] == Key::kRaceDetected;
+        } else if (depth_ == 1 || (depth_ == 2 && path_[0] == Key::kViews)) {
+            const Key what = path_[depth_ - 1];
+            exec.arguments_cut = exec.arguments_cut || what == Key::kArgvCut;
+            exec.names_cut = exec.names_cut || what == Key::kNamesCut;
+            exec.environment_cut = exec.environment_cut || what == Key::kEnvCut;
+            exec.race_detected = exec.race_detected || what == Key::kRaceDetected;
         }
         ++depth_;
         return true;

@@ -38,6 +38,7 @@ struct RecordedExec {
     std::optional<ExecFacts> facts;
     bool arguments_cut = false;       // argv is only the beginning of what it was
     bool programs_unknown = false;    // of views[1] and on only exe is known
+    bool names_cut = false;           // of names or cwd_names only the first are there
     bool environment_cut = false;     // of the variables in env_of only the first are there
     bool redacted = false;            // secrets were replaced by marks
     std::vector<std::string> env_of;  // globs over the names of the variables that were recorded

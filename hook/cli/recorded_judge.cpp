@@ -38,6 +38,9 @@ std::string lack_of(const Condition& condition, const RecordedExec& exec, std::s
             return "the record does not have the arguments of what runs the program";
         }
     }
+    if (exec.names_cut && condition.sees_names()) {
+        return "the record has only the first of its other names";
+    }
     std::vector<std::string> names;
     condition.add_env_names(names);
     for (const std::string& name : names) {
@@ -154,7 +157,7 @@ RecordedJudge::RecordedJudge(const Policy& policy, const Policy* floor)
 }
 
 bool RecordedJudge::is_whole(const RecordedExec& exec) const {
-    return !exec.arguments_cut && !exec.programs_unknown && !exec.redacted &&
+    return !exec.arguments_cut && !exec.programs_unknown && !exec.names_cut && !exec.redacted &&
            (env_names_.empty() ||
             (!exec.environment_cut &&
              std::all_of(env_names_.begin(), env_names_.end(),

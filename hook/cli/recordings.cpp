@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <unordered_map>
 
 #include "config/settings.h"
 #include "hook/cli/event_filter.h"
@@ -11,16 +12,115 @@
 namespace execseal {
 namespace {
 
+// What follows `member` ("\"id\":\"") up to `end`; a string in a line never has such a member in
+// it, its quotes have a backslash before them.
+struct Part {
+    std::size_t start = std::string_view::npos;
+    std::size_t size = 0;
+};
+Part part_of(std::string_view line, std::string_view member, char end, std::size_t from) {
+    const std::size_t at = line.find(member, from);
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    const std::size_t start = at + member.size();
+    const std::size_t stop = std::min(line.find(end, start), line.size());
+    return {start, stop - start};
+}
+
+// The execs that were seen, by their line without what says nothing about a decision.
+class KnownExecs {
+  public:
+    struct Known {
+        std::size_t group = 0;  // 0: not one of them
+        RecordedExec* exec = nullptr;
+    };
+
+    // Of an exec's line as supervisors write them; others are never known.
+    Known find(std::string_view line) {
+        key_.clear();
+        time_ = part_of(line, kTime, '"', 0);
+        if (!line.starts_with(kTime) || !line.substr(time_.start + time_.size).starts_with(kExec)) {
+            return {};
+        }
+        std::size_t at = time_.start;
+        const auto next = [&](std::string_view member, char end) {
+            const Part part = part_of(line, member, end, at);
+            at = part.start == std::string_view::npos ? at : part.start;
+            return part;
+        };
+        // In the order of a supervisor's line.
+        const Part host = next(R"("host_pid":)", ',');
+        const Part container = next(R"("container_pid":)", ',');
+        const Part parent = next(R"("ppid":)", ',');
+        const Part latency = next(R"("latency_us":)", ',');
+        const Part frozen = next(R"("frozen_us":)", ',');
+        id_ = next(R"("id":")", '"');
+        std::size_t from = time_.start + time_.size;
+        for (const Part& part : {host, container, parent, latency, frozen, id_}) {
+            if (part.start != std::string_view::npos && part.start >= from) {
+                key_.append(line, from, part.start - from);
+                from = part.start + part.size;
+            }
+        }
+        key_.append(line, from);
+        const auto found = groups_.find(key_);
+        if (found == groups_.end()) {
+            return {};
+        }
+        RecordedExec& exec = execs_[found->second - 1];
+        exec.time.assign(line, time_.start, time_.size);
+        if (id_.start != std::string_view::npos) {
+            exec.id.assign(line, id_.start, id_.size);
+        }
+        return {found->second, &exec};
+    }
+
+    // Of the line that find() did not know. Group 0: there are too many already.
+    Known remember(RecordedExec& exec) {
+        if (key_.empty() || execs_.size() >= kMostKinds || bytes_ >= kMostBytes) {
+            return {0, &exec};
+        }
+        bytes_ += key_.size() * 3;
+        execs_.push_back(std::move(exec));
+        groups_.emplace(key_, execs_.size());
+        return {execs_.size(), &execs_.back()};
+    }
+
+  private:
+    static constexpr std::string_view kTime = R"({"time":")";
+    static constexpr std::string_view kExec = R"(","event":"exec",)";
+    static constexpr std::size_t kMostKinds = 50'000;
+    static constexpr std::size_t kMostBytes = std::size_t{256} << 20U;
+
+    std::string key_;
+    Part time_;
+    Part id_;
+    std::unordered_map<std::string, std::size_t> groups_;
+    std::vector<RecordedExec> execs_;
+    std::size_t bytes_ = 0;
+};
+
 class RecordingReader {
   public:
-    RecordingReader(EventFilter filter, bool all, const OnRecordedExec& on_exec)
-        : filter_(std::move(filter)), all_(all), on_exec_(on_exec) {}
+    RecordingReader(EventFilter filter, bool all, const OnRecordedExec& on_exec,
+                    const OnGroupedExec& on_grouped)
+        : filter_(std::move(filter)), all_(all), on_exec_(on_exec), on_grouped_(on_grouped) {}
 
     void take(std::string_view line) {
+        if (on_grouped_) {
+            if (const auto known = known_.find(line); known.group != 0) {
+                if (shows(*known.exec)) {
+                    ++counts.execs;
+                    on_grouped_(*known.exec, known.group);
+                }
+                return;
+            }
+        }
         RecordedLine read = read_recorded_line(line);
         switch (read.kind) {
             case LineKind::kExec:
-                tell(std::move(read.exec));
+                tell_first(std::move(read.exec));
                 break;
             case LineKind::kSummary:
                 counts.summed_up += read.summary.execs;
@@ -39,24 +139,48 @@ class RecordingReader {
     RecordingCounts counts;
 
   private:
+    [[nodiscard]] bool shows(const RecordedExec& exec) const {
+        if (all_) {
+            return true;
+        }
+        Event event;
+        event.time = exec.time;
+        event.container_id = exec.container_id;
+        event.container_name = exec.container_name;
+        event.pod = exec.pod;
+        return filter_.shows(event);
+    }
+
+    // Of its kind.
+    void tell_first(RecordedExec exec) {
+        if (!on_grouped_) {
+            tell(std::move(exec));
+            return;
+        }
+        const auto known = known_.remember(exec);
+        if (shows(*known.exec)) {
+            ++counts.execs;
+            on_grouped_(*known.exec, known.group);
+        }
+    }
+
     void tell(RecordedExec exec) {
-        if (!all_) {
-            Event event;
-            event.time = exec.time;
-            event.container_id = exec.container_id;
-            event.container_name = exec.container_name;
-            event.pod = exec.pod;
-            if (!filter_.shows(event)) {
-                return;
-            }
+        if (!shows(exec)) {
+            return;
         }
         ++counts.execs;
-        on_exec_(std::move(exec));
+        if (on_grouped_) {
+            on_grouped_(exec, 0);
+        } else {
+            on_exec_(std::move(exec));
+        }
     }
 
     EventFilter filter_;
     bool all_;
     const OnRecordedExec& on_exec_;
+    const OnGroupedExec& on_grouped_;
+    KnownExecs known_;
 };
 
 // A last line without its newline is a line, too: the writer may have died in it.
@@ -125,8 +249,10 @@ Result<std::string> settings_audit_file(const std::string& settings) {
     return loaded->audit.file;
 }
 
-Result<RecordingCounts> read_recordings(const RecordingQuery& query,
-                                        const OnRecordedExec& on_exec) {
+namespace {
+
+Result<RecordingCounts> read_all(const RecordingQuery& query, const OnRecordedExec& on_exec,
+                                 const OnGroupedExec& on_grouped) {
     EventQuery wanted;
     wanted.containers = query.containers;
     wanted.since = query.since;
@@ -143,13 +269,24 @@ Result<RecordingCounts> read_recordings(const RecordingQuery& query,
         files.push_back(std::move(*file));
     }
     RecordingReader reader(std::move(*filter), query.containers.empty() && query.since.empty(),
-                           on_exec);
+                           on_exec, on_grouped);
     for (const std::string& file : files) {
         if (auto read = read_one(file, reader); !read) {
             return read.error();
         }
     }
     return reader.counts;
+}
+
+}  // namespace
+
+Result<RecordingCounts> read_recordings(const RecordingQuery& query,
+                                        const OnRecordedExec& on_exec) {
+    return read_all(query, on_exec, nullptr);
+}
+
+Result<RecordingCounts> read_grouped(const RecordingQuery& query, const OnGroupedExec& on_exec) {
+    return read_all(query, nullptr, on_exec);
 }
 
 }  // namespace execseal

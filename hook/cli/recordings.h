@@ -30,6 +30,12 @@ using OnRecordedExec = std::function<void(RecordedExec&& exec)>;
 // as long as a file has no end (a pipe).
 Result<RecordingCounts> read_recordings(const RecordingQuery& query, const OnRecordedExec& on_exec);
 
+// The same for many events of few kinds, which are parsed once each: `group` is the same for execs
+// that differ in nothing but their time, id, processes and what they took. 0: not remembered, there
+// are too many kinds. `exec` is good for the call.
+using OnGroupedExec = std::function<void(const RecordedExec& exec, std::size_t group)>;
+Result<RecordingCounts> read_grouped(const RecordingQuery& query, const OnGroupedExec& on_exec);
+
 // The audit file of the settings; an Error where they name none.
 Result<std::string> settings_audit_file(const std::string& settings);
 

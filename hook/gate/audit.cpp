@@ -117,6 +117,23 @@ const char* role_name(ViewRole role) {
     return "program";
 }
 
+// What a rule that refuses may match besides: bounded as the arguments are, with NAME_cut where
+// that is not all.
+void add_other_names(JsonLine& line, const std::string& member, std::span<const std::string> names,
+                     std::size_t keep) {
+    if (!names.empty()) {
+        (void)add_strings(line, member, names, keep, [&](std::size_t i) { return names[i]; });
+    }
+}
+
+// What else is to be known of the program by who judges it again.
+void add_names_of(JsonLine& line, const ProgramView& view, std::size_t keep) {
+    add_other_names(line, "names", view.names, keep);
+    if (!view.loose_link.empty()) {
+        line.bytes("loose_link", view.loose_link);
+    }
+}
+
 // The other programs of the exec, for who judges it again: each argv is `head` and then the last
 // `rest` arguments of the program.
 bool add_views(JsonLine& line, const ExecFacts& facts, std::size_t keep, const Secrets& secrets) {
@@ -137,20 +154,15 @@ bool add_views(JsonLine& line, const ExecFacts& facts, std::size_t keep, const S
                               }) ||
                   changed;
         line.number("rest", static_cast<std::int64_t>(rest));
+        add_names_of(line, view, keep);
         line.close_object();
     }
     line.close_array();
     return changed;
 }
 
-void add_names(JsonLine& line, const ExecFacts& facts) {
-    if (!facts.views.front().names.empty()) {
-        line.open_array("names");
-        for (const auto& name : facts.views.front().names) {
-            line.bytes_item(name);
-        }
-        line.close_array();
-    }
+void add_names(JsonLine& line, const ExecFacts& facts, std::size_t keep) {
+    add_names_of(line, facts.views.front(), keep);
     if (facts.views.size() > 1) {
         line.open_array("through");
         for (std::size_t i = 1; i < facts.views.size(); ++i) {
@@ -160,6 +172,7 @@ void add_names(JsonLine& line, const ExecFacts& facts) {
     }
     line.bytes("requested", facts.requested_path);
     line.bytes("cwd", facts.cwd);
+    add_other_names(line, "cwd_names", facts.cwd_names, keep);
     line.text("via", via_name(facts.via));
 }
 
@@ -296,14 +309,8 @@ Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan)
         return add_context("audit: secrets", secrets.error());
     }
     AuditLog log(settings, std::move(*secrets), visible_json(members_of(members)));
-    log.shows_all_env_ = plan.mode == Mode::kLearn;
-    log.keeps_all_ = plan.mode == Mode::kLearn || settings.keep_all;
-    if (log.shows_all_env_) {
-        log.env_names_text_ = "[\"**\"]";
-    }
-    if (!plan.policy.sha256.empty()) {
-        log.end_members_ = ",\"policy_sha256\":\"" + plan.policy.sha256 + "\"";
-    }
+    log.set_mode(plan.mode);
+    log.policy_sha256_ = plan.policy.sha256;
     static constexpr std::size_t kIdDigits = 10;
     log.id_prefix_ =
         sha256_hex(plan.container_id + " " + std::to_string(::getpid()) + " " + utc_now_text())
@@ -322,8 +329,20 @@ Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan)
     return log;
 }
 
+void AuditLog::set_mode(Mode mode) {
+    shows_all_env_ = mode == Mode::kLearn;
+    keeps_all_ = mode == Mode::kLearn || settings_.keep_all;
+    env_names_.clear();
+    env_names_text_ = shows_all_env_ ? "[\"**\"]" : "";
+}
+
 void AuditLog::record_env(const std::vector<std::string>& names) {
-    if (shows_all_env_ || names.empty()) {
+    if (shows_all_env_) {
+        return;
+    }
+    env_names_.clear();
+    env_names_text_.clear();
+    if (names.empty()) {
         return;
     }
     for (const std::string& name : names) {
@@ -356,7 +375,7 @@ void AuditLog::add_exec(JsonLine& line, const ExecEvent& event, const char* outc
         changed = add_strings(line, "argv", program.argv, keep, [&](std::size_t i) {
             return secrets_.redact_argument(program.exe, program.argv, i);
         });
-        add_names(line, facts);
+        add_names(line, facts, keep);
     } else if (!event.requested.empty()) {
         line.bytes("requested", event.requested);
     }
@@ -386,7 +405,10 @@ std::string AuditLog::exec_line(const ExecEvent& event, const char* outcome,
     add_exec(line, event, outcome,
              keeps_all_ ? std::numeric_limits<std::size_t>::max() : kShortEvent, id);
     std::string text = std::move(line).end();
-    text.insert(text.size() - 2, end_members_);  // before "}\n"
+    const std::string& digest = event.policy_sha256.empty() ? policy_sha256_ : event.policy_sha256;
+    if (!digest.empty()) {
+        text.insert(text.size() - 2, ",\"policy_sha256\":\"" + digest + "\"");  // before "}\n"
+    }
     return text;
 }
 

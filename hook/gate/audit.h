@@ -68,7 +68,8 @@ struct ExecEvent {
     int error = 0;                        // of kRefused and kFailed, positive
     std::chrono::nanoseconds latency{0};  // from the notification's receipt to the answer
     GateReport gate;
-    std::string id;  // of its lines; empty: none was written yet
+    std::string id;             // of its lines; empty: none was written yet
+    std::string policy_sha256;  // of the policy that judged it; empty: the plan's
 };
 
 class AuditLog {
@@ -80,6 +81,8 @@ class AuditLog {
     // Globs over the names of the variables that the container's policies look at: an event shows
     // these. An event of mode learn shows all.
     void record_env(const std::vector<std::string>& names);
+    // How much the next events show: all, in mode learn.
+    void set_mode(Mode mode);
 
     void exec(const ExecEvent& event) noexcept;
     // With "on_failure": "deny", before the answer that lets the exec happen: its event as far as
@@ -129,8 +132,8 @@ class AuditLog {
     AuditSettings settings_;
     Secrets secrets_;
     std::string
-        container_members_;    // `"container":{...},"policy":...,` as text: the same in every line
-    std::string end_members_;  // `,"policy_sha256":...` or empty: the same in every exec's line
+        container_members_;  // `"container":{...},"policy":...,` as text: the same in every line
+    std::string policy_sha256_;  // of the plan's policy
     AppendFile file_;
     bool keeps_all_ = false;  // strings whole
     bool shows_all_env_ = false;

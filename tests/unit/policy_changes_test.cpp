@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
+#include <sstream>
 
 #include "hook/cli/policy_test.h"
+#include "hook/cli/recordings.h"
 #include "tests/unit/policy_facts.h"
 #include "tests/unit/recorded_lines.h"
 
@@ -238,6 +241,86 @@ TEST(PolicyChanges, JudgingCostsNoMoreThanAFewReadings) {
     const auto judging = seconds_of([&] { changes.take(read_recorded_line(line).exec); });
     EXPECT_EQ(changes.judged(), 5U * kLines);
     EXPECT_LT(judging, parsing * 3);
+}
+
+// Reading alone, line by line, stands for what the machine can do just now.
+TEST(PolicyChanges, ManyEventsOfFewKindsCostLittleMoreThanReadingThem) {
+    static constexpr int kLines = 20000;
+    const Folder folder;
+    std::string text;
+    for (int i = 0; i < kLines; ++i) {
+        Line line{.exe = "/usr/bin/git",
+                  .arguments = {"-C", "/work/x", i % 3 == 0 ? "push" : "status"},
+                  .more = {{"time", "2026-11-28T10:00:00." + std::to_string(100000 + i) + "Z"},
+                           {"host_pid", 1000 + i},
+                           {"latency_us", i % 977},
+                           {"id", "0123456789-" + std::to_string(i)}}};
+        text += line.text();
+    }
+    const std::string events = folder.put("events.jsonl", text);
+    const auto seconds_of = [&](const auto& work) {
+        auto least = std::chrono::steady_clock::duration::max();
+        for (int round = 0; round < 5; ++round) {
+            const auto start = std::chrono::steady_clock::now();
+            work();
+            least = std::min(least, std::chrono::steady_clock::now() - start);
+        }
+        return least;
+    };
+    std::size_t lines = 0;
+    const auto parsing = seconds_of([&] {
+        std::istringstream stream(text);
+        for (std::string line; std::getline(stream, line);) {
+            lines += nlohmann::json::accept(line) ? 1 : 0;
+        }
+    });
+    EXPECT_EQ(lines, 5U * kLines);
+    const Policy policy = policy_with(
+        R"([{"id": "s", "verdict": "audit", "exe": "/usr/bin/git", "argv": {"contains": ["status"]}}])");
+    const RecordedJudge judge(policy, nullptr);
+    RecordingQuery query;
+    query.files = {events};
+    std::uint64_t changed = 0;
+    std::string id;
+    const auto judging = seconds_of([&] {
+        PolicyChanges changes(judge, nullptr);
+        const auto counts = read_grouped(query, [&](const RecordedExec& exec, std::size_t group) {
+            changes.take(exec, group);
+            id = exec.id;
+        });
+        EXPECT_TRUE(counts && counts->execs == kLines);
+        changed = changes.changed();
+    });
+    EXPECT_EQ(changed, (kLines + 2) / 3U);
+    EXPECT_EQ(id, "0123456789-" + std::to_string(kLines - 1)) << "each is told as itself";
+    EXPECT_LT(judging, parsing) << "a kind is parsed once";
+}
+
+// What differs in more than time and processes is another kind.
+TEST(PolicyChanges, ExecsOfOneGroupAreEqual) {
+    const Folder folder;
+    std::vector<Line> lines;
+    for (const char* const word : {"a", "b", "a"}) {
+        for (const char* const via : {"child", "exec"}) {
+            lines.push_back({.exe = "/bin/x", .arguments = {word}, .via = via});
+        }
+    }
+    lines.push_back(
+        {.exe = "/bin/x", .arguments = {R"(,"ppid":1,"latency_us":2,"id":"x")"}, .via = "child"});
+    RecordingQuery query;
+    query.files = {folder.put("events.jsonl", lines)};
+    std::map<std::size_t, std::string> groups;
+    std::size_t told = 0;
+    const auto counts = read_grouped(query, [&](const RecordedExec& exec, std::size_t group) {
+        const std::string what =
+            exec.facts->views[0].argv.back() + std::to_string(static_cast<int>(exec.facts->via));
+        const auto [at, made] = groups.try_emplace(group, what);
+        EXPECT_EQ(at->second, what);
+        ++told;
+    });
+    ASSERT_TRUE(counts.has_value());
+    EXPECT_EQ(told, 7U);
+    EXPECT_EQ(groups.size(), 5U);
 }
 
 }  // namespace

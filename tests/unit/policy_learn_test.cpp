@@ -312,6 +312,9 @@ TEST(PolicyLearn, AShapeIsAnExampleOfItsKind) {
         {"https://h.example.org/a/b.git",
          {"https://h.example.org/c/d.git"},
          {"https://evil.example.org/a/b.git", "https://h.example.org/$(id).git"}},
+        {"http://127.0.0.1:8080/a.html",
+         {"http://127.0.0.1:9090/b/c.html"},
+         {"http://127.0.0.2:8080/a.html", "http://127.0.0.1:8080@evil.example.org/a.html"}},
         {"10.0.0.7", {"192.168.1.2"}, {"localhost"}},
         {"/usr/lib/x/tool", {}, {"/usr/lib/x/other"}},
     };
