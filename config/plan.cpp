@@ -116,7 +116,9 @@ Result<> load_policies(Plan& plan, const Choice& choice, const Settings& setting
         return chosen.error();
     }
     plan.policy = chosen->ref;
-    plan.track_forks = tracks_forks(plan.mode, chosen->policy, nullptr);
+    // Where the mode of a running container may be switched, its filter is made for the strictest.
+    const Mode mode = settings.allow_mode_switch ? Mode::kEnforce : plan.mode;
+    plan.track_forks = tracks_forks(mode, chosen->policy, nullptr);
     if (settings.floor_policy) {
         const Result<LoadedRef> floor =
             load_ref(*settings.floor_policy, settings, settings.path + ": /floor_policy");
@@ -124,7 +126,7 @@ Result<> load_policies(Plan& plan, const Choice& choice, const Settings& setting
             return floor.error();
         }
         plan.floor = floor->ref;
-        plan.track_forks = tracks_forks(plan.mode, chosen->policy, &floor->policy);
+        plan.track_forks = tracks_forks(mode, chosen->policy, &floor->policy);
     }
     return Ok{};
 }
@@ -289,6 +291,22 @@ Result<Policy> load_planned_policy(const PolicyRef& ref) {
                           ref.sha256 + "), it has changed since");
     }
     return Policy::parse(text.value(), ref.path);
+}
+
+Result<ReadPolicy> read_policy_again(const PolicyRef& ref) {
+    const Result<std::string> text = read_file(ref.path, kPolicyBytes);
+    if (!text) {
+        return text.error();
+    }
+    Result<Policy> policy = Policy::parse(text.value(), ref.path);
+    if (!policy) {
+        return policy.error();
+    }
+    if (policy->name() != ref.name) {
+        return make_error(ref.path + ": /name: expected \"" + ref.name +
+                          "\", the name that it had, got \"" + policy->name() + "\"");
+    }
+    return ReadPolicy{std::move(policy).value(), sha256_hex(text.value())};
 }
 
 }  // namespace execseal

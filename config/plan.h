@@ -79,4 +79,11 @@ Result<Plan> place_profile(const std::string& container_id, const Settings& sett
 // with.
 Result<Policy> load_planned_policy(const PolicyRef& ref);
 
+struct ReadPolicy {
+    Policy policy;
+    std::string sha256;  // of the file's bytes, hex
+};
+// The policy of a plan as its file is now, checked as when the plan was made.
+Result<ReadPolicy> read_policy_again(const PolicyRef& ref);
+
 }  // namespace execseal

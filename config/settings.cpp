@@ -169,6 +169,9 @@ void read_choices(const JsonObject& object, Settings& settings) {
     if (const auto allow = object.get("allow_mode_annotation")) {
         settings.allow_mode_annotation = allow->boolean();
     }
+    if (const auto allow = object.get("allow_mode_switch")) {
+        settings.allow_mode_switch = allow->boolean();
+    }
 }
 
 }  // namespace
@@ -214,8 +217,8 @@ Result<Settings> load_settings(const std::string& path) {
     const JsonObject object =
         JsonNode(json.value(), problems)
             .object({"runtimes", "hook", "run_dir", "policies_dir", "default_policy",
-                     "floor_policy", "allowed_policies", "mode", "allow_mode_annotation", "audit",
-                     "log", "agent", "deadlines"});
+                     "floor_policy", "allowed_policies", "mode", "allow_mode_annotation",
+                     "allow_mode_switch", "audit", "log", "agent", "deadlines"});
     read_paths(object, settings);
     read_choices(object, settings);
     if (const auto audit = object.get("audit")) {

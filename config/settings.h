@@ -74,6 +74,9 @@ struct Settings {
     // May a container's annotation io.execseal.mode weaken the mode? Absent: only where there is no
     // default_policy, since an author who could have left the policy off may as well weaken it.
     std::optional<bool> allow_mode_annotation;
+    // May `execseal mode` weaken the mode of a running container? Where it may, the filters of new
+    // containers are made as for the mode enforce.
+    bool allow_mode_switch = false;
     AuditSettings audit;
     LogSettings log;
     AgentSettings agent;

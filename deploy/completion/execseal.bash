@@ -9,7 +9,7 @@ _execseal() {
             --) return ;; # the command of policy explain
             --config) ((i++)) ;;
             -*) ;;
-            ps | events | why | doctor | install | uninstall | version)
+            ps | events | why | reload | mode | doctor | install | uninstall | version)
                 [[ -n $command ]] || command=$word
                 ;;
             policy)
@@ -39,7 +39,7 @@ _execseal() {
     esac
     if [[ -z $words ]]; then
         case $command in
-            "") words="ps events why policy doctor install uninstall version --config --help --version" ;;
+            "") words="ps events why reload mode policy doctor install uninstall version --config --help --version" ;;
             ps) words="--tasks --format --config --help" ;;
             events) words="--follow --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
             policy) words="check explain learn test --config --help" ;;
@@ -47,6 +47,8 @@ _execseal() {
             "policy check") words="--rootfs --config --help" ;;
             "policy learn") words="--container --since --into --name --strict --loose --config --help" ;;
             "policy test") words="--against --with --container --since --format --config --help" ;;
+            reload) words="--container --format --config --help" ;;
+            mode) words="audit enforce $(execseal ps 2>/dev/null | awk 'NR > 1 {print $1}') --config --help" ;;
             why) words="--container --since --file --format --config --help" ;;
             doctor) words="--root --share --format --config --help" ;;
             install | uninstall) words="--containerd --crio --podman --docker --systemd --dry-run --root --share --config --help" ;;

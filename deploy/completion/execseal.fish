@@ -4,16 +4,18 @@ function __execseal_containers
     execseal ps 2>/dev/null | awk 'NR > 1 {print $1}'
 end
 
-set -l commands ps events why policy doctor install uninstall version
+set -l commands ps events why reload mode policy doctor install uninstall version
 complete -c execseal -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c execseal -l config -r -d settings
 complete -c execseal -s h -l help -d 'help with examples'
 complete -c execseal -l version -d 'print the version'
-complete -c execseal -n '__fish_seen_subcommand_from ps events why explain test doctor' -l format -x -a 'table json'
+complete -c execseal -n '__fish_seen_subcommand_from ps events why reload explain test doctor' -l format -x -a 'table json'
 complete -c execseal -n '__fish_seen_subcommand_from ps' -s t -l tasks -x -a '(__execseal_containers)'
 
+complete -c execseal -n '__fish_seen_subcommand_from mode' -f -a 'audit enforce (__execseal_containers)'
+
 complete -c execseal -n '__fish_seen_subcommand_from events' -s f -l follow
-complete -c execseal -n '__fish_seen_subcommand_from events why learn test' -l container -x -a '(__execseal_containers)'
+complete -c execseal -n '__fish_seen_subcommand_from events why reload learn test' -l container -x -a '(__execseal_containers)'
 complete -c execseal -n '__fish_seen_subcommand_from events' -l verdict -x -a 'allow audit deny kill'
 complete -c execseal -n '__fish_seen_subcommand_from events' -l policy -x
 complete -c execseal -n '__fish_seen_subcommand_from events' -l rule -x

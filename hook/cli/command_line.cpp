@@ -18,6 +18,7 @@
 #include "hook/cli/policy_learn.h"
 #include "hook/cli/policy_test.h"
 #include "hook/cli/ps.h"
+#include "hook/cli/reload.h"
 #include "hook/cli/why.h"
 
 namespace execseal {
@@ -33,6 +34,7 @@ constexpr const char* kFooter = R"(Examples:
   execseal policy explain web.json -- /bin/sh -c id what would it say, and why?
   execseal policy learn --container web > web.json  what was recorded, as a policy
   execseal why                                      why was the last one refused?
+  execseal reload                                   policies changed: take them now
   podman --runtime execseal run --annotation io.execseal.policy=web IMAGE
 
 Exit codes: 0 ok; 1 failure, or what was asked about is refused; 2 wrong usage.
@@ -125,6 +127,25 @@ The rules and conditions that held or failed, what the names mean, and the small
 let exactly this pass.
 Exit codes: 0 ok; 1 there is no such event, or failure; 2 wrong usage.)";
 
+constexpr const char* kReloadFooter = R"(Examples:
+  execseal reload                          all containers of this node
+  execseal reload --container web
+
+A supervisor reads the files of its container's policy and of the node's floor by itself when they
+change; this makes it do so now, and says what came of it. The execs that come from then on are
+judged by the new policy, those under way by the one that they came under. Where a file is not
+right, everything stays as it is. The container's filter is what it was at its start; where a new
+policy asks for more than it tells, that is said.
+Exit codes: 0 all are judged by what the files say; 1 one is not, or failure; 2 wrong usage.)";
+
+constexpr const char* kModeFooter = R"(Examples:
+  execseal mode web enforce
+  execseal mode web audit
+
+From enforce to audit only where the settings say "allow_mode_switch": true. The mode is that of
+this container until it ends; a floor policy is enforced in every mode.
+Exit codes: 0 ok; 1 the mode is what it was; 2 wrong usage.)";
+
 constexpr const char* kDoctorFooter = R"(Examples:
   execseal doctor
   execseal doctor --format json | jq -r '.[] | select(.health == "fail") | .advice'
@@ -175,6 +196,8 @@ struct Typed {
     LearnCommand learn;
     TestCommand test;
     WhyCommand why;
+    ReloadCommand reload;
+    ModeCommand switched;
     InstallOptions install;
     DoctorOptions doctor;
     std::string mode;
@@ -350,6 +373,27 @@ void add_why(CLI::App& app, Typed& typed) {
     why.callback([&typed] { typed.run = [](const Typed& all) { return run_why(all.why); }; });
 }
 
+void add_reload(CLI::App& app, Typed& typed) {
+    CLI::App& reload =
+        *app.add_subcommand("reload", "Read the policies of running containers anew");
+    reload.footer(kReloadFooter);
+    add_words(reload, "--container", typed.reload.containers,
+              "name, pod (NAMESPACE/NAME), id or beginning of the id; all if none is given");
+    add_choice(reload, "--format", typed.reload.format, kFormats, "table or json");
+    reload.callback(
+        [&typed] { typed.run = [](const Typed& all) { return run_reload(all.reload); }; });
+    CLI::App& mode = *app.add_subcommand("mode", "Let a running container be enforced, or watched");
+    mode.footer(kModeFooter);
+    mode.add_option("CONTAINER", typed.switched.container,
+                    "name, pod (NAMESPACE/NAME), id or beginning of the id")
+        ->required();
+    mode.add_option("MODE", typed.switched.mode, "audit or enforce")
+        ->required()
+        ->check(CLI::IsMember(std::vector<std::string>{"audit", "enforce"}));
+    mode.callback(
+        [&typed] { typed.run = [](const Typed& all) { return run_mode(all.switched); }; });
+}
+
 void add_policy(CLI::App& app, Typed& typed) {
     CLI::App& policy = *app.add_subcommand("policy", "Check policies, and ask what they would say");
     policy.footer(kPolicyFooter);
@@ -453,6 +497,8 @@ void take_settings(Typed& typed) {
     typed.learn.query.settings = typed.settings;
     typed.test.query.settings = typed.settings;
     typed.why.query.settings = typed.settings;
+    typed.reload.settings = typed.settings;
+    typed.switched.settings = typed.settings;
     typed.doctor.settings = typed.settings;
 }
 
@@ -498,6 +544,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& words) {
     add_events(app, typed);
     add_policy(app, typed);
     add_why(app, typed);
+    add_reload(app, typed);
     add_doctor(app, typed);
     add_install(app, typed, "install", "Make the node's container programs know execseal",
                 InstallDirection::kInstall);

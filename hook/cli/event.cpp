@@ -51,6 +51,13 @@ std::string note_text(const Event& event) {
     if (event.kind == "start") {
         return "policy " + event.policy + ", mode " + text_at(event.json, "mode");
     }
+    if (event.kind == "reload" || event.kind == "mode") {
+        const std::string digest = text_at(event.json, "policy_sha256").substr(0, 12);
+        const std::string reason = text_at(event.json, "reason");
+        return text_at(event.json, "outcome") +
+               (reason.empty() ? ": policy " + digest + ", mode " + text_at(event.json, "mode")
+                               : ", everything stays as it is: " + reason);
+    }
     if (event.kind == "lost") {
         const auto count = event.json.find("count");
         return (count != event.json.end() ? count->dump() : "?") + " events since " +

@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "config/settings.h"
+#include "hook/cli/progress.h"
 #include "hook/os/executable.h"
 #include "hook/os/file_follow.h"
 #include "hook/os/visible.h"
@@ -40,7 +41,7 @@ class EventPrinter {
         }
         held_.clear();
         if (options_.format == Format::kTable) {
-            print(table_.settle());
+            print(fitted(table_.settle(), terminal_width()));
         }
         (void)std::fflush(stdout);
     }
@@ -83,7 +84,7 @@ class EventPrinter {
         } else if (const auto event = parse_event(line)) {
             for (const Event& one : expanded(*event)) {
                 if (filter_.shows(one)) {
-                    print(table_.add(event_cells(one)));
+                    print(fitted(table_.add(event_cells(one)), terminal_width()));
                 }
             }
         }

@@ -34,6 +34,7 @@ ExecEvent event_of(Exec&& exec, Outcome outcome) {
     event.facts = std::move(exec.decision.facts);
     event.requested = std::move(exec.decision.requested);
     event.judgement = std::move(exec.decision.judgement);
+    event.policy_sha256 = exec.terms->policy_sha256;
     event.gate = std::move(exec.gate);
     event.id = std::move(exec.event_id);
     return event;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "hook/exec/arguments.h"
 #include "hook/exec/reader.h"
@@ -16,6 +17,7 @@
 #include "hook/gate/exec_flow.h"
 #include "hook/gate/session.h"
 #include "hook/gate/study_judge.h"
+#include "hook/gate/terms.h"
 #include "hook/gate/writers.h"
 #include "hook/os/event_loop.h"
 
@@ -31,9 +33,9 @@ struct Exec {
     using Clock = EventLoop::Clock;
 
     // Both outlive this; `from` until ExecInput::kEnd.
-    Exec(Session& from, ExecBinder& binder, NotifyId id, const ExecCall& what,
-         const ExecTraits& asked)
-        : traits(asked),
+    Exec(Session& from, ExecBinder& binder, NotifyId id, const ExecCall& what, SharedTerms under)
+        : terms(std::move(under)),
+          traits(terms->traits),
           session(&from),
           caller(*from.notify, id, what.tid),
           binding(binder.binding_for(what.tid)),
@@ -48,7 +50,8 @@ struct Exec {
     }
 
     ExecState state = ExecState::kReading;
-    ExecTraits traits;  // of the gate's protection; where nobody need stand still, without a freeze
+    SharedTerms terms;  // that it came under, until its end
+    ExecTraits traits;  // of the terms; where nobody need stand still, without a freeze
 
     Session* session;
     ExecCaller caller;

@@ -71,30 +71,37 @@ bool is_executing(const Exec& exec) {
     return exec.state == ExecState::kExecuting || exec.state == ExecState::kInterrupted;
 }
 
-ExecTraits traits_of(const Protection& protection) {
-    ExecTraits traits;
-    traits.freeze = protection.freeze != FreezeScope::kOff;
-    traits.verify = protection.verify;
-    traits.on_freeze_failure = protection.on_freeze_failure;
-    return traits;
+// A container that was only to be watched has them in its filter where the node allows a change.
+bool filter_tells_of_forks(const GateContext& context) {
+    return tracks_forks(context.plan.mode, context.policy, context.floor) ||
+           (context.plan.mode != Mode::kEnforce && context.plan.track_forks);
 }
 
 }  // namespace
 
 ExecGate::ExecGate(const GateContext& context)
     : context_(context),
-      protection_(protection_of(context.policy, context.floor, context.plan.mode)),
-      traits_(traits_of(protection_)),
-      judge_(context.policy, context.floor, context.plan.mode),
+      forks_are_notified_(filter_tells_of_forks(context)),
       reader_(context.settings.deadlines.remote_read),
-      writers_(context.tasks, tracks_forks(context.plan.mode, context.policy, context.floor)) {
+      writers_(context.tasks, forks_are_notified_) {
     context_.turns.set_execs(*this);
-    if (context.plan.mode == Mode::kEnforce || context.floor != nullptr) {
-        reader_.watch(context.forks.fs_sharers());
+    std::optional<Policy> floor;
+    if (context.floor != nullptr) {
+        floor = *context.floor;
     }
-    if (protection_.freeze <= FreezeScope::kWriters) {  // else no parent would be held
+    set_terms(make_terms(context.policy, std::move(floor), context.plan.mode,
+                         context.plan.policy.sha256, forks_are_notified_));
+}
+
+void ExecGate::set_terms(SharedTerms terms) {
+    terms_ = std::move(terms);
+    if (terms_->mode == Mode::kEnforce || terms_->floor) {
+        reader_.watch(context_.forks.fs_sharers());
+    }
+    if (terms_->protection.freeze <= FreezeScope::kWriters) {  // else no parent would be held
         context_.forks.tell_vforks_to(vfork_parents_);
     }
+    context_.forks.set_traced_may_fork(terms_->protection.freeze == FreezeScope::kOff);
 }
 
 ExecGate::~ExecGate() = default;
@@ -138,7 +145,7 @@ void ExecGate::set_id_maps(IdMaps maps) {
 
 void ExecGate::begin(Session& session, NotifyId id, const ExecCall& call) {
     Exec& exec =
-        *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, id, call, traits_));
+        *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, id, call, terms_));
     if (call.tid == Tid{}) {
         exec.decide(refusal(EPERM, built_in_rule::kInvisible,
                             "the caller is not visible in the supervisor's PID namespace"));
@@ -243,9 +250,9 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
         }
     }
     const Via via = via_of(*exec.session, process);
-    exec.decide(judge_.judge(exec.study, via));
+    exec.decide(judge_.judge(exec.study, via, *exec.terms));
     if (!keep_start()) {
-        exec.decide(judge_.judge(exec.study, via));
+        exec.decide(judge_.judge(exec.study, via, *exec.terms));
     }
 }
 
@@ -255,13 +262,14 @@ bool ExecGate::may_go(const Exec& exec) const {
 }
 
 void ExecGate::take_turn(Exec& exec) {
-    if (traits_.freeze && exec.decision.ruling == Ruling::kAllow) {
+    if (exec.terms->traits.freeze && exec.decision.ruling == Ruling::kAllow) {
         choose_whom_to_freeze(exec);
     }
     if (exec.traits.freeze) {
         look_at_executing();
     }
-    const bool binds = traits_.freeze || traits_.verify;  // then bind() has it recorded
+    const bool binds =
+        exec.terms->traits.freeze || exec.terms->traits.verify;  // then bind() has it recorded
     if (!binds && exec.decision.ruling == Ruling::kAllow) {
         (void)record_first(exec);
     }
@@ -270,12 +278,12 @@ void ExecGate::take_turn(Exec& exec) {
 }
 
 void ExecGate::choose_whom_to_freeze(Exec& exec) {
-    exec.traits = traits_;  // an earlier turn may have ended with nothing done
+    exec.traits = exec.terms->traits;  // an earlier turn may have ended with nothing done
     if (exec.sleeper == Tid{}) {
         exec.sleeper = take_sleeper(exec);
     }
     const Tgid process = exec.caller.process();
-    switch (protection_.freeze) {
+    switch (exec.terms->protection.freeze) {
         case FreezeScope::kPidns:
         case FreezeScope::kOff:
             exec.writers = {Reach::kEverybody, {}};
@@ -290,7 +298,7 @@ void ExecGate::choose_whom_to_freeze(Exec& exec) {
     }
     if (exec.writers.reach == Reach::kNobody) {
         exec.traits.freeze = false;
-        exec.gate.freeze = freeze_scope_name(protection_.freeze);
+        exec.gate.freeze = freeze_scope_name(exec.terms->protection.freeze);
     }
 }
 
@@ -379,7 +387,7 @@ std::optional<ExecInput> ExecGate::perform(Exec& exec, ExecAction action) {
         case ExecAction::kHurry:
             exec.grace_end.reset();
             exec.binding->hurry();
-            if (traits_.verify) {
+            if (exec.terms->traits.verify) {
                 exec.stall_look = Clock::now() + kStallLook;
             }
             break;
@@ -453,8 +461,9 @@ void ExecGate::drop_done() {
 
 std::optional<ExecInput> ExecGate::freeze(Exec& exec) {
     exec.frozen_at = Clock::now();
-    exec.gate.freeze = freeze_scope_name(
-        exec.writers.reach == Reach::kEverybody ? FreezeScope::kPidns : protection_.freeze);
+    exec.gate.freeze =
+        freeze_scope_name(exec.writers.reach == Reach::kEverybody ? FreezeScope::kPidns
+                                                                  : exec.terms->protection.freeze);
     ++counters_.freezes;
     const std::optional<std::string> failure = try_freeze(exec);
     if (!failure) {
@@ -462,12 +471,14 @@ std::optional<ExecInput> ExecGate::freeze(Exec& exec) {
     }
     ++counters_.freeze_failures;
     exec.gate.freeze = "failed: " + *failure;
-    if (protection_.on_freeze_failure == OnFreezeFailure::kDeny || !protection_.verify) {
+    if (exec.terms->protection.on_freeze_failure == OnFreezeFailure::kDeny ||
+        !exec.terms->protection.verify) {
         // With a verification only what is new or late all the time makes a freeze fail.
-        exec.decide(refusal(
-            EPERM, built_in_rule::kFreeze,
-            "the freeze failed: " + *failure +
-                (protection_.verify ? "" : "; nothing is verified here that it could change")));
+        exec.decide(refusal(EPERM, built_in_rule::kFreeze,
+                            "the freeze failed: " + *failure +
+                                (exec.terms->protection.verify
+                                     ? ""
+                                     : "; nothing is verified here that it could change")));
     }
     return ExecInput::kFreezeFailed;
 }
@@ -493,8 +504,8 @@ std::optional<std::string> ExecGate::try_freeze(Exec& exec) {
     request.parent = exec.ids.parent;
     request.sleeper = exec.sleeper;
     request.quiet = quiet;
-    request.deadline = exec.frozen_at + protection_.freeze_budget;
-    request.unstoppable = traits_.verify ? Unstoppable::kLeave : Unstoppable::kFail;
+    request.deadline = exec.frozen_at + exec.terms->protection.freeze_budget;
+    request.unstoppable = exec.terms->traits.verify ? Unstoppable::kLeave : Unstoppable::kFail;
     FreezeReport report = context_.freeze.freeze(*domain, request);
     if (report.failure != FreezeFailure::kNone) {
         context_.turns.thawed();
@@ -541,7 +552,7 @@ ExecInput ExecGate::reread(Exec& exec) {
                             "the arguments could not be read again within the freeze budget"));
         return ExecInput::kRefused;
     }
-    if (protection_.freeze == FreezeScope::kWriters && study->snapshot.in_shared_pages &&
+    if (exec.terms->protection.freeze == FreezeScope::kWriters && study->snapshot.in_shared_pages &&
         exec.writers.reach != Reach::kEverybody) {
         exec.writers = {Reach::kEverybody, {}};
         return ExecInput::kMustWiden;
@@ -560,7 +571,8 @@ ExecInput ExecGate::reread(Exec& exec) {
         return ExecInput::kRefused;
     }
     exec.study = std::move(*study);
-    exec.decide(judge_.judge(exec.study, via_of(*exec.session, exec.caller.process())));
+    exec.decide(
+        judge_.judge(exec.study, via_of(*exec.session, exec.caller.process()), *exec.terms));
     return input_of(exec.decision.ruling);
 }
 
@@ -693,7 +705,7 @@ void ExecGate::end_unverified(const Exec& exec) {
         return other.get() != &exec && other->caller.process() == exec.caller.process() &&
                other->state != ExecState::kReading && other->state != ExecState::kWaiting;
     });
-    if (traits_.verify && !other_exec) {
+    if (exec.terms->traits.verify && !other_exec) {
         exec.binding->kill_survivor();
     }
 }

@@ -29,6 +29,7 @@
 #include "hook/gate/exec.h"
 #include "hook/gate/exec_flow.h"
 #include "hook/gate/study_judge.h"
+#include "hook/gate/terms.h"
 #include "hook/gate/turns.h"
 #include "hook/gate/writers.h"
 #include "hook/os/event_loop.h"
@@ -42,7 +43,7 @@ class ForkTracking;
 class Freeze;
 class TaskTable;
 
-// All of these outlive the gate. `floor` may be null.
+// All of these outlive the gate, but for the policies: it keeps its own. `floor` may be null.
 struct GateContext {
     EventLoop& loop;
     const Plan& plan;
@@ -105,8 +106,12 @@ class ExecGate final : private ExecServer {
     [[nodiscard]] const GateCounters& counters() const { return counters_; }
     // Execs that are not over, and calls that are still to be looked at.
     [[nodiscard]] std::size_t pending() const { return execs_.size() + context_.turns.unseen(); }
-    // Of the container's policy and the floor, the tighter of each.
-    [[nodiscard]] const Protection& protection() const { return protection_; }
+    // What execs come under from now on; those that are under way keep theirs. The context's
+    // policy, floor and mode are only the first.
+    [[nodiscard]] const SharedTerms& terms() const { return terms_; }
+    void set_terms(SharedTerms terms);
+    // By the container's filter, whatever the terms: it is what it was at the container's start.
+    [[nodiscard]] bool forks_are_notified() const { return forks_are_notified_; }
 
   private:
     void begin(Session& session, NotifyId id, const ExecCall& call) override;
@@ -158,8 +163,8 @@ class ExecGate final : private ExecServer {
     void look_for_stall(Exec& exec, Clock::time_point now);
 
     GateContext context_;
-    Protection protection_;
-    ExecTraits traits_;
+    SharedTerms terms_;
+    bool forks_are_notified_;
     StudyJudge judge_;
     ExecReader reader_;
     WriterFinder writers_;

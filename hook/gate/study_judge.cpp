@@ -37,7 +37,7 @@ void StudyJudge::learn_root(ExecStudy study) {
     log_error("the container's root: " + *root_failure_);
 }
 
-Decision StudyJudge::judge(ExecStudy& study, Via via) {
+Decision StudyJudge::judge(ExecStudy& study, Via via, const Terms& terms) {
     const ExecSnapshot& snapshot = study.snapshot;
     switch (snapshot.outcome) {
         case SnapshotOutcome::kGone: {
@@ -74,12 +74,12 @@ Decision StudyJudge::judge(ExecStudy& study, Via via) {
     if (!facts) {
         return refusal_of(snapshot, EACCES, built_in_rule::kUnresolved, facts.error().text());
     }
-    return judge_facts(std::move(*facts));
+    return judge_facts(std::move(*facts), terms);
 }
 
-Decision StudyJudge::judge_facts(ExecFacts facts) const {
+Decision StudyJudge::judge_facts(ExecFacts facts, const Terms& terms) {
     Decision decision;
-    decision.judgement = judge_with_floor(policy_, floor_, facts, mode_);
+    decision.judgement = judge_with_floor(terms.policy, terms.floor_or_null(), facts, terms.mode);
     decision.facts = std::move(facts);
     switch (decision.judgement.verdict) {
         case Verdict::kDeny:

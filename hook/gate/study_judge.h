@@ -13,6 +13,7 @@
 #include "hook/exec/facts.h"
 #include "hook/exec/reader.h"
 #include "hook/gate/judge.h"
+#include "hook/gate/terms.h"
 
 namespace execseal {
 
@@ -32,9 +33,7 @@ Decision refusal(int error, const char* rule, std::string reason);
 
 class StudyJudge {
   public:
-    // Both policies outlive this; `floor` may be null.
-    StudyJudge(const Policy& policy, const Policy* floor, Mode mode)
-        : policy_(policy), floor_(floor), mode_(mode) {}
+    StudyJudge() = default;
 
     // What ids mean in the container; until it is known every exec is refused.
     void set_id_maps(IdMaps maps) { id_maps_ = std::move(maps); }
@@ -46,14 +45,11 @@ class StudyJudge {
     [[nodiscard]] const std::optional<IdMaps>& id_maps() const { return id_maps_; }
 
     // Takes the views out of the study where it gives facts.
-    [[nodiscard]] Decision judge(ExecStudy& study, Via via);
+    [[nodiscard]] Decision judge(ExecStudy& study, Via via, const Terms& terms);
 
   private:
-    [[nodiscard]] Decision judge_facts(ExecFacts facts) const;
+    [[nodiscard]] static Decision judge_facts(ExecFacts facts, const Terms& terms);
 
-    const Policy& policy_;
-    const Policy* floor_;
-    Mode mode_;
     std::optional<RootIdentity> root_;
     std::optional<std::string> root_failure_;
     std::optional<IdMaps> id_maps_;

@@ -13,12 +13,20 @@ Result<DirectoryWatch> DirectoryWatch::open(const std::string& path) {
     if (!watch.valid()) {
         return Error{errno, "inotify_init1"};
     }
+    DirectoryWatch opened(std::move(watch));
+    if (auto added = opened.add(path); !added) {
+        return added.error();
+    }
+    return opened;
+}
+
+Result<> DirectoryWatch::add(const std::string& path) {
     constexpr std::uint32_t kChanges =
         IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR;
-    if (::inotify_add_watch(watch.get(), path.c_str(), kChanges) < 0) {
+    if (::inotify_add_watch(watch_.get(), path.c_str(), kChanges) < 0) {
         return Error{errno, "watch " + path};
     }
-    return DirectoryWatch(std::move(watch));
+    return Ok{};
 }
 
 bool DirectoryWatch::drain() {

@@ -15,6 +15,9 @@ class DirectoryWatch {
     // directory, is renamed over (kubelet's atomic writer), no file in it is written.
     static Result<DirectoryWatch> open(const std::string& path);
 
+    // One more.
+    Result<> add(const std::string& path);
+
     // Readable when there is something; non-blocking.
     [[nodiscard]] int fd() const { return watch_.get(); }
     // Takes all that is queued; true if there was anything.

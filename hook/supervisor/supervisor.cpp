@@ -37,6 +37,15 @@ ordered_json protection_to_json(const Protection& protection) {
     return {{"freeze", freeze_scope_name(protection.freeze)}, {"verify", protection.verify}};
 }
 
+std::vector<std::string> variables_of(const Policy& policy, const std::optional<Policy>& floor) {
+    std::vector<std::string> variables = env_names(policy);
+    if (floor) {
+        const auto more = env_names(*floor);
+        variables.insert(variables.end(), more.begin(), more.end());
+    }
+    return variables;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(SupervisorLaunch launch) {
@@ -61,12 +70,8 @@ Result<> Supervisor::open() {
         return audit.error();
     }
     audit_ = std::move(*audit);
-    std::vector<std::string> variables = env_names(launch_.policy);
-    if (launch_.floor) {
-        const auto more = env_names(*launch_.floor);
-        variables.insert(variables.end(), more.begin(), more.end());
-    }
-    audit_->record_env(variables);
+    audit_->record_env(variables_of(launch_.policy, launch_.floor));
+    floor_sha256_ = plan.floor ? plan.floor->sha256 : "";
     auto procfs = open_procfs();
     if (!procfs) {
         return procfs.error();
@@ -133,6 +138,12 @@ Result<> Supervisor::open() {
         return control.error();
     }
     control_ = std::move(*control);
+    std::vector<std::string> files{plan.policy.path};
+    if (plan.floor) {
+        files.push_back(plan.floor->path);
+    }
+    policy_files_ =
+        std::make_unique<PolicyFiles>(loop_, std::move(files), [this] { (void)reload(); });
     // A runtime's own first exec does not wait long (Go's preemption signal cancels it).
     if (auto warm = gate_->warm_up(); !warm) {
         log_warning("the first reader process: " + warm.error().text());
@@ -164,6 +175,7 @@ int Supervisor::serve() {
     }
     audit_->note("end", last);
     control_.reset();
+    policy_files_.reset();
     listener_.reset();
     if (code != 0) {
         return code;  // its successor needs what was kept of the container's start
@@ -343,7 +355,8 @@ std::optional<EventLoop::Clock::time_point> Supervisor::next_deadline() {
         arrival_deadline_ && !had_session_ && *arrival_deadline_ > EventLoop::Clock::now();
     return earliest({forks_->next_deadline(), turns_->next_deadline(), gate_->next_deadline(),
                      listener_->next_deadline(), control_->next_deadline(), tasks_->next_due(),
-                     audit_->next_deadline(), awaited ? arrival_deadline_ : std::nullopt});
+                     audit_->next_deadline(), policy_files_->next_deadline(),
+                     awaited ? arrival_deadline_ : std::nullopt});
 }
 
 void Supervisor::run_deadlines() {
@@ -355,6 +368,7 @@ void Supervisor::run_deadlines() {
     control_->on_deadline(now);
     tasks_->tend(now);
     audit_->on_deadline(now);
+    policy_files_->on_deadline(now);
 }
 
 ordered_json Supervisor::answer(const std::string& command) {
@@ -367,11 +381,119 @@ ordered_json Supervisor::answer(const std::string& command) {
     if (command == "tasks") {
         return list_tasks();
     }
+    if (command == "reload") {
+        last_refusal_.clear();
+        return reload();
+    }
+    for (const Mode mode : {Mode::kEnforce, Mode::kAudit}) {
+        if (command == std::string("mode ") + mode_name(mode)) {
+            last_refusal_.clear();
+            return switch_mode(mode);
+        }
+    }
     if (command == "retire") {
         retiring_ = sessions_.empty() && listener_->waiting_connections() == 0;
         return {{"retiring", retiring_}, {"container_id", launch_.plan.container_id}};
     }
     return {{"error", "unknown command \"" + command + "\""}};
+}
+
+ordered_json Supervisor::reload() {
+    const char* const what = "reload";
+    auto policy = read_policy_again(launch_.plan.policy);
+    if (!policy) {
+        return refuse_change(what, policy.error().text());
+    }
+    std::optional<Policy> floor;
+    std::string floor_sha256;
+    if (launch_.plan.floor) {
+        auto read = read_policy_again(*launch_.plan.floor);
+        if (!read) {
+            return refuse_change(what, read.error().text());
+        }
+        floor = std::move(read->policy);
+        floor_sha256 = std::move(read->sha256);
+    }
+    last_refusal_.clear();
+    const Terms& now = *gate_->terms();
+    if (policy->sha256 == now.policy_sha256 && floor_sha256 == floor_sha256_) {
+        return {{"container_id", launch_.plan.container_id},
+                {"changed", false},
+                {"policy_sha256", now.policy_sha256}};
+    }
+    floor_sha256_ = std::move(floor_sha256);
+    return take_terms(make_terms(std::move(policy->policy), std::move(floor), now.mode,
+                                 std::move(policy->sha256), gate_->forks_are_notified()),
+                      what);
+}
+
+ordered_json Supervisor::switch_mode(Mode mode) {
+    const char* const what = "mode";
+    const Terms& now = *gate_->terms();
+    if (now.mode == mode) {
+        return {{"container_id", launch_.plan.container_id},
+                {"changed", false},
+                {"mode", mode_name(mode)}};
+    }
+    if (now.mode == Mode::kEnforce) {
+        // The node's owner may have thought better of it since this container started.
+        const auto settings = load_settings(launch_.settings.path);
+        if (!settings) {
+            return refuse_change(what, settings.error().text());
+        }
+        if (!settings->allow_mode_switch) {
+            return refuse_change(what, std::string("enforce -> ") + mode_name(mode) +
+                                           ": expected \"allow_mode_switch\": true in " +
+                                           settings->path);
+        }
+    }
+    return take_terms(
+        make_terms(now.policy, now.floor, mode, now.policy_sha256, gate_->forks_are_notified()),
+        what);
+}
+
+ordered_json Supervisor::take_terms(SharedTerms terms, const char* what) {
+    const Terms before = *gate_->terms();
+    if (terms->mode != before.mode) {
+        audit_->set_mode(terms->mode);
+    }
+    audit_->record_env(variables_of(terms->policy, terms->floor));
+    ordered_json told{{"outcome", "changed"},
+                      {"mode", mode_name(terms->mode)},
+                      {"mode_before", mode_name(before.mode)},
+                      {"policy_sha256", terms->policy_sha256},
+                      {"policy_sha256_before", before.policy_sha256}};
+    if (launch_.plan.floor) {
+        launch_.plan.floor->sha256 = floor_sha256_;
+        told["floor_sha256"] = floor_sha256_;
+    }
+    if (terms->stops_everybody) {
+        told["lacks"] =
+            "the container's filter, which cannot change, does not notify forks: each exec stops "
+            "all of its tasks (freeze pidns)";
+    }
+    launch_.plan.policy.sha256 = terms->policy_sha256;
+    gate_->set_terms(std::move(terms));
+    if (gate_->terms()->protection.freeze != FreezeScope::kOff && lister_ &&
+        before.protection.freeze == FreezeScope::kOff) {
+        find_sharers();
+    }
+    audit_->note(what, told);
+    log_info(std::string(what) + ": " + told.dump());
+    told["container_id"] = launch_.plan.container_id;
+    told["changed"] = true;
+    return told;
+}
+
+ordered_json Supervisor::refuse_change(const char* what, const std::string& reason) {
+    if (reason != last_refusal_) {
+        log_error(std::string(what) + " refused, everything stays as it is: " + reason);
+        audit_->note(what, ordered_json{{"outcome", "refused"},
+                                        {"reason", reason},
+                                        {"policy_sha256", gate_->terms()->policy_sha256}});
+    }
+    last_refusal_ = reason;
+    return {{"error", reason}};
 }
 
 ordered_json Supervisor::status() const {
@@ -381,8 +503,9 @@ ordered_json Supervisor::status() const {
                         {"policy", launch_.plan.policy.name},
                         {"floor", launch_.plan.floor ? ordered_json(launch_.plan.floor->name)
                                                      : ordered_json(nullptr)},
-                        {"mode", mode_name(launch_.plan.mode)},
-                        {"protect", protection_to_json(gate_->protection())},
+                        {"policy_sha256", gate_->terms()->policy_sha256},
+                        {"mode", mode_name(gate_->terms()->mode)},
+                        {"protect", protection_to_json(gate_->terms()->protection)},
                         {"supervisor_pid", ::getpid()},
                         {"listeners", sessions_.size()},
                         {"since", since_}};

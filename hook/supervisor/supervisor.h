@@ -29,6 +29,7 @@
 #include "hook/os/unique_fd.h"
 #include "hook/supervisor/control.h"
 #include "hook/supervisor/listener.h"
+#include "hook/supervisor/policy_files.h"
 #include "hook/tasks/domain.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
@@ -78,6 +79,13 @@ class Supervisor {
     [[nodiscard]] bool finished() const;
 
     nlohmann::ordered_json answer(const std::string& command);
+    // The policies as their files are now; nothing changes where one of them is not right.
+    nlohmann::ordered_json reload();
+    nlohmann::ordered_json switch_mode(Mode mode);
+    // For the execs that come from now on; the others keep theirs. `what`: the event that tells.
+    nlohmann::ordered_json take_terms(SharedTerms terms, const char* what);
+    // Says why everything stays as it is.
+    nlohmann::ordered_json refuse_change(const char* what, const std::string& reason);
     [[nodiscard]] nlohmann::ordered_json status() const;
     nlohmann::ordered_json list_tasks();
 
@@ -105,6 +113,9 @@ class Supervisor {
     std::unique_ptr<ExecGate> gate_;
     std::unique_ptr<Listener> listener_;
     std::unique_ptr<RequestServer> control_;
+    std::unique_ptr<PolicyFiles> policy_files_;
+    std::string floor_sha256_;
+    std::string last_refusal_;         // of a reload that nobody asked for; not told again
     std::map<int, Session> sessions_;  // by notify fd; std::map: references stay valid
 };
 

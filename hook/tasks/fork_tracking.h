@@ -61,6 +61,7 @@ class ForkTracking {
     ForkTracking(Tracer& tracer, TaskTable& table, Procfs& procfs, ForkTrackingLimits limits = {});
 
     // To be told of each vfork from now on; outlives this.
+    void set_traced_may_fork(bool may) { limits_.traced_may_fork = may; }
     void tell_vforks_to(VforkParents& parents) { vfork_parents_ = &parents; }
 
     // Of this listener, which is kept only until forget() for a caller in whose process another

@@ -31,7 +31,7 @@ class StudyJudgeTest : public ::testing::Test {
 
     Ruling ruling_on(ExecStudy&& study) { return ruling_on(study); }
     Ruling ruling_on(ExecStudy& study) {
-        decision = judge.judge(study, Via::kChild);
+        decision = judge.judge(study, Via::kChild, *terms);
         return decision.ruling;
     }
     // `rule` and `reason` of the decision, the errno and nothing that a policy has said.
@@ -47,7 +47,8 @@ class StudyJudgeTest : public ::testing::Test {
     Policy policy =
         test::policy_of(R"([{"id": "other", "verdict": "deny", "exe": "/bin/other"}])", "allow")
             .value();
-    StudyJudge judge{policy, nullptr, Mode::kEnforce};
+    SharedTerms terms = make_terms(policy, std::nullopt, Mode::kEnforce, "", true);
+    StudyJudge judge;
     Decision decision;
 };
 
@@ -64,15 +65,16 @@ TEST_F(StudyJudgeTest, ThePolicysRefusalIsAnsweredWithItsErrno) {
         test::policy_of(R"([{"id": "no", "verdict": "deny", "errno": "EPERM", "exe": "/bin/ls"},
                             {"id": "never", "verdict": "kill", "exe": "/bin/sh"}])")
             .value();
-    StudyJudge by_rule(strict, nullptr, Mode::kEnforce);
+    StudyJudge by_rule;
+    const auto under = make_terms(strict, std::nullopt, Mode::kEnforce, "", true);
     by_rule.set_id_maps(host_ids());
     ExecStudy study = study_of_ls();
-    decision = by_rule.judge(study, Via::kChild);
+    decision = by_rule.judge(study, Via::kChild, *under);
     EXPECT_EQ(decision.ruling, Ruling::kRefuse);
     EXPECT_EQ(decision.error, EPERM);
     ExecStudy other = study_of_ls();
     other.program.views[0].exe = "/bin/sh";
-    EXPECT_EQ(by_rule.judge(other, Via::kChild).ruling, Ruling::kKill);
+    EXPECT_EQ(by_rule.judge(other, Via::kChild, *under).ruling, Ruling::kKill);
 }
 
 TEST_F(StudyJudgeTest, WhatCouldNotBeReadIsRefusedWhateverThePolicySays) {
@@ -109,9 +111,9 @@ TEST_F(StudyJudgeTest, AProgramThatCannotBeNamedIsRefused) {
 }
 
 TEST_F(StudyJudgeTest, WithoutIdMapsEverythingIsRefused) {
-    StudyJudge early(policy, nullptr, Mode::kEnforce);
+    StudyJudge early;
     ExecStudy study = study_of_ls();
-    decision = early.judge(study, Via::kChild);
+    decision = early.judge(study, Via::kChild, *terms);
     EXPECT_EQ(decision.ruling, Ruling::kRefuse);
     EXPECT_EQ(decision.error, EACCES);
     EXPECT_FALSE(decision.facts.has_value());

@@ -12,6 +12,7 @@
 #include "hook/tasks/fork_tracking.h"
 #include "tests/unit/fake_notify.h"
 #include "tests/unit/fake_tasks.h"
+#include "tests/unit/policy_facts.h"
 
 namespace execseal {
 namespace {
@@ -90,10 +91,12 @@ class TurnsTest : public ::testing::Test {
     Exec exec_of(pid_t caller) {
         ExecCall call;
         call.tid = Tid{caller};
-        return {session, binder, NotifyId{}, call, ExecTraits{}};
+        return {session, binder, NotifyId{}, call, terms};
     }
     [[nodiscard]] bool is_answered(std::uint64_t id) const { return notify.errors.contains(id); }
 
+    SharedTerms terms =
+        make_terms(test::policy_of("[]").value(), std::nullopt, Mode::kEnforce, "", true);
     FakeTasks machine;
     NoExits exits;
     NoBinder binder;

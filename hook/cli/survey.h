@@ -1,0 +1,26 @@
+// Survey: the supervisors of this node, asked for their status.
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "hook/os/result.h"
+
+namespace execseal {
+
+// How long an answer is waited for.
+inline constexpr std::chrono::seconds kAnswerDeadline{5};
+
+struct Survey {
+    std::vector<nlohmann::ordered_json> statuses;
+    std::vector<std::string> controls;  // the control socket of each
+    std::vector<std::string> troubles;  // a line for each directory without an answer
+};
+
+// An Error where there is no run_dir.
+Result<Survey> survey(const Settings& settings);
+
+}  // namespace execseal
