@@ -161,6 +161,30 @@ void warn_of_names_to_copy(const json& policy, const json& rules, Words& warning
     }
 }
 
+// "^a|b$": its anchors are of one branch each.
+bool has_branches(std::string_view regex) {
+    int depth = 0;
+    bool in_class = false;
+    for (std::size_t at = 0; at < regex.size(); ++at) {
+        const char letter = regex[at];
+        if (letter == '\\') {
+            ++at;
+        } else if (in_class || letter == '[') {
+            // A "]" that comes first in a class, or behind its "^", stands for itself.
+            const std::string_view rest = regex.substr(at + 1);
+            if (!in_class) {
+                at += rest.starts_with("^]") ? 2 : rest.starts_with(']') ? 1 : 0;
+            }
+            in_class = letter != ']';
+        } else if (letter == '|' && depth == 0) {
+            return true;
+        } else {
+            depth += letter == '(' ? 1 : letter == ')' ? -1 : 0;
+        }
+    }
+    return false;
+}
+
 bool is_anchored(const std::string& regex) {
     const auto begins = [&](std::string_view flags) {
         return regex.starts_with(std::string(flags) + "^") ||
@@ -168,7 +192,7 @@ bool is_anchored(const std::string& regex) {
     };
     const bool start = begins("") || begins("(?i)") || begins("(?s)") || begins("(?is)");
     const bool end = (regex.ends_with('$') && !regex.ends_with("\\$")) || regex.ends_with("\\z");
-    return start && end;
+    return start && end && !has_branches(regex);
 }
 
 void warn_of_regex(const json& pattern, const std::string& place, Leaning leaning,

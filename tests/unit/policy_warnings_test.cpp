@@ -95,15 +95,19 @@ TEST(PolicyWarnings, ARegexWithoutAnchorsThatLetsPass) {
     for (const std::string rule :
          {R"({"id": "r", "verdict": "audit", "env": {"A": {"regex": "^b"}}})",
           R"({"id": "r", "verdict": "allow", "argv": {"at": {"1": {"regex": "b$"}}}})",
+          R"({"id": "r", "verdict": "allow", "argv": {"any": [{"regex": "^a|b$"}]}})",
+          R"({"id": "r", "verdict": "allow", "argv": {"any": [{"regex": "^(a)[]|]\\|b|c$"}]}})",
           R"({"id": "r", "verdict": "deny", "not": {"argv": {"any": [{"regex": "b\\$"}]}}})"}) {
         EXPECT_EQ(count(rule), 1U) << rule;
     }
-    for (const std::string rule :
-         {R"({"id": "r", "verdict": "deny", "argv": {"any": [{"regex": "b"}]}})",
-          R"({"id": "r", "verdict": "allow", "argv": {"any": [{"regex": "^b$"}]}})",
-          R"({"id": "r", "verdict": "allow", "argv": {"any": [{"regex": "(?i)^b$"}]}})",
-          R"({"id": "r", "verdict": "allow", "argv": {"none": [{"regex": "b"}]}})",
-          R"({"id": "r", "verdict": "allow", "uid": 0, "not": {"env": {"A": {"regex": "b"}}}})"}) {
+    for (
+        const std::string rule :
+        {R"({"id": "r", "verdict": "deny", "argv": {"any": [{"regex": "b"}]}})",
+         R"({"id": "r", "verdict": "allow", "argv": {"any": [{"regex": "^b$"}]}})",
+         R"({"id": "r", "verdict": "allow", "argv": {"any": [{"regex": "(?i)^b$"}]}})",
+         R"({"id": "r", "verdict": "allow", "argv": {"any": [{"regex": "^(a|b)[]|x]\\|[^]|]$"}]}})",
+         R"({"id": "r", "verdict": "allow", "argv": {"none": [{"regex": "b"}]}})",
+         R"({"id": "r", "verdict": "allow", "uid": 0, "not": {"env": {"A": {"regex": "b"}}}})"}) {
         EXPECT_EQ(count(rule), 0U) << rule;
     }
 }
