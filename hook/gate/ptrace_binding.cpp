@@ -132,7 +132,7 @@ bool PtraceBinding::kill() {
         return false;
     }
     (void)tracer_.kill(armed);
-    (void)tracer_.release_when_stopped(armed, Interrupt::kNo);
+    (void)tracer_.release_executed(armed);
     return true;
 }
 
@@ -168,7 +168,9 @@ void PtraceBinding::release() {
     const Stop* stop = tracer_.stop_of(tid);
     if (stop == nullptr) {
         (void)tracer_.release_when_stopped(tid, Interrupt::kYes);
-    } else if (!is_exec(*stop) || executed_) {
+    } else if (executed_) {
+        (void)tracer_.release_executed(tid);
+    } else if (!is_exec(*stop)) {
         (void)tracer_.release(tid);
     }
     // Else a thread has taken this caller's number in its own exec, which its own binding verifies.

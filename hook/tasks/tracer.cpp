@@ -168,6 +168,23 @@ std::optional<Stop> Tracer::try_wait(Tid tid) {
 }
 
 std::optional<Stop> Tracer::poll(Tid tid) {
+    if (has_executed(tid)) {
+        return std::nullopt;
+    }
+    std::optional<Stop> stop = poll_any(tid);
+    if (stop && has_executed(tid)) {
+        find(tid)->seen = false;
+        return std::nullopt;
+    }
+    return stop;
+}
+
+bool Tracer::has_executed(Tid tid) const {
+    const Stop* const stop = stop_of(tid);
+    return stop != nullptr && is_exec(*stop) && execs_.contains(tid);
+}
+
+std::optional<Stop> Tracer::poll_any(Tid tid) {
     check_thread();
     Attachment* attachment = find(tid);
     if (attachment == nullptr) {
@@ -192,11 +209,11 @@ std::optional<Stop> Tracer::poll(Tid tid) {
 std::optional<Stop> Tracer::poll_exec(Tid caller, Tgid process) {
     const Tid leader{process.value};
     if (caller == leader) {
-        return poll(caller);
+        return poll_any(caller);
     }
     if (Attachment* own = find(caller)) {
         const PtraceOptions options = own->options;
-        std::optional<Stop> news = poll(caller);
+        std::optional<Stop> news = poll_any(caller);
         if (!news || !std::holds_alternative<stop::Gone>(*news)) {
             return news;
         }
@@ -212,7 +229,7 @@ std::optional<Stop> Tracer::poll_exec(Tid caller, Tgid process) {
         }
         return give_news(leader, *renamed);
     }
-    return poll(leader);
+    return poll_any(leader);
 }
 
 Stop Tracer::give_news(Tid tid, Stop stop) {
@@ -316,7 +333,10 @@ Result<Released> Tracer::release(Tid tid) {
     if (attachment == nullptr) {
         return Released::kGone;
     }
-    if (may_be_taken(tid) && !(attachment->stop && is_exec(*attachment->stop))) {
+    if (has_executed(tid)) {
+        return Released::kDying;
+    }
+    if (may_be_taken(tid)) {
         if (!attachment->stop) {
             return Released::kDying;  // poll_exec() has made it the thread's
         }
@@ -334,7 +354,17 @@ Result<Released> Tracer::release(Tid tid) {
         let_go_later(tid, *attachment);
         return Released::kDying;
     }
-    CHECK(attachment->stop.has_value());
+    return detach(tid);
+}
+
+Result<Released> Tracer::release_executed(Tid tid) {
+    check_thread();
+    return is_attached(tid) ? detach(tid) : Result<Released>(Released::kGone);
+}
+
+Result<Released> Tracer::detach(Tid tid) {
+    Attachment* const attachment = find(tid);
+    CHECK(attachment != nullptr && attachment->stop.has_value());
     const auto* owed = std::get_if<stop::Signal>(&*attachment->stop);
     if (!std::holds_alternative<stop::Event>(*attachment->stop) && !attachment->newborn) {
         restart_notified_call(tid);
@@ -410,7 +440,10 @@ Result<> Tracer::resume(Tid tid) {
     if (attachment == nullptr) {
         return Ok{};
     }
-    if (may_be_taken(tid) && !(attachment->stop && is_exec(*attachment->stop))) {
+    if (has_executed(tid)) {
+        return Ok{};
+    }
+    if (may_be_taken(tid)) {
         if (attachment->stop) {
             let_go_later(tid, *attachment);
         }

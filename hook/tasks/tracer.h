@@ -83,8 +83,9 @@ class Tracer {
     // Nothing for a task that is stopped, leaving or gone.
     Result<> interrupt(Tid tid);
 
-    // The stop or end of this task that nobody has been given yet; nullopt: nothing new, or held. A
-    // task that is not attached is Gone. Births have their child in `message`, attached already.
+    // The stop or end of this task that nobody has been given yet; nullopt: nothing new, held, or
+    // the end of an exec that is expected, which is for poll_exec(). A task that is not attached is
+    // Gone. Births have their child in `message`, attached already.
     std::optional<Stop> poll(Tid tid);
 
     // For the caller of an execve: as poll(), but after an exec from a thread that is not the
@@ -97,7 +98,8 @@ class Tracer {
     // ptrace(2) knows tasks by number alone, and the kernel gives the leader's to a thread that
     // executes between any two of our calls. So a leader that is stopped is not let go meanwhile
     // (the thread would be, out of the stop in which its exec waits to be verified), but at the
-    // last exec_over(). An exec does not wait for that: it kills the leader in its stop.
+    // last exec_over(). An exec does not wait for that: it kills the leader in its stop. Nor does
+    // anybody but the exec's own flow, by release_executed(), let go what stands at the end of one.
     void expect_exec(Tgid process, Tid caller);
     void exec_over(Tgid process, Tid caller);
     [[nodiscard]] bool expects_exec(Tgid process) const {
@@ -112,6 +114,8 @@ class Tracer {
     // Detaches a stopped task with the signal that its stop owes. kDying also where that is put
     // off, see expect_exec().
     Result<Released> release(Tid tid);
+    // For the exec's own flow: what poll_exec() has told of, or what has been killed there.
+    Result<Released> release_executed(Tid tid);
     // The same as soon as it stops, see reap_leaving(). kYes makes it stop now.
     Result<> release_when_stopped(Tid tid, Interrupt interrupt);
     // Looks at the tasks that are to be released when they stop; call at each SIGCHLD.
@@ -169,6 +173,10 @@ class Tracer {
     // Whether the number may be another task's than that of which we know a stop.
     [[nodiscard]] bool may_be_taken(Tid tid) const;
     void let_go_later(Tid tid, Attachment& attachment);
+    // It stands at the end of an exec that is expected.
+    [[nodiscard]] bool has_executed(Tid tid) const;
+    std::optional<Stop> poll_any(Tid tid);
+    Result<Released> detach(Tid tid);
     Result<SeizeOutcome> seize_once(Tid tid, const PtraceOptions& options);
     // A notified call that a signal has made leave its wait in the notify queue is started again
     // after the signal's handler, whatever the handler's SA_RESTART says: without us it would not

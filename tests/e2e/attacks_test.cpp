@@ -46,6 +46,7 @@ constexpr Attack kAttacks[] = {
     {"sibling_envp"},
     {"i386_string"},
     {"thread_exec"},
+    {"forking_leader"},
     {"vm_peer"},
     {"vfork_parent_thread"},
     {"vfork_parent_exec"},

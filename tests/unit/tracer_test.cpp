@@ -73,10 +73,12 @@ TEST_F(LeaderOfAnExec, LeavesItsNumberToTheThread) {
     EXPECT_EQ(tracer.release(kLeader).value(), Released::kDying);
     EXPECT_TRUE(tracer.resume(kLeader).has_value());
     machine.at(300).stops.emplace_back(stop::Event{stop::EventKind::kExec, 301});
+    EXPECT_FALSE(tracer.poll(kLeader).has_value()) << "it is for the exec's own flow";
+    EXPECT_TRUE(tracer.resume(kLeader).has_value());
     EXPECT_EQ(tracer.release(kLeader).value(), Released::kDying);
-    ASSERT_TRUE(tracer.poll_exec(kThread, kProcess).has_value());
     EXPECT_TRUE(machine.at(300).stopped) << "it is for the exec's own flow to let it go";
-    EXPECT_EQ(tracer.release(kLeader).value(), Released::kDetached);
+    ASSERT_TRUE(tracer.poll_exec(kThread, kProcess).has_value());
+    EXPECT_EQ(tracer.release_executed(kLeader).value(), Released::kDetached);
     tracer.exec_over(kProcess, kThread);
 }
 
