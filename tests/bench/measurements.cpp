@@ -156,8 +156,8 @@ std::string Measurements::plot(const std::string& file) const {
         lines << (i == 0 ? "plot " : ", ") << "$s" << i
               << " using ($1+1):2 with linespoints title \"" << setups_[i] << "\"";
     }
-    return "set terminal svg size 900,500\nset output \"" + file +
-           ".svg\"\nset logscale xy\nset xlabel \"idle threads + 1\"\nset ylabel \"fork + exec + "
+    return "set terminal pngcairo size 900,500\nset key left top\nset output \"" + file +
+           "\"\nset logscale xy\nset xlabel \"idle threads + 1\"\nset ylabel \"fork + exec + "
            "wait, us (median)\"\n" +
            data.str() + lines.str() + "\n";
 }

@@ -31,8 +31,8 @@ class Measurements {
 
     [[nodiscard]] std::string table() const;
     [[nodiscard]] nlohmann::ordered_json json() const;
-    // Exec latency against the number of idle threads, one line a setup: gnuplot FILE makes
-    // FILE.svg.
+    // A script for gnuplot(1) that draws exec latency against the number of idle threads into
+    // `file`, one line a setup.
     [[nodiscard]] std::string plot(const std::string& file) const;
 
   private:

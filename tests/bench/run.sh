@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 source deploy/packages.sh
 
 as_root "$PWD/tests/bench/run.sh" "$@"
-install_packages "${build_packages[@]}" "${runtime_packages[@]}" "${test_packages[@]}" make
+install_packages "${build_packages[@]}" "${runtime_packages[@]}" "${test_packages[@]}" make gnuplot-nox
 cmake --preset bench >/dev/null
 cmake --build --preset bench -- --quiet
 build/bench/tests/bench/cost_bench "$@"

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -266,6 +267,28 @@ static void pauses(uint64_t* times, int n) {
     end_process(spinner);
 }
 
+// How often an exec of somebody else ends the wait of a process that waits for nothing; as
+// nanoseconds, a thousand each.
+static void interruptions(uint64_t* times, int n) {
+    _Atomic uint64_t* interrupted = shared_page();
+    const pid_t waiter = fork();
+    if (waiter == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int events = epoll_create1(EPOLL_CLOEXEC);
+        struct epoll_event event;
+        for (;;) {
+            if (epoll_wait(events, &event, 1, -1) < 0 && errno == EINTR) {
+                atomic_fetch_add(interrupted, 1000);
+            }
+        }
+    }
+    time_each(fork_exec, times, n);
+    end_process(waiter);
+    for (int i = 0; i < n; ++i) {
+        times[i] = atomic_load(interrupted) / (uint64_t)n;
+    }
+}
+
 static const struct {
     const char* name;
     void (*turn)(void);
@@ -296,6 +319,8 @@ static void run(const char* workload, uint64_t* times, int n) {
         n = 1;
     } else if (strcmp(workload, "pause") == 0) {
         pauses(times, n);
+    } else if (strcmp(workload, "interrupted") == 0) {
+        interruptions(times, n);
     } else {
         size_t i = 0;
         while (i < sizeof kTurns / sizeof *kTurns && strcmp(kTurns[i].name, workload) != 0) {
