@@ -13,7 +13,7 @@ test_packages=(
     libcap2-bin shellcheck clang-format-14 groff-base
     podman containerd docker.io systemd python3 libpython3.11-testsuite zsh fish
     golang-go mmdebstrap python3-yaml python3-jsonschema prometheus
-    strace gdb proot git perl nodejs postgresql-15 postgresql-plperl-15 bash-static sash posh
+    strace gdb proot git perl nodejs postgresql-15 postgresql-plperl-15 bash-static sash posh nginx-light
 )
 
 # as_root SCRIPT ARGS...: becomes root by sudo, where there is one, and starts SCRIPT anew; root itself goes on.
