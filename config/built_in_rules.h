@@ -16,8 +16,9 @@ inline constexpr const char* kTraced = "traced";          // the caller has anot
 inline constexpr const char* kArm = "arm";                // the caller cannot be traced
 inline constexpr const char* kInvisible = "invisible";    // nor seen
 inline constexpr const char* kUnrecorded = "unrecorded";  // its event could not be written
+inline constexpr const char* kStray = "stray";            // a process without the filter
 
-inline constexpr std::array kAll{kDefault, kKernel, kUnreadable, kBlocked,   kUnresolved,
-                                 kFreeze,  kTraced, kArm,        kInvisible, kUnrecorded};
+inline constexpr std::array kAll{kDefault, kKernel, kUnreadable, kBlocked,    kUnresolved, kFreeze,
+                                 kTraced,  kArm,    kInvisible,  kUnrecorded, kStray};
 
 }  // namespace execseal::built_in_rule

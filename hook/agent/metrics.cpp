@@ -119,6 +119,9 @@ void Metrics::add_line(std::string_view line) {
     const std::string what = text_at(event, "event");
     if (what == "summary") {
         add_summary(event);
+    } else if (what == "stray") {
+        const auto more = static_cast<std::uint64_t>(number_at(event, "count"));
+        strays_ += more > 0 ? more : 1;
     } else if (what == "lost") {
         lost_ += static_cast<std::uint64_t>(number_at(event, "count"));
     }
@@ -206,6 +209,8 @@ std::string Metrics::text(const MetricsGauges& gauges) const {
     }
     single(text, "execseal_policy_reloads_total", "counter",
            "Changes of the policies' directory that the agent noticed.", gauges.policy_reloads);
+    single(text, "execseal_strays_total", "counter",
+           "Processes that were found in a container without its seccomp filter.", strays_);
     single(text, "execseal_events_summarized_total", "counter",
            "Execs that were counted in a summary instead of having an event of their own; the "
            "histograms do not have them.",

@@ -66,6 +66,7 @@ class Metrics {
     Histogram frozen_tasks_;
     std::uint64_t summarized_ = 0;
     std::uint64_t lost_ = 0;
+    std::uint64_t strays_ = 0;
     std::uint64_t unreadable_ = 0;
 };
 

@@ -58,6 +58,9 @@ std::string note_text(const Event& event) {
                (reason.empty() ? ": policy " + digest + ", mode " + text_at(event.json, "mode")
                                : ", everything stays as it is: " + reason);
     }
+    if (event.kind == "stray") {
+        return event.exe + ": " + event.reason;
+    }
     if (event.kind == "lost") {
         const auto count = event.json.find("count");
         return (count != event.json.end() ? count->dump() : "?") + " events since " +

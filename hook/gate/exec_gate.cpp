@@ -247,6 +247,9 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
             // The runtime's own: nobody of the container has made it.
             (void)context_.tasks.add(process, TaskOrigin::kSession, Clock::now());
             context_.tasks.has_own_memory(process);
+            if (context_.strays != nullptr) {
+                context_.strays->join(exec.caller.tid(), exec.session->started);
+            }
         }
     }
     const Via via = via_of(*exec.session, process);

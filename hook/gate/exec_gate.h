@@ -34,6 +34,7 @@
 #include "hook/gate/writers.h"
 #include "hook/os/event_loop.h"
 #include "hook/tasks/quiet_caller.h"
+#include "hook/tasks/strays.h"
 #include "hook/tasks/task_lister.h"
 #include "hook/tasks/vfork_parents.h"
 
@@ -56,6 +57,7 @@ struct GateContext {
     ForkTracking& forks;
     Turns& turns;
     AuditLog& audit;
+    Strays* strays = nullptr;  // null: nobody looks for them
 };
 
 struct GateCounters {

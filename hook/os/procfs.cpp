@@ -290,6 +290,11 @@ std::optional<TaskStatus> parse_task_status(std::string_view text) {
             status.catches_sigchld = (caught >> (SIGCHLD - 1) & 1) != 0;
         } else if (key == "voluntary_ctxt_switches") {
             status.voluntary_switches = number<std::uint64_t>(value).value_or(0);
+        } else if (key == "Seccomp") {
+            // FIXME(kernel >= 5.9): remove.
+            status.seccomp_filters = value == "2" ? 1 : 0;
+        } else if (key == "Seccomp_filters") {
+            status.seccomp_filters = number<int>(value).value_or(-1);
         } else if (key == "NSpid") {
             status.namespace_ids = read_numbers(value);
         } else if (key == "NStgid") {

@@ -42,6 +42,7 @@ struct TaskStatus {
     gid_t filesystem_gid = gid_t(-1);
     bool catches_sigchld = false;
     std::uint64_t voluntary_switches = 0;  // how often it has gone to sleep
+    int seccomp_filters = -1;  // that it has; before Linux 5.9 no more than 1 is told; -1: unknown
 };
 
 // What a namespace link points to; equal for the same namespace only.

@@ -100,10 +100,12 @@ Result<> Supervisor::open() {
     }
     binder_ = std::move(binder);
     freeze_ = std::make_unique<Freeze>(*tracer_, *procfs_, *tasks_);
+    strays_ = std::make_unique<Strays>(
+        *procfs_, plan.mode == Mode::kEnforce ? StrayFate::kKilled : StrayFate::kLeft);
     turns_ = std::make_unique<Turns>(*forks_);
     gate_ = std::make_unique<ExecGate>(GateContext{loop_, plan, launch_.settings, launch_.policy,
                                                    floor, *binder_, *freeze_, *tasks_, *forks_,
-                                                   *turns_, *audit_});
+                                                   *turns_, *audit_, strays_.get()});
 
     if (launch_.terms.recover_from == 0) {
         std::error_code ignored;  // of an earlier container of that name
@@ -355,7 +357,7 @@ std::optional<EventLoop::Clock::time_point> Supervisor::next_deadline() {
         arrival_deadline_ && !had_session_ && *arrival_deadline_ > EventLoop::Clock::now();
     return earliest({forks_->next_deadline(), turns_->next_deadline(), gate_->next_deadline(),
                      listener_->next_deadline(), control_->next_deadline(), tasks_->next_due(),
-                     audit_->next_deadline(), policy_files_->next_deadline(),
+                     audit_->next_deadline(), policy_files_->next_deadline(), strays_due(),
                      awaited ? arrival_deadline_ : std::nullopt});
 }
 
@@ -367,8 +369,57 @@ void Supervisor::run_deadlines() {
     listener_->on_deadline(now);
     control_->on_deadline(now);
     tasks_->tend(now);
+    look_for_strays(now);
     audit_->on_deadline(now);
     policy_files_->on_deadline(now);
+}
+
+void Supervisor::look_for_strays(EventLoop::Clock::time_point now) {
+    for (const Tgid process : tasks_->take_newcomers()) {
+        strays_->meet(process, now);
+    }
+    const auto due = strays_due();
+    if (!due || *due > now) {
+        return;
+    }
+    const auto found = strays_->look(*lister_, now);
+    if (!found) {
+        log_warning("looking for processes without the filter: " + found.error().text());
+        return;
+    }
+    // One that has forked many has them named up to a number a look; all are killed and counted.
+    static constexpr std::uint64_t kMostNamed = 16;
+    std::uint64_t told = 0;
+    for (const Stray& stray : *found) {
+        const bool killed = strays_->fate() == StrayFate::kKilled && kill_stray(stray, *procfs_);
+        strays_found_ += stray.is_new ? 1 : 0;
+        if (stray.is_new && ++told <= kMostNamed) {
+            tell_of(stray, killed);
+        }
+    }
+    if (told > kMostNamed) {
+        audit_->note("stray", ordered_json{{"count", told - kMostNamed},
+                                           {"rule", built_in_rule::kStray},
+                                           {"reason", "more such processes, found at one look"}});
+    }
+}
+
+void Supervisor::tell_of(const Stray& stray, bool killed) {
+    log_warning("process " + std::to_string(stray.process.value) + " of container " +
+                launch_.plan.container_id + ": " + stray.reason +
+                (killed ? "; killed" : "; not killed"));
+    audit_->note("stray", ordered_json{{"host_pid", stray.process.value},
+                                       {"container_pid", stray.number},
+                                       {"ppid", stray.parent.value},
+                                       {"exe", bytes_to_json(stray.exe)},
+                                       {"verdict", verdict_name(Verdict::kKill)},
+                                       {"rule", built_in_rule::kStray},
+                                       {"reason", stray.reason},
+                                       {"outcome", killed ? "killed" : "left"}});
+}
+
+std::optional<EventLoop::Clock::time_point> Supervisor::strays_due() const {
+    return lister_ && lister_->tells_by_both() ? strays_->next_due() : std::nullopt;
 }
 
 ordered_json Supervisor::answer(const std::string& command) {
@@ -456,6 +507,7 @@ ordered_json Supervisor::take_terms(SharedTerms terms, const char* what) {
     const Terms before = *gate_->terms();
     if (terms->mode != before.mode) {
         audit_->set_mode(terms->mode);
+        strays_->set_fate(terms->mode == Mode::kEnforce ? StrayFate::kKilled : StrayFate::kLeft);
     }
     audit_->record_env(variables_of(terms->policy, terms->floor));
     ordered_json told{{"outcome", "changed"},
@@ -520,6 +572,8 @@ ordered_json Supervisor::status() const {
     status["raced"] = counters.raced;
     status["freezes"] = counters.freezes;
     status["freeze_failures"] = counters.freeze_failures;
+    status["strays"] = strays_found_;
+    status["stray_looks"] = strays_->looks();
     status["events_summarized"] = audit_->summarized();
     status["events_lost"] = audit_->lost();
     status["tasks"] = tasks_->size();

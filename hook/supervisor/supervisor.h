@@ -33,6 +33,7 @@
 #include "hook/tasks/domain.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
+#include "hook/tasks/strays.h"
 #include "hook/tasks/task_table.h"
 #include "hook/tasks/tracer.h"
 
@@ -74,6 +75,10 @@ class Supervisor {
     // After a predecessor's death: what it had received and not answered would wait for ever.
     void restart_calls_in_flight();
     void on_sigchld();
+    // Those that were found are killed, but in a mode that only watches.
+    void look_for_strays(EventLoop::Clock::time_point now);
+    void tell_of(const Stray& stray, bool killed);
+    [[nodiscard]] std::optional<EventLoop::Clock::time_point> strays_due() const;
     void run_deadlines();
     [[nodiscard]] std::optional<EventLoop::Clock::time_point> next_deadline();
     [[nodiscard]] bool finished() const;
@@ -105,6 +110,8 @@ class Supervisor {
     std::unique_ptr<Tracer> tracer_;
     std::unique_ptr<ExitWatch> exits_;
     std::unique_ptr<TaskTable> tasks_;
+    std::unique_ptr<Strays> strays_;
+    std::uint64_t strays_found_ = 0;
     std::unique_ptr<Domain> lister_;
     std::unique_ptr<ForkTracking> forks_;
     std::unique_ptr<ExecBinder> binder_;

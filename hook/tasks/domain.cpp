@@ -101,6 +101,12 @@ std::string Domain::name() const {
                                : all_->name();
 }
 
+bool Domain::is_surely_in_cgroup(Tid task) const {
+    const Result<std::optional<std::string>> groups = groups_of(task);
+    return cgroup_ && groups && *groups &&
+           cgroup_->membership(**groups) == Cgroup::Membership::kInside;
+}
+
 std::optional<ListedTask> Domain::find(pid_t number) const {
     return all_->find(number);
 }

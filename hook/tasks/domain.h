@@ -39,6 +39,11 @@ class Domain final : public TaskLister {
     [[nodiscard]] bool is_cgroup() const override { return space_ == nullptr; }
     [[nodiscard]] std::string name() const override;
 
+    // Whether it has both a PID namespace that is not ours and a cgroup.
+    [[nodiscard]] bool tells_by_both() const { return space_ != nullptr && cgroup_.has_value(); }
+    // Looks now; false in doubt.
+    [[nodiscard]] bool is_surely_in_cgroup(Tid task) const;
+
     // Whether it shares its PID namespace: ours, one that another container has made, or its own
     // with somebody whom the last listing has left out.
     [[nodiscard]] bool shares() const { return is_cgroup() || joined_ || crowded_; }

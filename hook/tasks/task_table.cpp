@@ -95,6 +95,9 @@ bool TaskTable::insert(const TaskEntry& entry, Clock::time_point now) {
     }
     place->second = entry;
     count_memory(entry.memory, 1);
+    if (entry.origin == TaskOrigin::kListing) {
+        newcomers_.push_back(process_of(entry.key));
+    }
     settling_.push_back({entry.key, settled_at(now)});
     return true;
 }

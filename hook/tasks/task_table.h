@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "hook/os/exit_watch.h"
@@ -85,6 +86,9 @@ class TaskTable {
     // Processes that found no room; they are found again by a later heal().
     [[nodiscard]] std::size_t refused() const { return refused_; }
 
+    // Processes that listings have come upon since the last call: nobody has seen their birth.
+    [[nodiscard]] std::vector<Tgid> take_newcomers() { return std::exchange(newcomers_, {}); }
+
     // Reads numbers and programs of the living now.
     [[nodiscard]] std::vector<TaskRow> rows() const;
 
@@ -108,6 +112,7 @@ class TaskTable {
     std::unordered_map<Tgid, TaskEntry> entries_;
     std::deque<Settling> settling_;
     std::vector<Tgid> ended_;
+    std::vector<Tgid> newcomers_;
     Clock::time_point next_look_{};
     std::size_t refused_ = 0;
     std::uint64_t next_memory_ = 1;
