@@ -124,7 +124,7 @@ busybox_root() {
 }
 
 prepare_runc() {
-    install_packages bats jq busybox-static mmdebstrap libseccomp-dev golang-go gcc
+    install_packages bats gawk jq busybox-static mmdebstrap libseccomp-dev golang-go gcc
     fetch_source runc
     local tests=$world/runc/tests/integration helper
     if [[ ! -f $world/busybox.tar.xz ]]; then
@@ -145,7 +145,10 @@ prepare_runc() {
 }
 
 run_bats() {
-    (cd "$world/runc" && RUNC=$1 bats --tap tests/integration) >"$world/$2.tap" 2>"$world/$2.err" || true
+    # Some of them need a terminal. Others leave the host's /dev/null to a user (an engine gives an exec's user what is its stdin).
+    chown 0:0 /dev/null
+    (cd "$world/runc" && RUNC=$1 script -qefc 'bats --tap tests/integration' /dev/null) </dev/null 2>"$world/$2.err" |
+        tr -d '\r' >"$world/$2.tap" || true
     results <"$world/$2.tap" >"$world/$2"
 }
 
@@ -154,8 +157,8 @@ part_runc() {
     node runc-node pidns ', "argv": {"contains": ["never"]}' runc
     run_bats "$(command -v runc)" runc.bare
     run_bats "$world/runc-node/runtime" runc.sealed
-    judged runc-node 200
-    compare runc 80
+    judged runc-node 80
+    compare runc 70
 }
 
 run_crun() {
