@@ -73,15 +73,17 @@ class CPythonSealed : public CPython {
 
         Node node(scratch_);
         node.settings()["log"]["level"] = "info";
-        node.policy("python", {{"apiVersion", "execseal/v1"},
-                               {"name", "python"},
-                               {"default", "allow"},
-                               {"protect", {{"freeze", freeze}, {"verify", true}}},
-                               {"rules",
-                                {{{"id", "never"},
-                                  {"verdict", "deny"},
-                                  {"exe", "/bin/never"},
-                                  {"argv", {{"contains", {"never"}}}}}}}});
+        node.policy(
+            "python",
+            {{"apiVersion", "execseal/v1"},
+             {"name", "python"},
+             {"default", "allow"},
+             {"protect", {{"freeze", freeze}, {"verify", true}, {"freeze_budget_ms", 10000}}},
+             {"rules",
+              {{{"id", "never"},
+                {"verdict", "deny"},
+                {"exe", "/bin/never"},
+                {"argv", {{"contains", {"never"}}}}}}}});
         node.write();
         Bundle bundle(scratch_.path() / "sealed", RootFs::kHostUsr);
         bundle.annotation("io.execseal.policy", "python");
