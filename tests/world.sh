@@ -190,6 +190,7 @@ in_container() {
     capabilities=$(capsh --decode="$(awk '/^CapBnd/ {print $2}' /proc/self/status)")
     rm -rf "$bundle"
     mkdir -p "$bundle/rootfs"/{usr,etc,tmp,proc,dev,sys,share}
+    chmod 1777 "$bundle/rootfs/tmp"  # runc gives a tmpfs the mode of what is there
     for name in bin sbin lib lib64; do ln -s "usr/$name" "$bundle/rootfs/$name"; done
     (cd "$bundle" && runc spec)
     jq --arg share "$world/share" --arg capabilities "${capabilities#*=}" --argjson user "${container_user:-0}" '.process.terminal = false | .process.noNewPrivileges = false | .root.readonly = false
