@@ -28,6 +28,7 @@ expected() {
             printf '%s\t%s\n' \
                 'runc run \[seccomp\] (SECCOMP_FILTER_FLAG_.*)' 'it asks a filter for flags of its own: the merged one has the listener' \
                 '.*seccomp-notify.*|.*\[seccomp\].*SCMP_ACT_NOTIFY.*' 'a container has one listener: another agent is refused in words' \
+                'runc run \[seccomp\] \(empty listener path\)' 'a listenerPath of another agent is refused, also where no rule asks it' \
                 'checkpoint.*' 'a restored filter has no listener: refused in words'
             ;;
         crun)
