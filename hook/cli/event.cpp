@@ -10,11 +10,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string text_at(const ordered_json& object, const char* key) {
-    const auto found = object.find(key);
-    return found == object.end() ? "" : bytes_from_json(*found);
-}
-
 std::string outcome_text(const Event& event) {
     const auto error = event.json.find("errno");
     const std::string times =
@@ -93,6 +88,11 @@ std::string bytes_from_json(const ordered_json& value) {
         bytes += static_cast<char>(byte);
     }
     return bytes;
+}
+
+std::string text_at(const ordered_json& object, const char* key) {
+    const auto found = object.find(key);
+    return found == object.end() ? "" : bytes_from_json(*found);
 }
 
 namespace {

@@ -46,6 +46,8 @@ std::vector<Event> expanded(const Event& event);
 
 // What audit wrote for a byte string; empty for anything else.
 std::string bytes_from_json(const nlohmann::ordered_json& value);
+// The same of an object's member; empty where there is none.
+std::string text_at(const nlohmann::ordered_json& object, const char* key);
 
 // An event in the table of `execseal events`: as many cells as there are titles.
 Cells event_titles();

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "config/settings.h"
 #include "hook/cli/progress.h"
 #include "hook/cli/ps_table.h"
 #include "hook/cli/survey.h"
@@ -36,11 +35,7 @@ Result<int> show_tasks(const Survey& survey, const PsOptions& options) {
 }  // namespace
 
 Result<int> run_ps(const PsOptions& options) {
-    const auto settings = load_settings(options.settings);
-    if (!settings) {
-        return settings.error();
-    }
-    const auto found = survey(*settings);
+    const auto found = survey(options.settings);
     if (!found) {
         return found.error();
     }

@@ -12,11 +12,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string raw_field(const ordered_json& object, const char* key) {
-    const auto found = object.find(key);
-    return found == object.end() ? "" : bytes_from_json(*found);
-}
-
 // A supervisor of another version may leave a field out.
 std::string field(const ordered_json& object, const char* key) {
     const auto found = object.find(key);
@@ -28,11 +23,6 @@ std::string field(const ordered_json& object, const char* key) {
     }
     const std::string text = bytes_from_json(*found);
     return text.empty() ? "-" : shell_word(text);
-}
-
-ContainerNames names_of(const ordered_json& status) {
-    return {raw_field(status, "container_id"), raw_field(status, "container_name"),
-            raw_field(status, "pod")};
 }
 
 std::uint64_t number(const ordered_json& object, const char* key) {
@@ -56,6 +46,11 @@ std::string policy_text(const ordered_json& status) {
 }
 
 }  // namespace
+
+ContainerNames names_of(const ordered_json& status) {
+    return {text_at(status, "container_id"), text_at(status, "container_name"),
+            text_at(status, "pod")};
+}
 
 std::string containers_text(const std::vector<ordered_json>& statuses) {
     std::vector<Cells> rows;

@@ -5,9 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "hook/cli/container_names.h"
 #include "hook/os/result.h"
 
 namespace execseal {
+
+// Of an answer to "status".
+ContainerNames names_of(const nlohmann::ordered_json& status);
 
 // Of answers to "status".
 std::string containers_text(const std::vector<nlohmann::ordered_json>& statuses);

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "config/settings.h"
 #include "hook/cli/container_names.h"
+#include "hook/cli/event.h"
 #include "hook/cli/progress.h"
 #include "hook/cli/ps_table.h"
 #include "hook/cli/survey.h"
@@ -16,14 +16,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string text_at(const ordered_json& json, const char* key) {
-    const auto found = json.find(key);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 std::string name_of(const ordered_json& status) {
-    const ContainerNames names{text_at(status, "container_id"), text_at(status, "container_name"),
-                               text_at(status, "pod")};
+    const ContainerNames names = names_of(status);
     const std::string shown = shown_name(names);
     return shown.empty() ? short_id(names.id) : printable(shown);
 }
@@ -35,6 +29,13 @@ std::string short_digest(const std::string& digest) {
 
 void complain(const std::string& line) {
     (void)std::fprintf(stderr, "execseal: %s\n", line.c_str());
+}
+
+// What cannot change in a running container.
+void tell_of_lacks(const ordered_json& status, const ordered_json& answer) {
+    if (const std::string lacks = text_at(answer, "lacks"); !lacks.empty()) {
+        complain(name_of(status) + ": " + printable(lacks));
+    }
 }
 
 Result<std::vector<std::size_t>> chosen_of(const Survey& found,
@@ -67,11 +68,7 @@ Cells row_of(const ordered_json& status, const ordered_json& answer) {
 }  // namespace
 
 Result<int> run_reload(const ReloadCommand& command) {
-    const auto settings = load_settings(command.settings);
-    if (!settings) {
-        return settings.error();
-    }
-    const auto found = survey(*settings);
+    const auto found = survey(command.settings);
     if (!found) {
         return found.error();
     }
@@ -102,9 +99,7 @@ Result<int> run_reload(const ReloadCommand& command) {
                             {"error", answer.error().text()}});
             continue;
         }
-        if (const std::string lacks = text_at(*answer, "lacks"); !lacks.empty()) {
-            complain(name_of(status) + ": " + printable(lacks));
-        }
+        tell_of_lacks(status, *answer);
         rows.push_back(row_of(status, *answer));
         list.push_back(*answer);
     }
@@ -118,11 +113,7 @@ Result<int> run_reload(const ReloadCommand& command) {
 }
 
 Result<int> run_mode(const ModeCommand& command) {
-    const auto settings = load_settings(command.settings);
-    if (!settings) {
-        return settings.error();
-    }
-    const auto found = survey(*settings);
+    const auto found = survey(command.settings);
     if (!found) {
         return found.error();
     }
@@ -138,9 +129,7 @@ Result<int> run_mode(const ModeCommand& command) {
                  printable(answer.error().text()));
         return 1;
     }
-    if (const std::string lacks = text_at(*answer, "lacks"); !lacks.empty()) {
-        complain(name_of(status) + ": " + printable(lacks));
-    }
+    tell_of_lacks(status, *answer);
     (void)std::printf("%s: %s -> %s\n", name_of(status).c_str(),
                       printable(text_at(status, "mode")).c_str(), command.mode.c_str());
     return 0;

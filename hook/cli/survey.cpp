@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "config/settings.h"
 #include "hook/launch/control_client.h"
 #include "hook/os/state_dir.h"
 
@@ -29,14 +30,18 @@ std::optional<std::string> trouble_with(const std::string& directory, const Erro
 
 }  // namespace
 
-Result<Survey> survey(const Settings& settings) {
+Result<Survey> survey(const std::string& settings_file) {
+    const auto settings = load_settings(settings_file);
+    if (!settings) {
+        return settings.error();
+    }
     std::error_code code;
-    if (!std::filesystem::is_directory(settings.run_dir, code)) {
-        return make_error(settings.run_dir + ": no such directory (run_dir of " + settings.path +
+    if (!std::filesystem::is_directory(settings->run_dir, code)) {
+        return make_error(settings->run_dir + ": no such directory (run_dir of " + settings->path +
                           "): no container was supervised since it was made, or it was removed "
                           "under those that are");
     }
-    const auto directories = list_state_dirs(settings.run_dir);
+    const auto directories = list_state_dirs(settings->run_dir);
     if (!directories) {
         return directories.error();
     }

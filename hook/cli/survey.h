@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "config/settings.h"
 #include "hook/os/result.h"
 
 namespace execseal {
@@ -20,7 +19,7 @@ struct Survey {
     std::vector<std::string> troubles;  // a line for each directory without an answer
 };
 
-// An Error where there is no run_dir.
-Result<Survey> survey(const Settings& settings);
+// Of the node of this settings file. An Error where that cannot be read or there is no run_dir.
+Result<Survey> survey(const std::string& settings_file);
 
 }  // namespace execseal

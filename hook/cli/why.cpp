@@ -105,9 +105,9 @@ std::string head_text(const RecordedExec& exec) {
         verdict += " (" + errno_name(exec.error) + ")";
     }
     std::string text = "event     " + (exec.id.empty() ? "" : exec.id + ", ") + exec.time + "\n";
-    text += "container " +
-            (shown_name(names).empty() ? shell_word(exec.container_id) : shown_name(names)) +
-            ", policy " + printable(exec.policy) + "\n";
+    const std::string name = shown_name(names);
+    text += "container " + (name.empty() ? shell_word(exec.container_id) : name) + ", policy " +
+            printable(exec.policy) + "\n";
     text += exec.facts ? "exec      " + facts_text(*exec.facts)
                        : "exec      " + shell_word(exec.requested) + "\n";
     text += "verdict   " + printable(verdict) + ", " + printable(exec.outcome) + ", " +
