@@ -392,4 +392,13 @@ const char* via_name(Via via) {
     return "child";
 }
 
+std::optional<Via> via_named(std::string_view name) {
+    for (const Via via : {Via::kEntrypoint, Via::kExec, Via::kChild}) {
+        if (name == via_name(via)) {
+            return via;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace execseal

@@ -10,6 +10,8 @@
 // clang-format on
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "config/condition.h"
@@ -29,5 +31,7 @@ void read_via_condition(const JsonNode& node, Conditions& conditions);
 std::unique_ptr<const Condition> negation(Conditions conditions);
 
 const char* via_name(Via via);
+// Whose via_name() it is.
+std::optional<Via> via_named(std::string_view name);
 
 }  // namespace execseal

@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "config/condition_facts.h"
 #include "hook/cli/event.h"
+#include "hook/gate/audit.h"
 
 namespace execseal {
 namespace {
@@ -437,27 +439,6 @@ std::optional<LineReader> read_line(std::string_view line) {
                : std::nullopt;
 }
 
-std::optional<Via> via_of(std::string_view text) {
-    static constexpr std::array<std::pair<std::string_view, Via>, 3> kVias{
-        {{"entrypoint", Via::kEntrypoint}, {"exec", Via::kExec}, {"child", Via::kChild}}};
-    const auto* const found = std::find_if(kVias.begin(), kVias.end(),
-                                           [&](const auto& one) { return one.first == text; });
-    return found == kVias.end() ? std::nullopt : std::optional(found->second);
-}
-
-// A role that is not known may be any: that the view may replace the program is the strict reading.
-ViewRole role_of(std::string_view text) {
-    static constexpr std::array<std::pair<std::string_view, ViewRole>, 5> kRoles{
-        {{"program", ViewRole::kProgram},
-         {"interpreter", ViewRole::kInterpreter},
-         {"loader", ViewRole::kLoader},
-         {"multi-call", ViewRole::kMultiCall},
-         {"elf-interpreter", ViewRole::kElfInterpreter}}};
-    const auto* const found = std::find_if(kRoles.begin(), kRoles.end(),
-                                           [&](const auto& one) { return one.first == text; });
-    return found == kRoles.end() ? ViewRole::kPossible : found->second;
-}
-
 void put_views(LineReader& reader) {
     ExecFacts& facts = reader.facts;
     const std::vector<std::string> own = reader.program.argv;
@@ -470,7 +451,7 @@ void put_views(LineReader& reader) {
         view.role = ViewRole::kInterpreter;
         if (!reader.exec.programs_unknown) {
             RecordedView& recorded = reader.views[i];
-            view.role = role_of(recorded.role);
+            view.role = view_role_named(recorded.role);
             view.argv = std::move(recorded.head);
             const std::size_t rest = std::min(recorded.rest, own.size());
             view.argv.insert(view.argv.end(), own.end() - static_cast<std::ptrdiff_t>(rest),
@@ -483,7 +464,7 @@ void put_views(LineReader& reader) {
 }
 
 RecordedExec exec_of(LineReader& reader) {
-    const auto via = via_of(reader.via);
+    const auto via = via_named(reader.via);
     if (!reader.program.exe.empty() && via) {
         put_views(reader);
         reader.facts.via = *via;

@@ -99,24 +99,6 @@ bool add_strings(JsonLine& line, const std::string& name, std::span<const std::s
     return changed;
 }
 
-const char* role_name(ViewRole role) {
-    switch (role) {
-        case ViewRole::kProgram:
-            return "program";
-        case ViewRole::kInterpreter:
-            return "interpreter";
-        case ViewRole::kLoader:
-            return "loader";
-        case ViewRole::kMultiCall:
-            return "multi-call";
-        case ViewRole::kPossible:
-            return "possible";
-        case ViewRole::kElfInterpreter:
-            return "elf-interpreter";
-    }
-    return "program";
-}
-
 // What a rule that refuses may match besides: bounded as the arguments are, with NAME_cut where
 // that is not all.
 void add_other_names(JsonLine& line, const std::string& member, std::span<const std::string> names,
@@ -147,7 +129,7 @@ bool add_views(JsonLine& line, const ExecFacts& facts, std::size_t keep, const S
         const auto rest = static_cast<std::size_t>(ends.first - own.rbegin());
         const std::span head(view.argv.data(), view.argv.size() - rest);
         line.open_object_item();
-        line.text("role", role_name(view.role));
+        line.text("role", view_role_name(view.role));
         changed = add_strings(line, "head", head, keep,
                               [&](std::size_t at) {
                                   return secrets.redact_argument(view.exe, head, at);
@@ -273,6 +255,34 @@ std::size_t usual_size(const ExecEvent& event, std::size_t keep) {
 }
 
 }  // namespace
+
+const char* view_role_name(ViewRole role) {
+    switch (role) {
+        case ViewRole::kProgram:
+            return "program";
+        case ViewRole::kInterpreter:
+            return "interpreter";
+        case ViewRole::kLoader:
+            return "loader";
+        case ViewRole::kMultiCall:
+            return "multi-call";
+        case ViewRole::kPossible:
+            return "possible";
+        case ViewRole::kElfInterpreter:
+            return "elf-interpreter";
+    }
+    return "program";
+}
+
+ViewRole view_role_named(std::string_view name) {
+    for (const ViewRole role : {ViewRole::kProgram, ViewRole::kInterpreter, ViewRole::kLoader,
+                                ViewRole::kMultiCall, ViewRole::kElfInterpreter}) {
+        if (name == view_role_name(role)) {
+            return role;
+        }
+    }
+    return ViewRole::kPossible;
+}
 
 const char* outcome_name(Outcome outcome) {
     switch (outcome) {

@@ -17,6 +17,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/exec_facts.h"
@@ -71,6 +72,11 @@ struct ExecEvent {
     std::string id;             // of its lines; empty: none was written yet
     std::string policy_sha256;  // of the policy that judged it; empty: the plan's
 };
+
+// How an event calls a view's role, and the role that a name in an event means. One that is not
+// known may be any: that the view may replace the program is the strict reading.
+const char* view_role_name(ViewRole role);
+ViewRole view_role_named(std::string_view name);
 
 class AuditLog {
   public:
