@@ -4,8 +4,6 @@
 #include <span>
 #include <utility>
 
-#include "hook/exec/flat_message.h"
-
 namespace execseal {
 namespace {
 
@@ -23,19 +21,33 @@ std::size_t room_for(const ContainerStart& start, const std::string& uids,
 
 }  // namespace
 
+void put_root(FlatWriter& out, const RootIdentity& root) {
+    out.number(root.directory.device);
+    out.number(root.directory.inode);
+    out.number(root.mount_namespace.device);
+    out.number(root.mount_namespace.inode);
+    out.number(root.mount);
+    out.string(root.prefix);
+}
+
+RootIdentity get_root(FlatReader& in) {
+    RootIdentity root;
+    root.directory.device = in.number();
+    root.directory.inode = in.number();
+    root.mount_namespace.device = in.number();
+    root.mount_namespace.inode = in.number();
+    root.mount = in.number();
+    root.prefix = in.string();
+    return root;
+}
+
 std::string pack_start(const ContainerStart& start) {
     const std::string uids = start.maps.uid.text();
     const std::string gids = start.maps.gid.text();
     std::string text(room_for(start, uids, gids), '\0');
     FlatWriter out(std::as_writable_bytes(std::span(text)));
     out.string(kMark);
-    for (const std::uint64_t number :
-         {std::uint64_t{start.root.directory.device}, std::uint64_t{start.root.directory.inode},
-          std::uint64_t{start.root.mount_namespace.device},
-          std::uint64_t{start.root.mount_namespace.inode}, start.root.mount}) {
-        out.number(number);
-    }
-    out.string(start.root.prefix);
+    put_root(out, start.root);
     out.string(uids);
     out.string(gids);
     out.number(start.mounts.size());
@@ -52,13 +64,7 @@ Result<ContainerStart> unpack_start(std::string_view text) {
     if (in.string() != kMark) {
         return make_error("expected what a supervisor keeps of a container's start");
     }
-    RootIdentity root;
-    root.directory.device = in.number();
-    root.directory.inode = in.number();
-    root.mount_namespace.device = in.number();
-    root.mount_namespace.inode = in.number();
-    root.mount = in.number();
-    root.prefix = in.string();
+    RootIdentity root = get_root(in);
     const auto uids = IdMap::parse(in.string(), MapReader::kOutside);
     const auto gids = IdMap::parse(in.string(), MapReader::kOutside);
     if (!uids || !gids) {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "hook/exec/facts.h"
+#include "hook/exec/flat_message.h"
 #include "hook/exec/program.h"
 
 namespace execseal {
@@ -20,6 +21,9 @@ struct ContainerStart {
     ContainerMounts mounts;
     IdMaps maps;
 };
+
+void put_root(FlatWriter& out, const RootIdentity& root);
+RootIdentity get_root(FlatReader& in);
 
 std::string pack_start(const ContainerStart& start);
 // An Error: it is not whole, or not what pack_start() writes.

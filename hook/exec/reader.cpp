@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "hook/exec/container_start.h"
 #include "hook/exec/flat_message.h"
 #include "hook/exec/naming.h"
 #include "hook/exec/target.h"
@@ -37,26 +38,6 @@ struct Job {
     std::vector<Tgid> fs_others;  // who may
     std::size_t limit = kMaxArgTotal;
 };
-
-void put_root(FlatWriter& out, const RootIdentity& root) {
-    out.number(root.directory.device);
-    out.number(root.directory.inode);
-    out.number(root.mount_namespace.device);
-    out.number(root.mount_namespace.inode);
-    out.number(root.mount);
-    out.string(root.prefix);
-}
-
-RootIdentity get_root(FlatReader& in) {
-    RootIdentity root;
-    root.directory.device = in.number();
-    root.directory.inode = in.number();
-    root.mount_namespace.device = in.number();
-    root.mount_namespace.inode = in.number();
-    root.mount = in.number();
-    root.prefix = in.string();
-    return root;
-}
 
 void put_job(FlatWriter& out, const Job& job) {
     out.number(static_cast<std::uint64_t>(job.call.tid.value));
