@@ -4,24 +4,14 @@
 
 static char stack[64 << 10] __attribute__((aligned(64)));
 
-static int wander(void* unused) {
-    (void)unused;
-    race_pin(kWriters);
-    for (;;) {
-        (void)!chdir("/srv/evil");
-        race_pause(40);
-        (void)!chdir("/srv/good");
-        race_pause(40);
-    }
-    return 0;
-}
+static unsigned pause_between = 40;
 
 static void prepare(void) {
     mkdir("/srv/good", 0755);
     mkdir("/srv/evil", 0755);
     if (link(WITNESS, "/srv/good/witness") != 0 || link(WITNESS_EVIL, "/srv/evil/witness") != 0 ||
         chdir("/srv/good") != 0 ||
-        clone(wander, stack + sizeof stack, CLONE_FS | SIGCHLD, NULL) < 0) {
+        clone(race_wander, stack + sizeof stack, CLONE_FS | SIGCHLD, &pause_between) < 0) {
         race_broken("/srv");
     }
 }

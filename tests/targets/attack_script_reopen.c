@@ -29,22 +29,12 @@ static void make_scripts(void) {
 
 static char stack[64 << 10] __attribute__((aligned(64)));
 
-static int wander(void* unused) {
-    (void)unused;
-    race_pin(kWriters);
-    for (;;) {
-        (void)!chdir("/srv/evil");
-        race_pause(400);
-        (void)!chdir("/srv/good");
-        race_pause(400);
-    }
-    return 0;
-}
+static unsigned pause_between = 400;
 
 static void prepare(void) {
     make_scripts();
     if (chdir("/srv/good") != 0 ||
-        clone(wander, stack + sizeof stack, CLONE_FS | SIGCHLD, NULL) < 0) {
+        clone(race_wander, stack + sizeof stack, CLONE_FS | SIGCHLD, &pause_between) < 0) {
         race_broken("/srv");
     }
 }

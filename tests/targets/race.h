@@ -294,6 +294,18 @@ static inline pid_t race_peer(void (*body)(void)) {
     return pid;
 }
 
+// For a peer that shares the caller's working directory: it is in one folder and in the other.
+static inline int race_wander(void* pause) {
+    race_pin(kWriters);
+    for (;;) {
+        (void)!chdir("/srv/evil");
+        race_pause(*(const unsigned*)pause);
+        (void)!chdir("/srv/good");
+        race_pause(*(const unsigned*)pause);
+    }
+    return 0;
+}
+
 // ---- the tries --------------------------------------------------------------------------------
 
 static const struct race* race_current;
