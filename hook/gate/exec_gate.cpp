@@ -47,8 +47,9 @@ std::size_t cost_of(const ExecStudy& study) {
 constexpr std::chrono::milliseconds kStallLook{10};
 constexpr int kStallLooks = 2;
 
-// A caller that another container's supervisor holds is tried again so often; it lets go at the end
-// of its own freeze, for which no policy may ask more than a minute.
+// How often a caller that another container's supervisor holds is tried again, and for how long. It
+// is held for a freeze, which the usual budget ends long before; under a larger budget the exec may
+// be refused.
 constexpr std::chrono::milliseconds kHeldRetry{5};
 constexpr std::chrono::seconds kLongestHeld{5};
 

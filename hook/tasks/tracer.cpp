@@ -12,10 +12,10 @@ namespace execseal {
 namespace {
 
 constexpr PtraceOptions kBornOptions{.births = true};
+constexpr PtraceOptions kExecOptions{.births = true, .exec = true, .exit_kill = true};
+
 // Who has held the task may be gone when we look who it is.
 constexpr int kSeizeRetries = 16;
-
-constexpr PtraceOptions kExecOptions{.births = true, .exec = true, .exit_kill = true};
 
 bool covers(const PtraceOptions& have, const PtraceOptions& want) {
     return (have.births || !want.births) && (have.exec || !want.exec) &&
