@@ -137,7 +137,7 @@ class PodmanInstall : public testing::Test {
         EXPECT_EQ(played.exit_code, 0) << played.text();
         EXPECT_EQ(podman({"wait", "web-app"}).exit_code, 0);
         std::string out = podman({"logs", "web-app"}).out;
-        EXPECT_EQ(podman({"pod", "rm", "--force", "--time", "0", "web"}).exit_code, 0);
+        expect_ok(podman({"pod", "rm", "--force", "--time", "0", "web"}));
         return out;
     }
 
