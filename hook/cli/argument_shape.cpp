@@ -165,6 +165,7 @@ class Shaper {
         static constexpr std::string_view kSpacedBytes = " .,:/'@#()+=%-_";
         shape_.spaced =
             text_.find(' ') != std::string_view::npos &&
+            std::string_view(" /-").find(text_[0]) == std::string_view::npos &&
             std::all_of(text_.begin(), text_.end(), [](char c) {
                 return is_word_byte(c) || kSpacedBytes.find(c) != std::string_view::npos;
             });
@@ -417,7 +418,23 @@ class Shaper {
         return false;
     }
 
-    // An id, a random name or one of data; other words stay.
+    // "test_4711_tmp" -> "test_\d+_tmp"; empty: there is no such number in it.
+    static std::string numbered_word(std::string_view word) {
+        std::string regex;
+        bool numbered = false;
+        for (std::size_t start = 0; start <= word.size();) {
+            const std::size_t end = std::min(word.find('_', start), word.size());
+            const std::string_view piece = word.substr(start, end - start);
+            const bool number =
+                start > 0 && !piece.empty() && std::all_of(piece.begin(), piece.end(), is_digit);
+            numbered = numbered || number;
+            regex += (start > 0 ? "_" : "") + (number ? R"(\d+)" : quoted_regex(piece));
+            start = end + 1;
+        }
+        return numbered ? regex : "";
+    }
+
+    // An id, a random name, one of data, or one with a number in it; other words stay.
     bool take_word() {
         static constexpr std::string_view kAnyName = R"(\w[\w-]*)";
         const std::size_t dashed = dashed_end() - at_;
@@ -436,6 +453,8 @@ class Shaper {
             put(word.size(), R"(\w+)", true);
         } else if (is_data(word)) {
             put(word.size(), kAnyName, plain());
+        } else if (const std::string numbered = numbered_word(word); !numbered.empty()) {
+            put(word.size(), numbered, plain());
         } else if (!word.empty()) {
             keep(word.size());
         } else {

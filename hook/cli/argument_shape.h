@@ -11,16 +11,18 @@
 
 namespace execseal {
 
-// How much a learnt policy allows beyond what was recorded.
-enum class Width { kStrict, kDefault, kLoose };
+// How much a learnt policy allows beyond what was recorded. kNarrow: the default, but that words
+// and texts stay as a list as long as in kStrict.
+enum class Width { kStrict, kNarrow, kDefault, kLoose };
 
 struct ArgumentShape {
     std::string regex;     // RE2 over bytes, for the whole argument
     bool general = false;  // other arguments match it as well
     // The kind is plain from the example alone; otherwise a second example is wanted.
     bool certain = false;
-    bool spaced = false;  // a text of several words, without a byte that a shell obeys
-    bool word = false;    // one plain word
+    // A text of several words, no flag and no path first, without a byte that a shell obeys.
+    bool spaced = false;
+    bool word = false;  // one plain word
 };
 
 // Names that are data, not words of a command line: what lies directly below a folder of data
@@ -39,7 +41,9 @@ bool is_word(std::string_view argument);
 
 // Patterns for values of which so many were seen that any may come.
 inline constexpr const char* kAnyWord = R"([A-Za-z0-9_][\w.+-]*)";
-inline constexpr const char* kAnyText = R"([\w .,:/'@#()+=%-]+)";
+inline constexpr const char* kAnyText = R"([\w.,:'@#()+=%][\w .,:/'@#()+=%-]*)";
+// The same of two words at least: where one word may be anything, such as another subcommand.
+inline constexpr const char* kAnyWords = R"([\w.,:'@#()+=%][\w.,:/'@#()+=%-]* [\w .,:/'@#()+=%-]*)";
 
 // Digits where a random name would have some: mkstemp(3), uuid(1), a commit.
 bool looks_random(std::string_view word);

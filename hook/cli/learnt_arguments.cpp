@@ -25,6 +25,8 @@ Limits limits_of(Width width) {
     switch (width) {
         case Width::kStrict:
             return {12, 8, 60, 6, 4};
+        case Width::kNarrow:
+            return {12, 8, 60, 6, 2};
         case Width::kDefault:
             return {3, 3, 12, 2, 2};
         case Width::kLoose:
@@ -47,6 +49,7 @@ bool takes_code(std::string_view flag) {
 struct Word {
     std::string key;  // equal for equal patterns
     ordered_json json;
+    ordered_json anywhere;  // where it has no place of its own; null: as `json`
     bool literal = true;
     ArgumentShape shape;
 };
@@ -195,7 +198,9 @@ class Forms {
         const ArgumentShape& shape = shapes_.at(argument);
         const std::string flag = before(arguments, at);
         if (shape.spaced && !takes_code(flag) && texts_[flag].size() >= limits_.texts) {
-            return regex_word(kAnyText);
+            Word word = regex_word(kAnyText);
+            word.anywhere = ordered_json{{"regex", kAnyWords}};
+            return word;
         }
         if (shape.word && at > 0 && !flag.empty() && values_[flag].size() >= limits_.values) {
             return regex_word(kAnyWord);
@@ -287,7 +292,8 @@ class CommonForm {
             lists_ = lists_ || repeated > 0;
             std::set<std::string> own;
             for (const Word& word : form.words) {
-                vocabulary_.try_emplace({word.literal ? 0 : 1, word.key}, word.json);
+                vocabulary_.try_emplace({word.literal ? 0 : 1, word.key},
+                                        word.anywhere.is_null() ? word.json : word.anywhere);
                 own.insert(word.key);
             }
             for (const std::string& key : own) {

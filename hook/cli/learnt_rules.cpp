@@ -126,7 +126,8 @@ class RuleWriter {
     void add_group(const std::string& program, Via via,
                    const std::vector<const ObservedExec*>& execs) {
         const std::string group = group_of(execs.front()->exec);
-        const Width width = options_.tighten.contains(group) ? Width::kStrict : options_.width;
+        const auto narrower = options_.narrower.find(group);
+        const Width width = narrower == options_.narrower.end() ? options_.width : narrower->second;
         for (ArgumentRule& form : argument_rules(execs, width, names_)) {
             const bool rare =
                 long_ && via != Via::kEntrypoint && (form.rare || count_of(form.execs) == 1);

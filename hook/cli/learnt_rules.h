@@ -20,15 +20,15 @@ namespace execseal {
 
 struct LearntRule {
     nlohmann::ordered_json json;
-    std::string group;  // program and way, for LearnOptions::tighten
+    std::string group;  // program and way, for LearnOptions::narrower
     bool rare = false;
     std::uint64_t count = 0;
 };
 
 struct LearnOptions {
     Width width = Width::kDefault;
-    std::set<std::string> tighten;    // groups that are to be strict
-    std::set<std::string> taken_ids;  // of rules that are there already
+    std::map<std::string, Width> narrower;  // groups that are to be so
+    std::set<std::string> taken_ids;        // of rules that are there already
 };
 
 std::vector<LearntRule> learn_rules(const std::vector<const ObservedExec*>& execs,

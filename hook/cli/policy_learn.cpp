@@ -179,7 +179,8 @@ Result<Learnt> learn(const Base& base, const Observations& observations,
     return learnt;
 }
 
-// Learns again with the widest groups strict until enough of the mutations are refused.
+// Learns again with the widest groups narrower, then strict, until enough of the mutations are
+// refused.
 Result<Learnt> learn_narrow(const Base& base, const Observations& observations,
                             const std::vector<const ObservedExec*>& wanted, LearnOptions options) {
     auto learnt = learn(base, observations, wanted, options);
@@ -190,7 +191,8 @@ Result<Learnt> learn_narrow(const Base& base, const Observations& observations,
         for (const auto& [group, count] : learnt->width.groups) {
             if (static_cast<double>(count.refused) * 100 <
                 bound * static_cast<double>(count.made)) {
-                options.tighten.insert(group);
+                const auto [width, first] = options.narrower.try_emplace(group, Width::kNarrow);
+                width->second = first ? Width::kNarrow : Width::kStrict;
             }
         }
         learnt = learn(base, observations, wanted, options);

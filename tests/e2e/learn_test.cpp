@@ -222,5 +222,20 @@ TEST_F(Learnt, ADatabase) {
     expect_second_run_passes(database_job("orders", "first"), database_job("users", "the second"));
 }
 
+// CPython's own tests (Debian's libpython3.11-testsuite) of what makes processes. Of another seed
+// and folder the order is another one, and so is each temporary name.
+Job python_job(const std::string& seed, const std::string& modules) {
+    const std::string test = "python3 -m test -r --randseed " + seed + " --tempdir /tmp/ci-" + seed;
+    return script("export HOME=/tmp\ncd /tmp\nmkdir -p /tmp/ci-" + seed + "\n" + test + " " +
+                      modules + "\n" + test +
+                      " -m 'test_*package*' -m 'test_*zip*' test_cmd_line_script\n",
+                  [](Bundle& /*bundle*/) {});
+}
+
+TEST_F(Learnt, ACPythonTestRun) {
+    expect_second_run_passes(python_job("4711", "test_popen test_posix test_script_helper"),
+                             python_job("815", "test_script_helper test_popen test_posix"));
+}
+
 }  // namespace
 }  // namespace execseal::e2e

@@ -157,6 +157,30 @@ TEST(PolicyLearn, EachWidthRefusesWhatItPromises) {
     }
 }
 
+// Many forms become one list of what may stand anywhere: a pattern for texts in it takes no flag,
+// no path and no single word.
+TEST(PolicyLearn, TextsOfSeveralWordsOpenNothingElse) {
+    const Folder folder;
+    std::vector<Line> lines;
+    const std::vector<std::string> notes{"first try", "the second one", "mend it", "tidy up"};
+    for (std::size_t i = 0; i < notes.size(); ++i) {
+        lines.push_back({.exe = "/usr/bin/note", .arguments = {"add", "-m", notes[i]}});
+        lines.push_back({.exe = "/usr/bin/note",
+                         .arguments = {"add", "-q", "-m", notes[i], std::to_string(i)}});
+        lines.push_back({.exe = "/usr/bin/note",
+                         .arguments = {"add", "-k", "-m", notes[i], "/srv/notes/" + notes[i]}});
+        lines.push_back({.exe = "/usr/bin/note", .arguments = {"add", "-z", "-m", notes[i]}});
+    }
+    const Policy policy = policy_from(learn(folder, lines).policy);
+    EXPECT_TRUE(runs(policy, exec_in("/usr/bin/note", {"add", "-q", "-m", "a new text", "7"})));
+    for (const char* const other : {"--delete", "/etc/shadow", "remove"}) {
+        EXPECT_FALSE(runs(policy, exec_in("/usr/bin/note", {"add", "-q", "-m", other, "7"})))
+            << other;
+        EXPECT_FALSE(runs(policy, exec_in("/usr/bin/note", {"add", "-m", "a new text", other})))
+            << other;
+    }
+}
+
 TEST(PolicyLearn, StrictAllowsLessThanLoose) {
     const Folder folder;
     const std::vector<Line> lines = build_job("alpha", 3);
@@ -316,6 +340,7 @@ TEST(PolicyLearn, AShapeIsAnExampleOfItsKind) {
          {"http://127.0.0.1:9090/b/c.html"},
          {"http://127.0.0.2:8080/a.html", "http://127.0.0.1:8080@evil.example.org/a.html"}},
         {"10.0.0.7", {"192.168.1.2"}, {"localhost"}},
+        {"@test_4711_tmp\xe7", {"@test_8_tmp\xe7"}, {"@test_x_tmp\xe7", "@other_8_tmp\xe7"}},
         {"/usr/lib/x/tool", {}, {"/usr/lib/x/other"}},
     };
     for (const Example& example : examples) {
