@@ -45,6 +45,13 @@ bool takes_code(std::string_view flag) {
                              (flag[1] != '-' && (flag.ends_with('c') || flag.ends_with('e'))));
 }
 
+// user.name=T, as in `git -c user.name=T`: no code.
+bool is_setting(std::string_view argument) {
+    const std::size_t name = argument.find_first_not_of(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return name != 0 && name != std::string_view::npos && argument[name] == '=';
+}
+
 // One argument as a rule tells it.
 struct Word {
     std::string key;  // equal for equal patterns
@@ -167,7 +174,9 @@ class Forms {
                 examples_[shape.regex].insert(argument);
             }
             const std::string flag = before(arguments, i);
-            if (shape.spaced && !takes_code(flag)) {
+            code_ = code_ || (takes_code(argument) && i + 1 < arguments.size() &&
+                              !is_setting(arguments[i + 1]));
+            if (shape.spaced) {
                 texts_[flag].insert(argument);
             }
             if (shape.word && i > 0) {
@@ -197,12 +206,13 @@ class Forms {
         }
         const ArgumentShape& shape = shapes_.at(argument);
         const std::string flag = before(arguments, at);
-        if (shape.spaced && !takes_code(flag) && texts_[flag].size() >= limits_.texts) {
+        if (shape.spaced && !code_ && texts_[flag].size() >= limits_.texts) {
             Word word = regex_word(kAnyText);
             word.anywhere = ordered_json{{"regex", kAnyWords}};
             return word;
         }
-        if (shape.word && at > 0 && !flag.empty() && values_[flag].size() >= limits_.values) {
+        if (shape.word && at > 0 && !flag.empty() && !takes_code(flag) &&
+            values_[flag].size() >= limits_.values) {
             return regex_word(kAnyWord);
         }
         if (shape.word && at > 0 && flag.empty() && words_.size() > limits_.words) {
@@ -223,6 +233,7 @@ class Forms {
     std::map<std::string, std::set<std::string>> values_;
     std::map<std::string, std::set<std::string>> texts_;
     std::set<std::string> words_;
+    bool code_ = false;  // some of them take code, which any text may be
     std::map<std::string, std::size_t> by_key_;
     std::vector<Form> forms_;
 };

@@ -181,6 +181,28 @@ TEST(PolicyLearn, TextsOfSeveralWordsOpenNothingElse) {
     }
 }
 
+// Where a program takes code, no text is an example of others; -c of git takes settings.
+TEST(PolicyLearn, CodeIsNoText) {
+    const Folder folder;
+    std::vector<Line> lines;
+    for (const std::string& word : {std::string("one"), std::string("two"), std::string("three")}) {
+        lines.push_back(
+            {.exe = "/usr/bin/python3", .arguments = {"-c", "print(1, '" + word + "')"}});
+        lines.push_back(
+            {.exe = "/usr/bin/python3", .arguments = {"/srv/x.py", word + " and more"}});
+        lines.push_back({.exe = "/usr/bin/dash", .arguments = {"-c", word}});
+        lines.push_back(
+            {.exe = "/usr/bin/git",
+             .arguments = {"-c", "user.name=T", "commit", "-m", "about " + word + " things"}});
+    }
+    const Policy policy = policy_from(learn(folder, lines).policy);
+    EXPECT_TRUE(runs(policy, exec_in("/usr/bin/python3", {"-c", "print(1, 'one')"})));
+    EXPECT_FALSE(runs(policy, exec_in("/usr/bin/python3", {"-c", "print(open('/etc/x'), 1)"})));
+    EXPECT_FALSE(runs(policy, exec_in("/usr/bin/dash", {"-c", "reboot"})));
+    EXPECT_TRUE(
+        runs(policy, exec_in("/usr/bin/git", {"-c", "user.name=T", "commit", "-m", "a new one"})));
+}
+
 TEST(PolicyLearn, StrictAllowsLessThanLoose) {
     const Folder folder;
     const std::vector<Line> lines = build_job("alpha", 3);
