@@ -19,6 +19,12 @@
 #include "hook/os/visible.h"
 
 namespace execseal {
+
+struct EventBounds {
+    std::size_t strings;  // of each list, as they are
+    std::size_t line;     // of the line up to the list's end, as it is written
+};
+
 namespace {
 
 using nlohmann::ordered_json;
@@ -31,10 +37,19 @@ std::string members_of(const ordered_json& object) {
 
 // Of a text of ours that quotes a policy or the container: a line stays bounded.
 constexpr std::size_t kMostReason = 2048;
-constexpr std::size_t kShortEvent = 4096;   // AuditSettings: arguments "short"
-constexpr std::size_t kShortExample = 512;  // of the example in a summary
-constexpr std::size_t kMostProgram = 256;   // of a program's name in a summary
-constexpr std::size_t kUsualLine = 512;
+constexpr std::size_t kAnyLength = std::numeric_limits<std::size_t>::max();
+// AuditSettings: arguments "all", and the mode learn. The kernel takes 6 MiB of arguments and
+// environment at most, which are 15 MiB of a line where all are strings of 23 bytes in hex.
+constexpr EventBounds kAll{kAnyLength, std::size_t{16} << 20U};
+constexpr EventBounds kShort{4096, kAnyLength};
+constexpr EventBounds kExample{512, kAnyLength};           // in a summary
+constexpr std::size_t kLongRest = std::size_t{64} << 10U;  // of a line of kAll, for what follows
+// rsyslog cuts a message at 8 KiB; a datagram cannot have more than some 200 KiB.
+constexpr std::size_t kMostSyslog = 8000;
+constexpr std::size_t kMostName = 1024;    // of a container; the author may have written it
+constexpr std::size_t kMostQuoted = 4096;  // arguments that a reason is searched for
+constexpr std::size_t kMostProgram = 256;  // of a program's name in a summary
+constexpr std::size_t kUsualLine = 1024;
 constexpr std::size_t kManyKinds = 64;  // of a summary, before names that say nothing are left out
 constexpr std::chrono::seconds kRetry{1};
 
@@ -76,8 +91,8 @@ void add_cut(JsonLine& line, const std::string& name, std::span<const std::strin
 // `shown(i)`: the string as it may stand in a log. True when one of them is not as it was.
 template <class Shown>
 bool add_strings(JsonLine& line, const std::string& name, std::span<const std::string> strings,
-                 std::size_t keep, Shown shown) {
-    std::size_t left = keep;
+                 EventBounds keep, Shown shown) {
+    std::size_t left = keep.strings;
     bool changed = false;
     bool cut = false;
     line.open_array(name);
@@ -85,7 +100,9 @@ bool add_strings(JsonLine& line, const std::string& name, std::span<const std::s
         const std::string text = shown(i);
         changed = changed || text != strings[i];
         cut = text.size() >= left;
-        if (!cut) {
+        if (keep.line != kAnyLength) {
+            cut = !line.bytes_item_within(text, keep.line);
+        } else if (!cut) {
             line.bytes_item(text);
             left -= text.size() + 1;
         } else if (left > 0) {
@@ -102,14 +119,14 @@ bool add_strings(JsonLine& line, const std::string& name, std::span<const std::s
 // What a rule that refuses may match besides: bounded as the arguments are, with NAME_cut where
 // that is not all.
 void add_other_names(JsonLine& line, const std::string& member, std::span<const std::string> names,
-                     std::size_t keep) {
+                     EventBounds keep) {
     if (!names.empty()) {
         (void)add_strings(line, member, names, keep, [&](std::size_t i) { return names[i]; });
     }
 }
 
 // What else is to be known of the program by who judges it again.
-void add_names_of(JsonLine& line, const ProgramView& view, std::size_t keep) {
+void add_names_of(JsonLine& line, const ProgramView& view, EventBounds keep) {
     add_other_names(line, "names", view.names, keep);
     if (!view.loose_link.empty()) {
         line.bytes("loose_link", view.loose_link);
@@ -118,7 +135,7 @@ void add_names_of(JsonLine& line, const ProgramView& view, std::size_t keep) {
 
 // The other programs of the exec, for who judges it again: each argv is `head` and then the last
 // `rest` arguments of the program.
-bool add_views(JsonLine& line, const ExecFacts& facts, std::size_t keep, const Secrets& secrets) {
+bool add_views(JsonLine& line, const ExecFacts& facts, EventBounds keep, const Secrets& secrets) {
     bool changed = false;
     const auto& own = facts.views.front().argv;
     line.open_array("views");
@@ -143,7 +160,7 @@ bool add_views(JsonLine& line, const ExecFacts& facts, std::size_t keep, const S
     return changed;
 }
 
-void add_names(JsonLine& line, const ExecFacts& facts, std::size_t keep) {
+void add_names(JsonLine& line, const ExecFacts& facts, EventBounds keep) {
     add_names_of(line, facts.views.front(), keep);
     if (facts.views.size() > 1) {
         line.open_array("through");
@@ -158,6 +175,17 @@ void add_names(JsonLine& line, const ExecFacts& facts, std::size_t keep) {
     line.text("via", via_name(facts.via));
 }
 
+// Where a reason quotes so, in the part that is shown. Each quote in it is looked at once: a search
+// through all of a long reason for each argument would be work without a bound.
+std::size_t shown_quote(std::string_view reason, std::string_view quote) {
+    for (std::size_t at = reason.find('"'); at < kMostReason; at = reason.find('"', at + 1)) {
+        if (reason.substr(at).starts_with(quote)) {
+            return at;
+        }
+    }
+    return std::string_view::npos;
+}
+
 // A reason quotes whole arguments.
 std::string shown_reason(const ExecEvent& event, const Secrets& secrets) {
     std::string reason = event.judgement.reason;
@@ -165,9 +193,10 @@ std::string shown_reason(const ExecEvent& event, const Secrets& secrets) {
         return bounded(reason, kMostReason);
     }
     const ProgramView& program = event.facts->views.front();
-    for (std::size_t i = 0; i < program.argv.size() && i < kShortEvent; ++i) {
+    for (std::size_t i = 0; i < program.argv.size() && i < kMostQuoted; ++i) {
         const std::string quote = execseal::quoted(program.argv[i]);
-        const std::size_t at = program.argv[i].empty() ? std::string::npos : reason.find(quote);
+        const std::size_t at =
+            program.argv[i].empty() ? std::string::npos : shown_quote(reason, quote);
         if (at != std::string::npos) {
             const std::string shown = secrets.redact_argument(program.exe, program.argv, i);
             if (shown != program.argv[i]) {
@@ -241,17 +270,16 @@ void add_judgement(JsonLine& line, const ExecEvent& event, const char* outcome,
                 std::chrono::duration_cast<std::chrono::microseconds>(event.latency).count());
 }
 
-std::size_t usual_size(const ExecEvent& event, std::size_t keep) {
-    std::size_t bytes = 0;
-    if (event.facts && !event.facts->views.empty()) {
-        for (const std::string& argument : event.facts->views.front().argv) {
-            bytes += argument.size() + 1;
-            if (bytes >= keep) {
-                break;
-            }
+// Of a line with all strings of the exec, whatever bytes they have: room, not a guess.
+std::size_t largest_size(const ExecEvent& event) {
+    static constexpr std::size_t kHexAndComma = sizeof(R"({"hex":""},)");
+    std::size_t bytes = kLongRest;
+    for (const auto* const strings : {&event.facts->views.front().argv, &event.facts->env}) {
+        for (const std::string& string : *strings) {
+            bytes += 2 * string.size() + kHexAndComma;
         }
     }
-    return kUsualLine + std::min(bytes, keep);
+    return std::min(bytes, kAll.line + kLongRest);
 }
 
 }  // namespace
@@ -303,9 +331,10 @@ const char* outcome_name(Outcome outcome) {
 }
 
 Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan) {
-    ordered_json container{{"id", plan.container_id}, {"name", plan.container_name}};
+    ordered_json container{{"id", plan.container_id},
+                           {"name", bounded(plan.container_name, kMostName)}};
     if (!plan.pod.empty()) {
-        container["pod"] = plan.pod;
+        container["pod"] = bounded(plan.pod, kMostName);
     }
     if ((!plan.pod.empty() || !plan.container_name.empty()) &&
         !names_are_vouched_for(plan.container_id, plan.bundle)) {
@@ -371,7 +400,7 @@ bool AuditLog::shows_variable(std::string_view entry) const {
 }
 
 void AuditLog::add_exec(JsonLine& line, const ExecEvent& event, const char* outcome,
-                        std::size_t keep, const std::string& id) const {
+                        EventBounds keep, const std::string& id) const {
     line.number("host_pid", event.host_pid);
     line.number("container_pid", event.container_pid);
     line.number("ppid", event.ppid);
@@ -395,9 +424,13 @@ void AuditLog::add_exec(JsonLine& line, const ExecEvent& event, const char* outc
         changed = add_views(line, *event.facts, keep, secrets_) || changed;
     }
     if (event.facts && !env_names_text_.empty()) {
-        std::vector<std::string> shown;
-        std::copy_if(event.facts->env.begin(), event.facts->env.end(), std::back_inserter(shown),
-                     [&](const std::string& entry) { return shows_variable(entry); });
+        std::vector<std::string> chosen;
+        if (!shows_all_env_) {
+            std::copy_if(event.facts->env.begin(), event.facts->env.end(),
+                         std::back_inserter(chosen),
+                         [&](const std::string& entry) { return shows_variable(entry); });
+        }
+        const std::span<const std::string> shown(shows_all_env_ ? event.facts->env : chosen);
         line.raw("env_of", env_names_text_);
         changed = add_strings(line, "env", shown, keep,
                               [&](std::size_t i) { return secrets_.redact_variable(shown[i]); }) ||
@@ -409,17 +442,16 @@ void AuditLog::add_exec(JsonLine& line, const ExecEvent& event, const char* outc
     line.text("id", id);
 }
 
-std::string AuditLog::exec_line(const ExecEvent& event, const char* outcome,
+std::string AuditLog::exec_line(const ExecEvent& event, const char* outcome, EventBounds keep,
                                 const std::string& id) const {
     JsonLine line(opening("exec"));
-    add_exec(line, event, outcome,
-             keeps_all_ ? std::numeric_limits<std::size_t>::max() : kShortEvent, id);
-    std::string text = std::move(line).end();
+    line.expect(keep.line != kAnyLength && event.facts ? largest_size(event) : kUsualLine);
+    add_exec(line, event, outcome, keep, id);
     const std::string& digest = event.policy_sha256.empty() ? policy_sha256_ : event.policy_sha256;
     if (!digest.empty()) {
-        text.insert(text.size() - 2, ",\"policy_sha256\":\"" + digest + "\"");  // before "}\n"
+        line.text("policy_sha256", digest);
     }
-    return text;
+    return std::move(line).end();
 }
 
 std::string AuditLog::opening(const char* what) const {
@@ -444,7 +476,7 @@ EventKind AuditLog::kind_of(const ExecEvent& event) const {
     return kind;
 }
 
-Result<> AuditLog::append(const std::string& line) noexcept {
+Result<> AuditLog::append(const std::string& line, const std::string& to_syslog) noexcept {
     Result<> written = Ok{};
     if (line.empty()) {
         return written;
@@ -453,16 +485,17 @@ Result<> AuditLog::append(const std::string& line) noexcept {
         written = file_.append(line);
     }
     if (settings_.syslog) {
-        ::syslog(LOG_NOTICE, "%.*s", static_cast<int>(line.size() - 1), line.c_str());
+        ::syslog(LOG_NOTICE, "%.*s", static_cast<int>(to_syslog.size() - 1), to_syslog.c_str());
     }
     return written;
 }
 
-Result<> AuditLog::write_line(const std::string& line) noexcept {
+Result<> AuditLog::write_line(const std::string& line, const std::string& to_syslog) noexcept {
     if (untold_ > 0) {
         const ordered_json told{
             {"count", untold_}, {"since", untold_since_}, {"reason", untold_reason_}};
-        if (auto written = append(opening("lost") + "," + members_of(told) + "}\n"); !written) {
+        const std::string lost = opening("lost") + "," + members_of(told) + "}\n";
+        if (auto written = append(lost, lost); !written) {
             return written;
         }
         log_warning("audit: " + std::to_string(untold_) + " events were lost since " +
@@ -470,7 +503,17 @@ Result<> AuditLog::write_line(const std::string& line) noexcept {
         untold_ = 0;
         retry_.reset();
     }
-    return append(line);
+    return append(line, to_syslog);
+}
+
+Result<> AuditLog::write_exec(const ExecEvent& event, const char* outcome, EventBounds keep,
+                              const std::string& id, std::size_t& bytes) {
+    const std::string line = exec_line(event, outcome, keep, id);
+    bytes = line.size();
+    if (settings_.syslog && line.size() > kMostSyslog) {
+        return write_line(line, exec_line(event, outcome, kExample, id));
+    }
+    return write_line(line);
 }
 
 void AuditLog::lose(const Error& error, Clock::time_point now) {
@@ -487,7 +530,7 @@ void AuditLog::count(const ExecEvent& event, const EventKind& kind, Clock::time_
     std::string example;
     if (!summary_.knows(kind) && now - last_flush_ >= kRetry) {
         JsonLine line("{");
-        add_exec(line, event, outcome_name(event.outcome), kShortExample, next_id());
+        add_exec(line, event, outcome_name(event.outcome), kExample, next_id());
         example = std::move(line).end();
         example = example.substr(1, example.size() - 3);  // without {, } and newline
     }
@@ -538,13 +581,15 @@ void AuditLog::exec(const ExecEvent& event) noexcept {
         if (!event.facts && summary_.kinds() >= kManyKinds) {
             kind.program.clear();
         }
-        const std::size_t keep = keeps_all_ ? std::numeric_limits<std::size_t>::max() : kShortEvent;
-        if (!rate_.takes(now, usual_size(event, keep))) {
+        if (!rate_.has_room(now)) {
             count(event, kind, now);
             return;
         }
         const std::string id = event.id.empty() ? next_id() : event.id;
-        const auto written = write_line(exec_line(event, outcome_name(event.outcome), id));
+        std::size_t bytes = 0;
+        const auto written =
+            write_exec(event, outcome_name(event.outcome), keeps_all_ ? kAll : kShort, id, bytes);
+        rate_.pay(bytes);
         if (!written) {
             lose(written.error(), now);
         }
@@ -561,7 +606,14 @@ Result<> AuditLog::exec_first(ExecEvent& event) noexcept {
         if (event.id.empty()) {
             event.id = next_id();
         }
-        return write_line(exec_line(event, "pending", event.id));
+        // It stands before the answer in any case: over the rate a short one.
+        const EventBounds keep = !rate_.has_room(Clock::now()) ? kExample
+                                 : keeps_all_                  ? kAll
+                                                               : kShort;
+        std::size_t bytes = 0;
+        const auto written = write_exec(event, "pending", keep, event.id, bytes);
+        rate_.pay_long(bytes);
+        return written;
     } catch (const std::exception& failure) {
         return make_error(std::string("audit: ") + failure.what());
     }

@@ -3,12 +3,12 @@
 // Takes what was asked, judged and seen; gives a line: strings that are UTF-8 stand as they are,
 // others as {"hex": "..."}, secrets as their length and SHA-256. A line is bounded: of the
 // arguments and of the variables that decided it has the first 4 KiB, with their number, length and
-// SHA-256 where that is not all (the settings and the mode learn keep all). Lines a second are
-// bounded, too: what is over the rate is counted by kind and written as one line a second. What
-// cannot be written is counted, and told of as soon as there is room. A line is one write(2) to a
-// descriptor in append mode, so that lines of several supervisors never mix; a rotated file is
-// reopened (its inode is compared). Called once the caller has its answer, but for exec_first().
-// One thread.
+// SHA-256 where that is not all. With the setting "all" and in mode learn all are kept, up to a
+// line of 16 MiB: whatever a kernel takes fits in. Lines and bytes a second are bounded, too: what
+// is over the rate is counted by kind and written as one line a second. What cannot be written is
+// counted, and told of as soon as there is room. A line is one write(2) to a descriptor in append
+// mode, so that lines of several supervisors never mix; a rotated file is reopened (its inode is
+// compared). Called once the caller has its answer, but for exec_first(). One thread.
 #pragma once
 
 #include <sys/types.h>
@@ -78,6 +78,8 @@ struct ExecEvent {
 const char* view_role_name(ViewRole role);
 ViewRole view_role_named(std::string_view name);
 
+struct EventBounds;  // how much of an exec's strings its line has
+
 class AuditLog {
   public:
     using Clock = std::chrono::steady_clock;
@@ -120,19 +122,23 @@ class AuditLog {
 
     // A line's first part: its time, what it tells of, and the container's members.
     [[nodiscard]] std::string opening(const char* what) const;
-    // The members of an exec's event that are its own; `keep`: so many bytes of its strings.
-    void add_exec(JsonLine& line, const ExecEvent& event, const char* outcome, std::size_t keep,
+    // The members of an exec's event that are its own.
+    void add_exec(JsonLine& line, const ExecEvent& event, const char* outcome, EventBounds keep,
                   const std::string& id) const;
     [[nodiscard]] std::string exec_line(const ExecEvent& event, const char* outcome,
-                                        const std::string& id) const;
+                                        EventBounds keep, const std::string& id) const;
+    // Both may be of different length: a receiver of syslog messages cuts them.
+    Result<> write_exec(const ExecEvent& event, const char* outcome, EventBounds keep,
+                        const std::string& id, std::size_t& bytes);
     [[nodiscard]] bool shows_variable(std::string_view entry) const;
     [[nodiscard]] EventKind kind_of(const ExecEvent& event) const;
     std::string next_id();
     void count(const ExecEvent& event, const EventKind& kind, Clock::time_point now);
     void flush(Clock::time_point now);
-    // Tells of lost events first, where there are any.
-    Result<> write_line(const std::string& line) noexcept;
-    Result<> append(const std::string& line) noexcept;
+    // Tells of lost events first, where there are any. `to_syslog`: instead of the line, there.
+    Result<> write_line(const std::string& line, const std::string& to_syslog) noexcept;
+    Result<> write_line(const std::string& line) noexcept { return write_line(line, line); }
+    Result<> append(const std::string& line, const std::string& to_syslog) noexcept;
     void lose(const Error& error, Clock::time_point now);
 
     AuditSettings settings_;
@@ -141,7 +147,7 @@ class AuditLog {
         container_members_;  // `"container":{...},"policy":...,` as text: the same in every line
     std::string policy_sha256_;  // of the plan's policy
     AppendFile file_;
-    bool keeps_all_ = false;  // strings whole
+    bool keeps_all_ = false;
     bool shows_all_env_ = false;
     std::vector<Glob> env_names_;
     std::string env_names_text_;  // as a JSON array

@@ -18,7 +18,7 @@ constexpr std::size_t kMostBytes = std::size_t{256} << 10U;
 
 EventRate::EventRate(unsigned per_second) : per_second_(per_second), tokens_(per_second * kBurst) {}
 
-bool EventRate::takes(Clock::time_point now, std::size_t bytes) {
+bool EventRate::has_room(Clock::time_point now) {
     if (per_second_ == 0) {
         return true;
     }
@@ -27,11 +27,16 @@ bool EventRate::takes(Clock::time_point now, std::size_t bytes) {
         tokens_ = std::min(tokens_ + passed.count() * per_second_, per_second_ * kBurst);
     }
     filled_ = now;
-    if (tokens_ < 1) {
-        return false;
-    }
-    tokens_ -= 1 + static_cast<double>(bytes / kTokenBytes);
-    return true;
+    return tokens_ >= 1;
+}
+
+void EventRate::pay(std::size_t bytes) {
+    tokens_ -= 1;
+    pay_long(bytes);
+}
+
+void EventRate::pay_long(std::size_t bytes) {
+    tokens_ -= static_cast<double>(bytes / kTokenBytes);
 }
 
 EventSummary::Kept& EventSummary::kept(const EventKind& kind, Clock::time_point now) {

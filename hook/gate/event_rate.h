@@ -23,8 +23,12 @@ class EventRate {
 
     // 0: no limit.
     explicit EventRate(unsigned per_second);
-    // True, and paid for: the event of so many bytes may be written now.
-    [[nodiscard]] bool takes(Clock::time_point now, std::size_t bytes);
+    // An event may be written now, of whatever length: pay() tells it afterwards, and a long one
+    // leaves a debt.
+    [[nodiscard]] bool has_room(Clock::time_point now);
+    void pay(std::size_t bytes);
+    // Of a line that comes before its event's own: only what is long of it.
+    void pay_long(std::size_t bytes);
 
   private:
     double per_second_;

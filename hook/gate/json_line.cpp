@@ -11,31 +11,27 @@ namespace {
 
 using nlohmann::ordered_json;
 
-bool is_utf8(const std::string& bytes) {
-    try {
-        (void)ordered_json(bytes).dump();
-        return true;
-    } catch (const ordered_json::exception&) {
-        return false;
-    }
-}
+constexpr std::string_view kHexOpens = R"({"hex":")";
+constexpr std::string_view kHexCloses = R"("})";
 
-ordered_json hex_of(std::string_view bytes) {
+void append_hex(std::string& text, std::string_view bytes) {
     static constexpr char kDigits[] = "0123456789abcdef";
-    std::string hex;
-    hex.reserve(bytes.size() * 2);
     for (const char byte : bytes) {
         const auto value = static_cast<unsigned char>(byte);
-        hex += kDigits[value >> 4U];
-        hex += kDigits[value & 15U];
+        text += kDigits[value >> 4U];
+        text += kDigits[value & 15U];
     }
-    return {{"hex", hex}};
 }
 
 }  // namespace
 
 ordered_json bytes_to_json(const std::string& bytes) {
-    return is_utf8(bytes) ? ordered_json(bytes) : hex_of(bytes);
+    if (is_utf8(bytes)) {
+        return bytes;
+    }
+    std::string hex;
+    append_hex(hex, bytes);
+    return {{"hex", hex}};
 }
 
 void JsonLine::number(std::string_view name, std::int64_t value) {
@@ -66,6 +62,29 @@ void JsonLine::bytes(std::string_view name, const std::string& bytes) {
 void JsonLine::bytes_item(const std::string& bytes) {
     separate();
     append_bytes(bytes);
+}
+
+bool JsonLine::bytes_item_within(const std::string& bytes, std::size_t most) {
+    const std::size_t before = line_.size();
+    const std::size_t hex = kHexOpens.size() + 2 * bytes.size() + kHexCloses.size();
+    separate();
+    const std::size_t start = line_.size();
+    if (!append_ascii(bytes)) {
+        if (is_utf8(bytes)) {
+            line_ += visible_json(ordered_json(bytes).dump());
+        }
+        if (line_.size() == start || line_.size() - start > hex) {
+            line_.resize(start);
+            line_ += kHexOpens;
+            append_hex(line_, bytes);
+            line_ += kHexCloses;
+        }
+    }
+    if (line_.size() > most) {
+        line_.resize(before);
+        return false;
+    }
+    return true;
 }
 
 void JsonLine::open_object(std::string_view name) {

@@ -20,6 +20,8 @@ class JsonLine {
   public:
     // `start` is the line's first part: "{" and any members, without a comma at their end.
     explicit JsonLine(std::string start) : line_(std::move(start)) {}
+    // Room for so much more; what is not used of it is never touched.
+    void expect(std::size_t bytes) { line_.reserve(line_.size() + bytes); }
 
     void number(std::string_view name, std::int64_t value);
     void flag(std::string_view name);  // true
@@ -37,6 +39,9 @@ class JsonLine {
     void close_object() { line_ += '}'; }
     void open_array(std::string_view name);
     void bytes_item(const std::string& bytes);
+    // In the shorter form: text of which JSON escapes much stands as hex, too. False, and nothing
+    // is appended, where the line would have more than `most` bytes.
+    [[nodiscard]] bool bytes_item_within(const std::string& bytes, std::size_t most);
     void close_array() { line_ += ']'; }
 
     // The whole line, with its newline.

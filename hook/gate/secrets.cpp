@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view kSpace = " \t\n\r";
 
 bool is_name_byte(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
 }
 
 char lower(char c) {
@@ -172,7 +173,11 @@ class TextRedaction {
 
     std::string run() {
         while (at_ < text_.size()) {
-            if (!take_name() && !take_url() && !take_key() && !take_pem()) {
+            // Of most bytes nothing can begin: 6 MiB of them are looked through.
+            const char c = text_[at_];
+            const bool begins = is_name_byte(c) && (at_ == 0 || !is_name_byte(text_[at_ - 1]));
+            if (!(begins && (take_name() || take_key())) && !(c == ':' && take_url()) &&
+                !(c == '-' && take_pem())) {
                 ++at_;
             }
         }
@@ -190,12 +195,9 @@ class TextRedaction {
         at_ = std::max(at_, to);
     }
 
-    // NAME=value, NAME: value, --name value; the name may end with a quote, as in JSON.
+    // At a name's first byte. NAME=value, NAME: value, --name value; the name may end with a quote,
+    // as in JSON.
     bool take_name() {
-        const bool begins = is_name_byte(text_[at_]) && (at_ == 0 || !is_name_byte(text_[at_ - 1]));
-        if (!begins) {
-            return false;
-        }
         const std::size_t start = at_;
         std::size_t end = start;
         while (end < text_.size() && is_name_byte(text_[end])) {

@@ -71,6 +71,18 @@ bool is_plain(std::string_view text) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const bool ascii = static_cast<unsigned char>(text[at]) < 0x80;
+        const std::size_t size = ascii ? 1 : first_code_point(text.substr(at)).size;
+        if (size == 0) {
+            return false;
+        }
+        at += size;
+    }
+    return true;
+}
+
 std::string visible(std::string_view text) {
     if (is_plain(text)) {
         return std::string(text);

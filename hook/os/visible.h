@@ -10,6 +10,9 @@
 
 namespace execseal {
 
+// As RFC 3629 has it: no overlong forms, no surrogates.
+bool is_utf8(std::string_view text);
+
 // For a message: newline and tab stay; other such characters become \xNN or \uNNNN, and so does
 // every byte that is not part of UTF-8.
 std::string visible(std::string_view text);

@@ -123,6 +123,41 @@ TEST_F(Flood, MoreStringsThanTheBoundAreRefusedAndSaySo) {
     EXPECT_LT(peak_, kBound);
 }
 
+// A recording keeps all: the longest line that an exec can have, and who reads it.
+TEST_F(Flood, WhatARecordingKeepsIsBoundedAndCanBeReadByAll) {
+    bundle_.annotation("io.execseal.mode", "learn");
+    EXPECT_EQ(flood({"1", "46", "128000", "/bin/true", "1"}), 1);
+    EXPECT_LT(peak_, kBound);
+    ASSERT_TRUE(node_.nothing_left());
+    const auto audit = scratch_.path() / "audit.jsonl";
+    std::string id;
+    for (const std::string& line : lines_of(read_file(audit))) {
+        EXPECT_LT(line.size(), (16U << 20U) + (64U << 10U));
+        const auto event = nlohmann::json::parse(line);
+        if (event.contains("argv") && event["argv"].size() == 47) {
+            EXPECT_GT(line.size(), 10U << 20U) << "as long as it can be";
+            EXPECT_FALSE(event.contains("argv_cut"));
+            id = event["id"];
+        }
+    }
+    ASSERT_FALSE(id.empty());
+    const auto cli = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), EXECSEAL_CLI);
+        return run({.argv = std::move(words), .env = {{"EXECSEAL_CONFIG", node_.settings_path()}}},
+                   scratch_.path(), std::chrono::minutes{2});
+    };
+    const Outcome events = cli({"events", "--format", "json"});
+    EXPECT_EQ(events.exit_code, 0) << events.err;
+    EXPECT_EQ(events.out, read_file(audit));
+    const Outcome why = cli({"why", id});
+    EXPECT_EQ(why.exit_code, 0) << why.err;
+    EXPECT_NE(why.out.find(id), std::string::npos);
+    // A policy with such a rule would be larger than one may be: the learner has read it.
+    const Outcome learnt = cli({"policy", "learn", audit, "--name", "learnt"});
+    EXPECT_EQ(learnt.exit_code, 1);
+    EXPECT_NE(learnt.err.find("at most 8388608 bytes"), std::string::npos) << learnt.err;
+}
+
 // 300 execs of 100 KB of arguments each: 30 MB, were they written as they are.
 TEST_F(Flood, ManyExecsThatAreNotLargeAllRunAndAreAllCountedInAShortLog) {
     node_.settings()["audit"]["events_per_second"] = 10;

@@ -1,5 +1,6 @@
-// flood_args PROCESSES STRINGS BYTES [PROGRAM]: so many processes execute PROGRAM (/bin/true) at
-// once, each with so many arguments of so many bytes. Says how many of them ran.
+// flood_args PROCESSES STRINGS BYTES [PROGRAM [CODE]]: so many processes execute PROGRAM
+// (/bin/true) at once, each with so many arguments of so many bytes of that code. Says how many of
+// them ran.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include <unistd.h>
 
 int main(int argc, char** argv) {
-    if (argc != 4 && argc != 5) {
+    if (argc < 4 || argc > 6) {
         return 2;
     }
     const int processes = atoi(argv[1]);
@@ -21,7 +22,7 @@ int main(int argc, char** argv) {
     setrlimit(RLIMIT_STACK, &stack);  // the kernel takes a quarter of it, 6 MiB at most
     char* const text = malloc(bytes + 1);
     char** const list = calloc(strings + 2, sizeof *list);
-    memset(text, 'x', bytes);
+    memset(text, argc == 6 ? atoi(argv[5]) : 'x', bytes);
     text[bytes] = '\0';
     list[0] = "true";
     for (size_t i = 1; i <= strings; ++i) {
@@ -36,7 +37,7 @@ int main(int argc, char** argv) {
             char byte;
             close(gate[1]);
             (void)!read(gate[0], &byte, 1);  // its end: all go at once
-            execve(argc == 5 ? argv[4] : "/bin/true", list, (char*[]){NULL});
+            execve(argc >= 5 ? argv[4] : "/bin/true", list, (char*[]){NULL});
             _exit(99);
         }
     }

@@ -13,6 +13,7 @@
 
 #include "config/built_in_rules.h"
 #include "config/digest.h"
+#include "hook/cli/event.h"
 #include "tests/unit/folder_test.h"
 
 namespace execseal {
@@ -299,6 +300,100 @@ TEST_F(Audit, NoEventIsLargerThanItsBound) {
     log->record_env({"*"});
     log->exec(large);
     EXPECT_LT(std::filesystem::file_size(settings_.file), std::size_t{512} << 10U);
+}
+
+// Where all is kept: the longest strings of bytes that JSON writes with most, and the number of
+// strings that makes most of 6 MiB (262,144); a sixteenth of the arguments that a kernel takes, in
+// a sixteenth of the bound.
+TEST_F(Audit, ALineThatKeepsAllHasAllThatAKernelTakesWithinItsBound) {
+    plan_.mode = Mode::kLearn;
+    settings_.events_per_second = 0;
+    const std::vector<std::pair<std::string, std::size_t>> cases{{"\x01", 131'070}, {"\xff", 22}};
+    for (const auto& [odd, length] : cases) {
+        std::string text;
+        while (text.size() < length) {
+            text += odd;
+        }
+        ExecEvent large = event();
+        large.facts->views.pop_back();
+        large.facts->views[0].argv.assign(
+            std::max((6U << 20U) / 16 / (length + 2) / 2, std::size_t{1}), text);
+        large.facts->env = large.facts->views[0].argv;
+        const std::string line = write_text(large);
+        EXPECT_LT(line.size(), std::size_t{1} << 20U);
+        const auto read = parse_event(line);
+        ASSERT_TRUE(read.has_value());
+        EXPECT_EQ(read->json["argv"].size(), large.facts->views[0].argv.size());
+        EXPECT_EQ(read->json["env"].size(), large.facts->env.size());
+        EXPECT_FALSE(read->json.contains("argv_cut") || read->json.contains("env_cut"));
+        EXPECT_EQ(bytes_from_json(read->json["argv"].back()), text);
+        std::filesystem::remove(settings_.file);
+    }
+}
+
+// Several programs with arguments of their own.
+TEST_F(Audit, ALineThatKeepsAllIsCutAtItsBoundAndSaysSo) {
+    settings_.keep_all = true;
+    ExecEvent large = event();
+    const std::vector<std::string> argv(46, std::string(131'071, '"'));
+    large.facts->views.assign(3, {ViewRole::kLoader, "/lib/ld.so", argv});
+    large.facts->views[1].argv.back() = "last";
+    large.facts->views[2].argv.back() = "end";
+    const std::string line = write_text(large);
+    EXPECT_LT(line.size(), (std::size_t{16} << 20U) + (std::size_t{64} << 10U));
+    EXPECT_GT(line.size(), std::size_t{15} << 20U);
+    const json parsed = json::parse(line);
+    EXPECT_FALSE(parsed.contains("argv_cut"));
+    EXPECT_EQ(parsed["views"][0]["head_cut"]["count"], 46);
+    EXPECT_EQ(parsed["views"][1]["head_cut"]["count"], 46);
+    EXPECT_EQ(parsed["rule"], "app");
+}
+
+TEST_F(Audit, WhatALineCostsIsItsLengthAsItIsWritten) {
+    plan_.mode = Mode::kLearn;
+    settings_.events_per_second = 10;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    ExecEvent large = event();
+    large.facts->env.assign(10, "X=" + std::string(100'000, 'x'));
+    for (int i = 0; i < 5; ++i) {
+        log->exec(large);
+    }
+    EXPECT_EQ(lines().size(), 1U) << "1 MB of environment is worth more than 100 lines";
+    EXPECT_EQ(log->next_deadline().has_value(), true) << "the others are counted";
+}
+
+TEST_F(Audit, OverTheRateARecordBeforeTheAnswerIsShort) {
+    settings_.events_per_second = 1;
+    settings_.on_failure = AuditSettings::OnFailure::kDeny;
+    auto log = AuditLog::open(settings_, plan_);
+    ASSERT_TRUE(log.has_value());
+    std::size_t first = 0;
+    std::size_t before = 0;
+    for (int i = 0; i < 40; ++i) {
+        ExecEvent large = event();
+        large.facts->views[0].argv.assign(50, std::string(100, 'x'));
+        before = std::filesystem::file_size(settings_.file);
+        ASSERT_TRUE(log->exec_first(large).has_value());
+        first = first == 0 ? std::filesystem::file_size(settings_.file) : first;
+        log->exec(large);
+    }
+    log->note("end", json::object());
+    std::size_t pending = 0;
+    for (const json& line : lines()) {
+        pending += line.value("outcome", "") == "pending" ? 1 : 0;
+    }
+    EXPECT_EQ(pending, 40U) << "each exec stands there";
+    EXPECT_GT(first, 4096U) << "the control: the first in full";
+    EXPECT_LT(std::filesystem::file_size(settings_.file) - before, 4096U * 2);
+}
+
+TEST_F(Audit, ANameOfTheContainerThatItsAuthorMadeLongDoesNotFillEachLine) {
+    plan_.container_name = std::string(1U << 20U, 'x');
+    plan_.pod = "shop/" + std::string(1U << 20U, 'x');
+    const std::string line = write_text(event());
+    EXPECT_LT(line.size(), 4096U);
+    EXPECT_NE(line.find("1048576 bytes, sha256"), std::string::npos);
 }
 
 TEST_F(Audit, OfTheEnvironmentTheVariablesThatDecideAreShown) {
