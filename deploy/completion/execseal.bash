@@ -41,7 +41,7 @@ _execseal() {
         case $command in
             "") words="ps events why reload mode policy doctor install uninstall version --config --help --version" ;;
             ps) words="--tasks --format --config --help" ;;
-            events) words="--follow --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
+            events) words="--follow --all --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
             policy) words="check explain learn test --config --help" ;;
             "policy explain") words="--via --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
             "policy check") words="--rootfs --config --help" ;;

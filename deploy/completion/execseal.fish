@@ -15,6 +15,7 @@ complete -c execseal -n '__fish_seen_subcommand_from ps' -s t -l tasks -x -a '(_
 complete -c execseal -n '__fish_seen_subcommand_from mode' -f -a 'audit enforce (__execseal_containers)'
 
 complete -c execseal -n '__fish_seen_subcommand_from events' -s f -l follow
+complete -c execseal -n '__fish_seen_subcommand_from events' -s a -l all
 complete -c execseal -n '__fish_seen_subcommand_from events why reload learn test' -l container -x -a '(__execseal_containers)'
 complete -c execseal -n '__fish_seen_subcommand_from events' -l verdict -x -a 'allow audit deny kill'
 complete -c execseal -n '__fish_seen_subcommand_from events' -l policy -x

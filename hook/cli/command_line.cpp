@@ -279,7 +279,10 @@ void add_events(CLI::App& app, Typed& typed) {
     CLI::App& events = *app.add_subcommand("events", "What was decided: the audit file, filtered");
     EventsOptions& options = typed.events;
     events.footer(kEventsFooter);
-    events.add_flag("-f,--follow", options.follow, "go on with what is written, across rotation");
+    events.add_flag("-f,--follow", options.follow,
+                    "what is written from now on, across rotation; -n and --since go back");
+    events.add_flag("-a,--all", options.query.all,
+                    "what the kernel would refuse anyway, too: a search along PATH");
     add_words(events, "--container", options.query.containers,
               "name, pod (NAMESPACE/NAME), id or beginning of the id");
     add_words(events, "--verdict", options.query.verdicts, "allow, audit, deny or kill");

@@ -1,6 +1,7 @@
 #include "hook/cli/container_names.h"
 
 #include <algorithm>
+#include <map>
 
 #include "hook/cli/table.h"
 
@@ -17,9 +18,10 @@ std::string in_pod(const ContainerNames& container) {
 }
 
 Error ambiguous(const std::vector<ContainerNames>& containers,
-                const std::vector<std::size_t>& meant, const std::string& wanted) {
-    std::string text = "container " + wanted + ": " + std::to_string(meant.size()) +
-                       " supervised containers are called so: ";
+                const std::vector<std::size_t>& meant, const std::string& wanted,
+                const char* what) {
+    std::string text = "container " + wanted + ": " + std::to_string(meant.size()) + " " + what +
+                       " are called so: ";
     for (std::size_t i = 0; i < std::min(meant.size(), kListed); ++i) {
         const ContainerNames& container = containers[meant[i]];
         const std::string name = shown_name(container);
@@ -46,6 +48,37 @@ NameMatch match_container(const ContainerNames& container, std::string_view want
     return container.id.starts_with(wanted) || wanted == short_id(container.id)
                ? NameMatch::kBeginning
                : NameMatch::kNone;
+}
+
+Result<NameMatch> meaning_among(const std::vector<ContainerNames>& seen,
+                                const std::string& wanted) {
+    std::map<std::string, std::size_t> whole;  // by what it was found as
+    std::map<std::string, std::size_t> begin_so;
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        const ContainerNames& container = seen[i];
+        if (wanted == container.id) {
+            return NameMatch::kWhole;
+        }
+        switch (match_container(container, wanted)) {
+            case NameMatch::kWhole:
+                whole.emplace(wanted == container.pod ? wanted : in_pod(container), i);
+                break;
+            case NameMatch::kBeginning:
+                begin_so.emplace(container.id, i);
+                break;
+            case NameMatch::kNone:
+                break;
+        }
+    }
+    const auto& meant = whole.empty() ? begin_so : whole;
+    if (meant.size() > 1) {
+        std::vector<std::size_t> places;
+        for (const auto& [name, place] : meant) {
+            places.push_back(place);
+        }
+        return ambiguous(seen, places, wanted, "containers");
+    }
+    return whole.empty() ? NameMatch::kBeginning : NameMatch::kWhole;
 }
 
 Result<std::size_t> choose_container(const std::vector<ContainerNames>& containers,
@@ -76,7 +109,7 @@ Result<std::size_t> choose_container(const std::vector<ContainerNames>& containe
                           ": no supervised container of this id or name (execseal ps lists them)");
     }
     if (meant.size() > 1) {
-        return ambiguous(containers, meant, wanted);
+        return ambiguous(containers, meant, wanted, "supervised containers");
     }
     return meant.front();
 }

@@ -26,6 +26,11 @@ enum class NameMatch { kNone, kBeginning, kWhole };
 // shown_name() quotes it.
 NameMatch match_container(const ContainerNames& container, std::string_view wanted);
 
+// How `wanted` is meant for those that were seen in events: of the names, a whole match leaves no
+// room for beginnings. One name is one container, whatever its ids: it was started again; a pod's
+// name means all its containers. An Error where it means more than one: it lists them.
+Result<NameMatch> meaning_among(const std::vector<ContainerNames>& seen, const std::string& wanted);
+
 // The place in `containers` of the one that is meant. An Error where none is, or more than one: it
 // lists them.
 Result<std::size_t> choose_container(const std::vector<ContainerNames>& containers,

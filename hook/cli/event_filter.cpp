@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "config/built_in_rules.h"
 #include "hook/os/clock.h"
 
 namespace execseal {
@@ -55,6 +56,7 @@ Result<EventFilter> EventFilter::compile(const EventQuery& query,
                                          std::chrono::system_clock::time_point now) {
     EventFilter filter;
     filter.query_ = query;
+    filter.least_.assign(query.containers.size(), NameMatch::kBeginning);
     for (const std::string& pattern : query.exes) {
         auto glob = Glob::compile(pattern);
         if (!glob) {
@@ -77,22 +79,41 @@ Result<EventFilter> EventFilter::compile(const EventQuery& query,
     return filter;
 }
 
+Result<> EventFilter::mean_among(const std::vector<ContainerNames>& seen) {
+    for (std::size_t i = 0; i < query_.containers.size(); ++i) {
+        const auto meaning = meaning_among(seen, query_.containers[i]);
+        if (!meaning) {
+            return meaning.error();
+        }
+        least_[i] = *meaning;
+    }
+    return Ok{};
+}
+
+bool EventFilter::is_of_container(const Event& event) const {
+    const ContainerNames names = names_of(event);
+    for (std::size_t i = 0; i < query_.containers.size(); ++i) {
+        if (match_container(names, query_.containers[i]) >= least_[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool EventFilter::shows(const Event& event) const {
-    const ContainerNames names = query_.containers.empty() ? ContainerNames{} : names_of(event);
-    const bool container =
-        query_.containers.empty() ||
-        std::any_of(query_.containers.begin(), query_.containers.end(),
-                    [&](const std::string& wanted) {
-                        return match_container(names, wanted) != NameMatch::kNone;
-                    });
-    const bool policy = any_of(query_.policies, event.policy) ||
-                        (!event.decided_by.empty() && any_of(query_.policies, event.decided_by));
-    const bool exe = exes_.empty() || std::any_of(exes_.begin(), exes_.end(), [&](const Glob& g) {
-                         return g.matches(event.exe);
-                     });
-    return container && policy && exe && any_of(query_.verdicts, event.verdict) &&
-           any_of(query_.rules, event.rule) && any_of(query_.vias, event.via) &&
-           any_of(query_.outcomes, event.outcome) && event.time >= since_;
+    const std::vector<std::string>& rules = query_.rules;
+    if (rules.empty() ? !query_.all && event.rule == built_in_rule::kKernel
+                      : !any_of(rules, event.rule)) {
+        return false;
+    }
+    return event.time >= since_ && any_of(query_.verdicts, event.verdict) &&
+           any_of(query_.vias, event.via) && any_of(query_.outcomes, event.outcome) &&
+           (any_of(query_.policies, event.policy) ||
+            (!event.decided_by.empty() && any_of(query_.policies, event.decided_by))) &&
+           (exes_.empty() ||
+            std::any_of(exes_.begin(), exes_.end(),
+                        [&](const Glob& glob) { return glob.matches(event.exe); })) &&
+           (query_.containers.empty() || is_of_container(event));
 }
 
 }  // namespace execseal

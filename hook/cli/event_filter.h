@@ -22,6 +22,7 @@ struct EventQuery {
     std::vector<std::string> exes{};  // globs over the program's path
     std::vector<std::string> vias{};
     std::vector<std::string> outcomes{};
+    bool all = false;     // what the kernel would refuse anyway, too; else only by its rule
     std::string since{};  // 30s, 10m, 2h, 7d ago, or RFC 3339 in UTC (or its beginning)
 };
 
@@ -33,8 +34,16 @@ class EventFilter {
 
     [[nodiscard]] bool shows(const Event& event) const;
 
+    [[nodiscard]] bool names_containers() const { return !query_.containers.empty(); }
+    // From here on the query's containers are meant as among these, of events that it shows. An
+    // Error where a word means several.
+    Result<> mean_among(const std::vector<ContainerNames>& seen);
+
   private:
+    [[nodiscard]] bool is_of_container(const Event& event) const;
+
     EventQuery query_;
+    std::vector<NameMatch> least_;  // for each of the query's containers
     std::vector<Glob> exes_;
     std::string since_;
 };

@@ -4,8 +4,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "config/settings.h"
+#include "hook/cli/event_skim.h"
 #include "hook/cli/progress.h"
 #include "hook/os/executable.h"
 #include "hook/os/file_follow.h"
@@ -14,72 +19,66 @@
 namespace execseal {
 namespace {
 
-class EventPrinter {
+// Bytes as they are in the file to whole lines; the rest is kept for later. No line is too long: an
+// exec must not hide behind its own size.
+class Lines {
   public:
-    EventPrinter(const EventsOptions& options, EventFilter filter)
-        : options_(options), filter_(std::move(filter)) {}
-
-    // Bytes as they are in the file; whole lines are shown, the rest is kept for later. No line is
-    // too long: an exec must not hide behind its own size.
-    void take(const std::string& bytes) {
+    template <typename OnLine>
+    void take(const std::string& bytes, const OnLine& on_line) {
         std::size_t start = 0;
         const std::size_t searched = pending_.size();  // it has no newline
         pending_ += bytes;
         for (auto end = pending_.find('\n', searched); end != std::string::npos;
              end = pending_.find('\n', start)) {
-            take_line(std::string_view(pending_).substr(start, end - start));
+            on_line(std::string_view(pending_).substr(start, end - start));
             start = end + 1;
         }
         pending_.erase(0, start);
     }
 
-    // What was there has been read: from here on nothing is held back.
-    void caught_up() {
-        holding_ = false;
-        for (const std::string& line : held_) {
-            show(line);
+  private:
+    std::string pending_;
+};
+
+class Selection {
+  public:
+    explicit Selection(const EventFilter& filter) : filter_(filter) {}
+
+    // The event of a line that is to be shown, until the next call.
+    const Event* take(std::string_view line) {
+        if (line.empty()) {
+            return nullptr;  // of two writers that ended a torn line
         }
-        held_.clear();
-        if (options_.format == Format::kTable) {
-            print(fitted(table_.settle(), terminal_width()));
+        if (skim_event(line, skimmed_)) {
+            return filter_.shows(skimmed_) ? &skimmed_ : nullptr;
         }
-        (void)std::fflush(stdout);
+        parsed_ = parse_event(line);
+        if (!parsed_) {
+            ++foreign_;
+            return nullptr;
+        }
+        const auto events = expanded(*parsed_);
+        const bool shown = std::any_of(events.begin(), events.end(),
+                                       [&](const Event& one) { return filter_.shows(one); });
+        return shown ? &*parsed_ : nullptr;
     }
 
     // Lines that are no events.
     [[nodiscard]] std::size_t foreign() const { return foreign_; }
 
   private:
-    void take_line(std::string_view line) {
-        if (line.empty()) {
-            return;  // of two writers that ended a torn line
-        }
-        const auto event = parse_event(line);
-        if (!event) {
-            ++foreign_;
-            return;
-        }
-        const auto events = expanded(*event);
-        if (filter_.shows(*event) ||
-            std::any_of(events.begin(), events.end(),
-                        [&](const Event& one) { return filter_.shows(one); })) {
-            hold_or_show(line);
-        }
-    }
+    const EventFilter& filter_;
+    Event skimmed_;
+    std::optional<Event> parsed_;
+    std::size_t foreign_ = 0;
+};
 
-    void hold_or_show(std::string_view line) {
-        if (!holding_ || options_.last == 0) {
-            show(line);
-            return;
-        }
-        held_.emplace_back(line);
-        if (held_.size() > options_.last) {
-            held_.pop_front();
-        }
-    }
+class EventPrinter {
+  public:
+    EventPrinter(Format format, const EventFilter& filter) : format_(format), filter_(filter) {}
 
     void show(std::string_view line) {
-        if (options_.format == Format::kJson) {
+        if (format_ == Format::kJson) {
             print(visible_json(std::string(line)) + "\n");
         } else if (const auto event = parse_event(line)) {
             for (const Event& one : expanded(*event)) {
@@ -90,17 +89,22 @@ class EventPrinter {
         }
     }
 
+    // What was there has been read: from here on nothing is held back.
+    void caught_up() {
+        if (format_ == Format::kTable) {
+            print(fitted(table_.settle(), terminal_width()));
+        }
+        (void)std::fflush(stdout);
+    }
+
+  private:
     static void print(const std::string& text) {
         (void)std::fwrite(text.data(), 1, text.size(), stdout);
     }
 
-    const EventsOptions& options_;
-    EventFilter filter_;
+    Format format_;
+    const EventFilter& filter_;
     StreamedTable table_{event_titles()};
-    std::string pending_;
-    std::deque<std::string> held_;
-    bool holding_ = true;
-    std::size_t foreign_ = 0;
 };
 
 Result<std::string> audit_file(const EventsOptions& options) {
@@ -118,18 +122,103 @@ Result<std::string> audit_file(const EventsOptions& options) {
     return settings->audit.file;
 }
 
-Result<> read_to_the_end(FileFollow& file, EventPrinter& printer) {
+template <typename OnLine>
+Result<> read_to_the_end(FileFollow& file, Lines& lines, const OnLine& on_line) {
     for (;;) {
         const auto bytes = file.read_some();
         if (!bytes) {
             return bytes.error();
         }
         if (bytes->empty()) {
-            printer.caught_up();
             return Ok{};
         }
-        printer.take(*bytes);
+        lines.take(*bytes, on_line);
     }
+}
+
+Result<FileFollow> open_audit(const std::string& path) {
+    auto file = FileFollow::open(path);
+    if (file) {
+        return file;
+    }
+    return file.error().code == ENOENT
+               ? make_error(path + ": its directory is not there: no container was supervised yet")
+               : add_context(path, file.error());
+}
+
+// Which containers of the file the words mean that a person gave.
+Result<> find_containers(const std::string& path, EventFilter& filter) {
+    if (!filter.names_containers()) {
+        return Ok{};
+    }
+    auto file = open_audit(path);
+    if (!file) {
+        return file.error();
+    }
+    Selection selection(filter);
+    Lines lines;
+    std::map<std::string, ContainerNames> seen;
+    auto read = read_to_the_end(*file, lines, [&](std::string_view line) {
+        if (const Event* const event = selection.take(line)) {
+            seen.try_emplace(event->container_id, names_of(*event));
+        }
+    });
+    if (!read) {
+        return read;
+    }
+    std::vector<ContainerNames> containers;
+    for (auto& [id, names] : seen) {
+        containers.push_back(std::move(names));
+    }
+    return filter.mean_among(containers);
+}
+
+// What stands in the file before there is anything to follow.
+Result<> show_past(const EventsOptions& options, FileFollow& file, Lines& lines,
+                   Selection& selection, EventPrinter& printer) {
+    const auto show = [&](std::string_view line) {
+        if (selection.take(line) != nullptr) {
+            printer.show(line);
+        }
+    };
+    if (options.last == 0 && (!options.follow || !options.query.since.empty())) {
+        return read_to_the_end(file, lines, show);
+    }
+    std::deque<std::string> last;
+    auto read = file.read_backwards([&](std::string_view line) {
+        if (options.last > 0 && selection.take(line) != nullptr) {
+            last.emplace_front(line);
+        }
+        return last.size() < options.last;
+    });
+    for (const std::string& line : last) {
+        printer.show(line);
+    }
+    return read;
+}
+
+Result<> show_events(const EventsOptions& options, FileFollow& file, Selection& selection,
+                     EventPrinter& printer) {
+    Lines lines;
+    if (auto shown = show_past(options, file, lines, selection, printer); !shown) {
+        return shown;
+    }
+    printer.caught_up();
+    while (options.follow) {
+        auto read = read_to_the_end(file, lines, [&](std::string_view line) {
+            if (selection.take(line) != nullptr) {
+                printer.show(line);
+            }
+        });
+        printer.caught_up();
+        if (!read) {
+            return read;
+        }
+        if (auto waited = file.wait(); !waited) {
+            return waited;
+        }
+    }
+    return Ok{};
 }
 
 }  // namespace
@@ -149,28 +238,21 @@ Result<int> run_events(const EventsOptions& options) {
                                 "was rotated away; --file names another)")
                    : there.error();
     }
-    auto file = FileFollow::open(*path);
+    auto file = open_audit(*path);
     if (!file) {
-        return file.error().code == ENOENT
-                   ? make_error(*path + ": its directory is not there: no container was " +
-                                "supervised yet")
-                   : add_context(*path, file.error());
+        return file.error();
     }
-    EventPrinter printer(options, std::move(*filter));
-    for (;;) {
-        if (auto read = read_to_the_end(*file, printer); !read) {
-            return read.error();
-        }
-        if (!options.follow) {
-            break;
-        }
-        if (auto waited = file->wait(); !waited) {
-            return waited.error();
-        }
+    if (auto found = find_containers(*path, *filter); !found) {
+        return found.error();
     }
-    if (printer.foreign() > 0) {
+    Selection selection(*filter);
+    EventPrinter printer(options.format, *filter);
+    if (auto shown = show_events(options, *file, selection, printer); !shown) {
+        return shown.error();
+    }
+    if (selection.foreign() > 0) {
         (void)std::fprintf(stderr, "execseal: %s: %zu lines are no events\n", path->c_str(),
-                           printer.foreign());
+                           selection.foreign());
         return 1;
     }
     return 0;

@@ -13,11 +13,12 @@ struct EventsOptions {
     std::string file;      // instead of the settings' audit file
     EventQuery query;
     Format format = Format::kTable;
-    std::size_t last = 0;  // only so many at first; 0: all
-    bool follow = false;
+    std::size_t last = 0;  // only so many at first, found from the end; 0: all
+    bool follow = false;   // what is there already is shown where `last` or `since` ask for it
 };
 
-// The exit code. With `follow` it only returns when something failed.
+// The exit code, 1 where lines were read that are no events. With `follow` it only returns when
+// something failed.
 Result<int> run_events(const EventsOptions& options);
 
 }  // namespace execseal

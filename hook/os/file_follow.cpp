@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -53,6 +54,46 @@ Result<> FileFollow::skip_to_end() {
     return Ok{};
 }
 
+Result<> FileFollow::read_backwards(const std::function<bool(std::string_view line)>& on_line) {
+    if (auto skipped = skip_to_end(); !skipped || !file_.valid()) {
+        return skipped;
+    }
+    off_t at = offset_;
+    offset_ = 0;
+    bool in_line = false;  // `text` begins a line: its newline was found
+    std::string text;      // from `at` on
+    std::size_t more = kChunk;
+    while (at > 0) {
+        const auto size = std::min(more, static_cast<std::size_t>(at));
+        auto bytes = read_at(at - static_cast<off_t>(size), size);
+        if (!bytes) {
+            return bytes.error();
+        }
+        if (bytes->size() < size) {
+            return Ok{};  // it was cut in this moment
+        }
+        at -= static_cast<off_t>(size);
+        std::size_t from = size - 1;
+        text.insert(0, *bytes);
+        more *= 2;  // a long line is not copied for each chunk of it
+        for (auto end = text.rfind('\n', from); end != std::string::npos;
+             end = end == 0 ? std::string::npos : text.rfind('\n', end - 1)) {
+            if (!in_line) {
+                offset_ = at + static_cast<off_t>(end) + 1;
+            } else if (!on_line(std::string_view(text).substr(end + 1))) {
+                return Ok{};
+            }
+            in_line = true;
+            text.resize(end);
+            more = kChunk;
+        }
+    }
+    if (in_line) {
+        (void)on_line(text);
+    }
+    return Ok{};
+}
+
 Result<std::string> FileFollow::read_some() {
     if (file_.valid()) {
         auto bytes = read_chunk();
@@ -75,13 +116,20 @@ Result<std::string> FileFollow::read_chunk() {
     if (now.st_size < offset_) {
         offset_ = 0;
     }
-    std::string bytes(kChunk, '\0');
-    const ssize_t count = ::pread(file_.get(), bytes.data(), bytes.size(), offset_);
+    auto bytes = read_at(offset_, kChunk);
+    if (bytes) {
+        offset_ += static_cast<off_t>(bytes->size());
+    }
+    return bytes;
+}
+
+Result<std::string> FileFollow::read_at(off_t offset, std::size_t size) {
+    std::string bytes(size, '\0');
+    const ssize_t count = ::pread(file_.get(), bytes.data(), bytes.size(), offset);
     if (count < 0) {
         return Error{errno, "read " + path_};
     }
     bytes.resize(static_cast<std::size_t>(count));
-    offset_ += count;
     return bytes;
 }
 

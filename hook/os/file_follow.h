@@ -7,8 +7,9 @@
 
 #include <sys/types.h>
 
-#include <optional>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "hook/os/result.h"
 #include "hook/os/unique_fd.h"
@@ -22,6 +23,9 @@ class FileFollow {
 
     // What stands in the file now is not read.
     Result<> skip_to_end();
+    // The whole lines that stand in the file now, the last one first, without their newlines, until
+    // `on_line` returns false. Reading goes on behind the last whole line.
+    Result<> read_backwards(const std::function<bool(std::string_view line)>& on_line);
     // At most a chunk; empty when there is nothing new now.
     Result<std::string> read_some();
     // Blocks until the directory says that something may be new: inotify(7), so not for files on
@@ -33,6 +37,8 @@ class FileFollow {
         : path_(std::move(path)), watch_(std::move(watch)) {}
 
     Result<std::string> read_chunk();
+    // Fewer bytes where the file ends before.
+    Result<std::string> read_at(off_t offset, std::size_t size);
     // True when the path names another file than before.
     Result<bool> reopen();
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <memory>
 
 #include "tests/e2e/agents.h"
 #include "tests/e2e/bundle.h"
@@ -160,7 +161,8 @@ TEST_F(Cli, EventsAreFilteredAndExplainTheDenial) {
 
 TEST_F(Cli, EventsFollowShowsWhatHappensAcrossRotation) {
     const auto audit = scratch_.path() / "audit.jsonl";
-    Running follow(command({"events", "--follow", "--exe", "/bin/true", "--format", "json"}),
+    Running follow(command({"events", "--follow", "--since", "2000-01-01", "--exe", "/bin/true",
+                            "--format", "json"}),
                    scratch_.path());
     const auto lines = [&] {
         const std::string out = follow.out();
@@ -176,6 +178,61 @@ TEST_F(Cli, EventsFollowShowsWhatHappensAcrossRotation) {
     EXPECT_TRUE(eventually([&] { return lines() == 2; })) << follow.out() << follow.err();
     follow.signal(SIGTERM);
     EXPECT_EQ(follow.wait().exit_code, 128 + SIGTERM);
+}
+
+std::string event_line(const std::string& container, const std::string& exe) {
+    return R"({"time":"2026-01-31T12:00:00.000001Z","event":"exec","container":)" + container +
+           R"(,"policy":"p","exe":")" + exe +
+           R"(","argv":["x"],"via":"child","verdict":"allow","rule":"r","outcome":"executed"})" +
+           "\n";
+}
+
+TEST_F(Cli, EventsFollowBeginsAtTheEnd) {
+    const auto audit = scratch_.path() / "past.jsonl";
+    const auto line = [](const std::string& exe) { return event_line(R"({"id":"a"})", exe); };
+    std::ofstream(audit) << line("/bin/first") << line("/bin/second") << line("/bin/third");
+    const auto follow_from = [&](const std::vector<std::string>& words) {
+        std::vector<std::string> all{"events", "--follow", "--format",
+                                     "json",   "--file",   audit.string()};
+        all.insert(all.end(), words.begin(), words.end());
+        auto follow = std::make_unique<Running>(command(all), scratch_.path());
+        // It is not known when it has come to the end: one line or another is behind it.
+        EXPECT_TRUE(eventually([&] {
+            std::ofstream(audit, std::ios::app) << line("/bin/news");
+            return follow->out().find("/bin/news") != std::string::npos;
+        }));
+        follow->signal(SIGTERM);
+        (void)follow->wait();
+        return follow->out();
+    };
+    EXPECT_EQ(follow_from({}).find("/bin/third"), std::string::npos);
+    const std::string since = follow_from({"--since", "2026-01-01"});
+    EXPECT_NE(since.find("/bin/first"), std::string::npos) << since;
+    std::ofstream(audit) << line("/bin/first") << line("/bin/second") << line("/bin/third");
+    const std::string last = follow_from({"-n", "1"});
+    EXPECT_EQ(last.find("/bin/second"), std::string::npos) << last;
+}
+
+TEST_F(Cli, EventsOfAWordForSeveralContainersAreAnErrorThatListsThem) {
+    const auto audit = scratch_.path() / "pods.jsonl";
+    std::ofstream(audit) << event_line(R"({"id":"aa1","name":"web","pod":"shop/a"})", "/bin/a")
+                         << event_line(R"({"id":"ab1","name":"web","pod":"shop/b"})", "/bin/b")
+                         << event_line(R"({"id":"aa2","name":"web","pod":"shop/a"})", "/bin/c");
+    const auto of = [&](const std::string& container) {
+        return cli({"events", "--file", audit.string(), "--container", container});
+    };
+    const Outcome several = of("web");
+    EXPECT_EQ(several.exit_code, 1);
+    EXPECT_EQ(several.out, "");
+    EXPECT_EQ(several.err,
+              "execseal: container web: 2 containers are called so: aa1 shop/a/web, "
+              "ab1 shop/b/web\n");
+    const Outcome again = of("shop/a/web");
+    EXPECT_EQ(again.exit_code, 0);
+    EXPECT_NE(again.out.find("/bin/a"), std::string::npos) << again.text();
+    EXPECT_NE(again.out.find("/bin/c"), std::string::npos) << "it was started again";
+    EXPECT_EQ(again.out.find("/bin/b"), std::string::npos);
+    EXPECT_EQ(of("a").exit_code, 1) << "the beginning of three ids";
 }
 
 // An event must not hide behind its own size: 5.9 MB of \x01 are 36 MB of JSON.

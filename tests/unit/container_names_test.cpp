@@ -56,5 +56,26 @@ TEST(ContainerNames, AWordForSeveralIsAnErrorThatListsThem) {
     EXPECT_FALSE(choose_container(all, "").has_value());
 }
 
+TEST(ContainerNames, OfEventsAreOneAsLongAsTheirNameIsOne) {
+    const std::vector<ContainerNames> seen{{"aa1", "web", "shop/front-0"},
+                                           {"aa2", "side", "shop/front-0"},
+                                           {"ab1", "web", "shop/front-1"},
+                                           {"b1", "db", ""},
+                                           {"b2", "db", ""}};
+    for (const char* const whole : {"shop/front-0", "shop/front-0/web", "side", "db", "aa1"}) {
+        EXPECT_EQ(meaning_among(seen, whole).value(), NameMatch::kWhole) << whole;
+    }
+    for (const char* const beginning : {"aa2", "ab", "none"}) {
+        EXPECT_TRUE(meaning_among(seen, beginning).has_value()) << beginning;
+    }
+    EXPECT_EQ(meaning_among(seen, "ab").value(), NameMatch::kBeginning);
+    EXPECT_EQ(meaning_among(seen, "web").error().text(),
+              "container web: 2 containers are called so: aa1 shop/front-0/web, "
+              "ab1 shop/front-1/web");
+    EXPECT_EQ(meaning_among(seen, "aa").error().text(),
+              "container aa: 2 containers are called so: aa1 shop/front-0/web, "
+              "aa2 shop/front-0/side");
+}
+
 }  // namespace
 }  // namespace execseal

@@ -90,6 +90,41 @@ TEST(EventFilter, ADecisionsFilterHidesWhatIsNoDecision) {
     EXPECT_FALSE(shows({.policies = {"q"}}, start));
 }
 
+TEST(EventFilter, WhatTheKernelWouldRefuseAnywayIsLeftOutUnlessAskedFor) {
+    std::string miss = kDenied;
+    miss.replace(miss.find("no-net"), 6, "kernel");
+    EXPECT_FALSE(shows({}, miss));
+    EXPECT_FALSE(shows({.verdicts = {"deny"}}, miss));
+    EXPECT_TRUE(shows({.all = true}, miss));
+    EXPECT_TRUE(shows({.verdicts = {"deny"}, .all = true}, miss));
+    EXPECT_TRUE(shows({.rules = {"kernel"}}, miss));
+    EXPECT_FALSE(shows({.rules = {"no-net"}, .all = true}, miss));
+}
+
+TEST(EventFilter, AContainerIsMeantAmongThoseOfTheFile) {
+    const auto filter = [](const std::string& word) {
+        auto made = EventFilter::compile({.containers = {word}}, system_clock::now());
+        EXPECT_TRUE(made.has_value());
+        return std::move(made).value();
+    };
+    std::string other = kDenied;  // its id begins as the name of the first
+    other.replace(other.find(R"("id":"4f3c1d2e","name":"web")"), 28,
+                  R"("id":"web1d2e3","name":"db")");
+    EventFilter web = filter("web");
+    EXPECT_TRUE(web.shows(event_of(other)));
+    ASSERT_TRUE(web.mean_among({names_of(event_of(kDenied)), names_of(event_of(other))}));
+    EXPECT_TRUE(web.shows(event_of(kDenied)));
+    EXPECT_FALSE(web.shows(event_of(other)));
+    EventFilter by_id = filter("web1");
+    ASSERT_TRUE(by_id.mean_among({names_of(event_of(kDenied)), names_of(event_of(other))}));
+    EXPECT_TRUE(by_id.shows(event_of(other)));
+    EXPECT_FALSE(by_id.shows(event_of(kDenied)));
+    const auto unclear =
+        filter("web").mean_among({{"aa1", "web", "shop/front-0"}, {"ab1", "web", "shop/front-1"}});
+    ASSERT_FALSE(unclear.has_value());
+    EXPECT_NE(unclear.error().text().find("ab1 shop/front-1/web"), std::string::npos);
+}
+
 TEST(EventFilter, SinceIsAnAgeOrAMoment) {
     const auto at = [](const std::string& since, system_clock::time_point now) {
         const auto filter = EventFilter::compile({.since = since}, now);

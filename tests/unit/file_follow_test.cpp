@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <stdexcept>
+#include <vector>
 
 #include "tests/unit/folder_test.h"
 
@@ -48,6 +50,51 @@ TEST_F(FileFollowTest, AFileOfManyChunksComesWhole) {
     append(big);
     FileFollow file = follow();
     EXPECT_EQ(all(file), big);
+}
+
+TEST_F(FileFollowTest, ReadsLinesFromTheEndAndGoesOnBehindThem) {
+    const std::string big(300'000, 'x');
+    append("first\n\n" + big + "\nlast\nhalf");
+    const auto backwards = [](FileFollow& file, std::size_t count) {
+        std::vector<std::string> lines;
+        const auto read = file.read_backwards([&](std::string_view line) {
+            lines.emplace_back(line);
+            return lines.size() < count;
+        });
+        EXPECT_TRUE(read.has_value());
+        return lines;
+    };
+    using Lines = std::vector<std::string>;
+    for (const std::size_t count : {1U, 2U, 3U, 4U, 100U}) {
+        FileFollow file = follow();
+        Lines expected{"last", big, "", "first"};
+        expected.resize(std::min<std::size_t>(count, 4));
+        EXPECT_EQ(backwards(file, count), expected) << count;
+        EXPECT_EQ(all(file), "half") << count;
+    }
+    FileFollow file = follow();
+    (void)backwards(file, 1);
+    append(" a line\n");
+    EXPECT_EQ(all(file), "half a line\n");
+}
+
+TEST_F(FileFollowTest, ReadsNoLineFromTheEndWhereThereIsNone) {
+    const auto none = [](std::string_view) -> bool { throw std::logic_error("a line"); };
+    FileFollow file = follow();
+    EXPECT_TRUE(file.read_backwards(none).has_value()) << "no file";
+    append("half");
+    EXPECT_TRUE(file.read_backwards(none).has_value());
+    EXPECT_EQ(all(file), "half");
+    std::ofstream(path() + ".one") << "one\n";
+    auto one = FileFollow::open(path() + ".one");
+    ASSERT_TRUE(one.has_value());
+    std::string line;
+    EXPECT_TRUE(one->read_backwards([&](std::string_view text) {
+                       line = text;
+                       return true;
+                   })
+                    .has_value());
+    EXPECT_EQ(line, "one");
 }
 
 TEST_F(FileFollowTest, WaitsForAFileThatIsNotThereYet) {
