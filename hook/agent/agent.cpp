@@ -10,6 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "config/built_in_rules.h"
+#include "config/policy_rules.h"
 #include "config/settings.h"
 #include "hook/agent/audit_tail.h"
 #include "hook/agent/containers.h"
@@ -32,6 +34,15 @@ using Clock = EventLoop::Clock;
 
 // How long a scrape may keep the loop from new containers.
 constexpr std::chrono::milliseconds kSurveyBudget{200};
+
+RuleVerdicts rule_verdicts(const Policy& policy) {
+    RuleVerdicts rules;
+    for (const CompiledRule& rule : policy.compiled().rules) {
+        rules.emplace_back(rule.id, verdict_name(rule.verdict));
+    }
+    rules.emplace_back(built_in_rule::kDefault, verdict_name(policy.compiled().default_verdict));
+    return rules;
+}
 
 class Agent {
   public:
@@ -164,7 +175,10 @@ class Agent {
         gauges.listeners = counters.listeners;
         gauges.listeners_refused = counters.refused;
         gauges.supervisor_restarts = counters.restarts;
-        gauges.policies = policies_->policies();
+        for (const auto& [name, policy] : policies_->policies()) {
+            gauges.policies[name] = policy.has_value();
+            metrics_.begin_at_zero(name, policy ? rule_verdicts(*policy) : RuleVerdicts{});
+        }
         gauges.policy_reloads = policies_->reloads();
         return metrics_.text(gauges);
     }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "config/built_in_rules.h"
 #include "execseal_version.h"
 
 namespace execseal {
@@ -76,6 +77,40 @@ void by_policy(std::string& text, std::string_view name, std::string_view help,
     }
 }
 
+// What a rule's verdict comes to where nothing goes wrong.
+const char* usual_outcome(std::string_view verdict) {
+    if (verdict == "deny") {
+        return "refused";
+    }
+    return verdict == "kill" ? "killed" : "executed";
+}
+
+void write_containers(std::string& text, const std::vector<ContainerNow>& containers) {
+    head(text, "execseal_container_info", "gauge",
+         "A supervised container that runs, as execseal ps and events --container name it.");
+    for (const ContainerNow& now : containers) {
+        sample(text, "execseal_container_info",
+               {{"container", now.name},
+                {"container_id", now.id},
+                {"policy", now.policy},
+                {"mode", now.mode}},
+               1);
+    }
+    head(
+        text, "execseal_container_execs_total", "counter",
+        "Execs of a container that runs, by verdict; kernel: what the kernel would refuse anyway.");
+    for (const ContainerNow& now : containers) {
+        for (const auto& [verdict, count] : now.decisions) {
+            sample(text, "execseal_container_execs_total",
+                   {{"container", now.name},
+                    {"container_id", now.id},
+                    {"policy", now.policy},
+                    {"verdict", verdict}},
+                   count);
+        }
+    }
+}
+
 void single(std::string& text, std::string_view name, std::string_view type, std::string_view help,
             std::uint64_t value) {
     head(text, name, type, help);
@@ -117,6 +152,10 @@ void Metrics::add_line(std::string_view line) {
         return;
     }
     const std::string what = text_at(event, "event");
+    const std::string policy = text_at(event, "policy");
+    if (!policy.empty()) {
+        begin_at_zero(policy, {});
+    }
     if (what == "summary") {
         add_summary(event);
     } else if (what == "stray") {
@@ -129,9 +168,7 @@ void Metrics::add_line(std::string_view line) {
     if (what != "exec" || text_at(event, "outcome") == "pending") {
         return;
     }
-    const std::string policy = text_at(event, "policy");
-    ++decisions_[{policy, text_at(event, "verdict"), text_at(event, "rule"),
-                  text_at(event, "outcome")}];
+    count(policy, event, 1);
     constexpr double kMicroseconds = 1e-6;
     latency_.observe(number_at(event, "latency_us") * kMicroseconds);
     if (event.contains("race_detected")) {
@@ -154,10 +191,29 @@ void Metrics::add_summary(const json& event) {
         return;
     }
     for (const json& kind : *kinds) {
-        const auto count = static_cast<std::uint64_t>(number_at(kind, "count"));
-        decisions_[{text_at(event, "policy"), text_at(kind, "verdict"), text_at(kind, "rule"),
-                    text_at(kind, "outcome")}] += count;
-        summarized_ += count;
+        const auto times = static_cast<std::uint64_t>(number_at(kind, "count"));
+        count(text_at(event, "policy"), kind, times);
+        summarized_ += times;
+    }
+}
+
+// A search along PATH is no denial of a policy's.
+void Metrics::count(const std::string& policy, const json& decision, std::uint64_t times) {
+    const std::string rule = text_at(decision, "rule");
+    if (rule == built_in_rule::kKernel) {
+        kernel_refusals_[policy] += times;
+        return;
+    }
+    decisions_[{policy, text_at(decision, "verdict"), rule, text_at(decision, "outcome")}] += times;
+}
+
+void Metrics::begin_at_zero(const std::string& policy, const RuleVerdicts& rules) {
+    static constexpr std::size_t kMostRules = 200;
+    for (auto* const counts : {&kernel_refusals_, &races_detected_, &raced_, &freeze_failures_}) {
+        counts->try_emplace(policy);
+    }
+    for (const auto& [rule, verdict] : std::span(rules).first(std::min(rules.size(), kMostRules))) {
+        decisions_.try_emplace({policy, verdict, rule, usual_outcome(verdict)});
     }
 }
 
@@ -168,11 +224,14 @@ std::string Metrics::text(const MetricsGauges& gauges) const {
     head(text, "execseal_decisions_total", "counter",
          "Execs since the agent started, by the container's policy, verdict, rule and outcome.");
     for (const auto& [decision, count] : decisions_) {
-        const auto& [policy, verdict, reason, outcome] = decision;
+        const auto& [policy, verdict, rule, outcome] = decision;
         sample(text, "execseal_decisions_total",
-               {{"policy", policy}, {"verdict", verdict}, {"reason", reason}, {"outcome", outcome}},
+               {{"policy", policy}, {"verdict", verdict}, {"rule", rule}, {"outcome", outcome}},
                count);
     }
+    by_policy(text, "execseal_kernel_refusals_total",
+              "Execs that the kernel would refuse anyway: misses of a search along PATH.",
+              kernel_refusals_);
     by_policy(text, "execseal_races_detected_total",
               "Execs killed since the kernel took what was not judged.", races_detected_);
     by_policy(text, "execseal_raced_total",
@@ -191,6 +250,7 @@ std::string Metrics::text(const MetricsGauges& gauges) const {
            gauges.node.supervisors);
     single(text, "execseal_supervisors_silent", "gauge",
            "Supervisors alive that did not answer this scrape in time.", gauges.node.silent);
+    write_containers(text, gauges.node.containers);
     single(text, "execseal_pending_execs", "gauge",
            "Execs that were notified and are not over: being read, waiting for a freeze, answered "
            "and not yet verified.",

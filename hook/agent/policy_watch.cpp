@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "config/policy.h"
 #include "hook/os/log.h"
 
 namespace execseal {
@@ -45,7 +44,7 @@ void PolicyWatch::load() {
             continue;
         }
         const auto policy = Policy::load(path);
-        policies_[path.stem()] = policy.has_value();
+        policies_[path.stem()] = policy ? std::optional<Policy>(*policy) : std::nullopt;
         if (!policy) {
             log_error("policy " + policy.error().text());
         }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "config/policy.h"
 #include "hook/os/directory_watch.h"
 #include "hook/os/event_loop.h"
 
@@ -25,8 +26,9 @@ class PolicyWatch {
     PolicyWatch(PolicyWatch&&) = delete;
     PolicyWatch& operator=(PolicyWatch&&) = delete;
 
-    // By name (the file's, without ".json"): does it load?
-    [[nodiscard]] const std::map<std::string, bool>& policies() const { return policies_; }
+    // By name (the file's, without ".json"): what it says, nullopt where it does not load.
+    using Policies = std::map<std::string, std::optional<Policy>>;
+    [[nodiscard]] const Policies& policies() const { return policies_; }
     [[nodiscard]] std::uint64_t reloads() const { return reloads_; }
 
   private:
@@ -35,7 +37,7 @@ class PolicyWatch {
     EventLoop& loop_;
     std::string directory_;
     std::optional<DirectoryWatch> watch_;
-    std::map<std::string, bool> policies_;
+    Policies policies_;
     std::uint64_t reloads_ = 0;
 };
 

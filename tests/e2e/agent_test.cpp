@@ -109,12 +109,12 @@ TEST_P(AgentPodman, JudgesContainersUnderItsProfile) {
     (void)expect_tour_in_events(node_);
     EXPECT_TRUE(no_container_left(node_));
 
-    EXPECT_EQ(agent.sample("execseal_decisions_total{policy=\"small\",verdict=\"deny\",reason=\"no-"
+    EXPECT_EQ(agent.sample("execseal_decisions_total{policy=\"small\",verdict=\"deny\",rule=\"no-"
                            "wget\",outcome=\"refused\"}"),
               "1");
     EXPECT_EQ(agent.sample("execseal_agent_listeners_total"), "1");
     EXPECT_EQ(agent.sample("execseal_supervisors"), "0");
-    EXPECT_EQ(agent.sample("execseal_races_detected_total{policy=\"small\"}"), "");
+    EXPECT_EQ(agent.sample("execseal_races_detected_total{policy=\"small\"}"), "0");
     EXPECT_NE(agent.sample("execseal_decision_duration_seconds_count"), "0");
     EXPECT_NE(agent.sample("execseal_freeze_duration_seconds_count"), "0");
     EXPECT_EQ(agent.sample("execseal_policy_valid{policy=\"small\"}"), "1");

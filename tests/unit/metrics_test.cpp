@@ -28,14 +28,66 @@ TEST(Metrics, CountDecisionsByWhatTheOwnerWrote) {
     const std::string text = metrics.text({});
     EXPECT_TRUE(
         has_line(text,
-                 "execseal_decisions_total{policy=\"web\",verdict=\"allow\",reason=\"default\","
+                 "execseal_decisions_total{policy=\"web\",verdict=\"allow\",rule=\"default\","
                  "outcome=\"executed\"} 2"));
     EXPECT_TRUE(
         has_line(text,
-                 "execseal_decisions_total{policy=\"web\",verdict=\"deny\",reason=\"no-wget\","
+                 "execseal_decisions_total{policy=\"web\",verdict=\"deny\",rule=\"no-wget\","
                  "outcome=\"refused\"} 1"));
+    EXPECT_EQ(text.find("reason="), std::string::npos);
     EXPECT_TRUE(has_line(text, "execseal_decision_duration_seconds_count 3"));
     EXPECT_TRUE(has_line(text, "execseal_unreadable_events_total 0"));
+}
+
+TEST(Metrics, AMissAlongPathIsNoDenial) {
+    Metrics metrics;
+    const std::string miss =
+        R"("policy":"web","verdict":"deny","rule":"kernel","outcome":"refused","errno":2)";
+    metrics.add_line(R"({"event":"exec",)" + miss + "}");
+    metrics.add_line(R"({"event":"summary","policy":"web","kinds":[{"count":4,)" + miss + "}]}");
+    const std::string text = metrics.text({});
+    EXPECT_TRUE(has_line(text, "execseal_kernel_refusals_total{policy=\"web\"} 5"));
+    EXPECT_EQ(text.find("execseal_decisions_total{"), std::string::npos) << text;
+}
+
+TEST(Metrics, CountersStandThereBeforeTheFirstEvent) {
+    Metrics metrics;
+    metrics.add_line(R"({"event":"start","policy":"web"})");
+    metrics.begin_at_zero("db", {{"no-wget", "deny"}, {"kill-it", "kill"}, {"default", "allow"}});
+    const auto zeros = [&] {
+        const std::string text = metrics.text({});
+        for (const char* const counter :
+             {"races_detected", "raced", "freeze_failures", "kernel_refusals"}) {
+            for (const char* const policy : {"web", "db"}) {
+                EXPECT_TRUE(has_line(text, std::string("execseal_") + counter + "_total{policy=\"" +
+                                               policy + "\"} 0"))
+                    << text;
+            }
+        }
+        return text;
+    };
+    const std::string line = R"(execseal_decisions_total{policy="db",)";
+    for (const char* const labels : {R"(verdict="deny",rule="no-wget",outcome="refused")",
+                                     R"(verdict="kill",rule="kill-it",outcome="killed")",
+                                     R"(verdict="allow",rule="default",outcome="executed")"}) {
+        EXPECT_TRUE(has_line(zeros(), line + labels + "} 0")) << labels;
+    }
+    metrics.add_line(
+        R"({"event":"exec","policy":"db","verdict":"deny","rule":"no-wget","outcome":"refused"})");
+    metrics.begin_at_zero("db", {{"no-wget", "deny"}});
+    EXPECT_TRUE(has_line(zeros(), line + R"(verdict="deny",rule="no-wget",outcome="refused"} 1)"));
+}
+
+TEST(Metrics, ContainersAreNamedAsElsewhere) {
+    MetricsGauges gauges;
+    gauges.node.containers.push_back(
+        {"shop/front-0/web", "4f3c", "web", "enforce", {{"deny", 3}, {"kernel", 0}}});
+    const std::string text = Metrics().text(gauges);
+    EXPECT_TRUE(has_line(text, R"(execseal_container_info{container="shop/front-0/web",)"
+                               R"(container_id="4f3c",policy="web",mode="enforce"} 1)"))
+        << text;
+    EXPECT_TRUE(has_line(text, R"(execseal_container_execs_total{container="shop/front-0/web",)"
+                               R"(container_id="4f3c",policy="web",verdict="deny"} 3)"));
 }
 
 TEST(Metrics, BucketsAreCumulative) {
@@ -61,7 +113,9 @@ TEST(Metrics, RacesAndGaugesStandInTheText) {
     metrics.add_line(event(R"(,"race_detected":{"field":"argv"},"raced":true)"));
     metrics.add_line("no json");
     MetricsGauges gauges;
-    gauges.node = {7, 1, 2};
+    gauges.node.supervisors = 7;
+    gauges.node.silent = 1;
+    gauges.node.pending_execs = 2;
     gauges.policies = {{"web", true}, {"bad", false}};
     const std::string text = metrics.text(gauges);
     EXPECT_TRUE(has_line(text, "execseal_races_detected_total{policy=\"web\"} 1"));
@@ -88,10 +142,10 @@ TEST(Metrics, WhatWasSummedUpAndWhatWasLostIsCounted) {
     const std::string text = metrics.text(gauges);
     EXPECT_TRUE(has_line(
         text,
-        R"(execseal_decisions_total{policy="web",verdict="allow",reason="default",outcome="executed"} 10)"));
+        R"(execseal_decisions_total{policy="web",verdict="allow",rule="default",outcome="executed"} 10)"));
     EXPECT_TRUE(has_line(
         text,
-        R"(execseal_decisions_total{policy="web",verdict="deny",reason="no-y",outcome="refused"} 3)"));
+        R"(execseal_decisions_total{policy="web",verdict="deny",rule="no-y",outcome="refused"} 3)"));
     EXPECT_EQ(text.find("pending\""), std::string::npos) << text;
     EXPECT_TRUE(has_line(text, "execseal_events_summarized_total 12"));
     EXPECT_TRUE(has_line(text, "execseal_events_lost_total 5"));
