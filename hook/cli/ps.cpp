@@ -42,6 +42,9 @@ Result<int> run_ps(const PsOptions& options) {
     for (const std::string& trouble : found->troubles) {
         (void)std::fprintf(stderr, "execseal: %s\n", trouble.c_str());
     }
+    for (const std::string& cleared : found->cleared) {
+        (void)std::fprintf(stderr, "execseal: %s\n", cleared.c_str());
+    }
     if (!options.tasks_of.empty()) {
         return show_tasks(*found, options);
     }

@@ -1,31 +1,55 @@
 #include "hook/cli/survey.h"
 
 #include <filesystem>
-#include <optional>
 
 #include "config/settings.h"
 #include "hook/launch/control_client.h"
+#include "hook/os/procfs.h"
 #include "hook/os/state_dir.h"
 
 namespace execseal {
 namespace {
 
-// nullopt: nothing to say about this directory: it is a container's that has ended just now.
-std::optional<std::string> trouble_with(const std::string& directory, const Error& error) {
+// Is the first process of the container that this directory is of gone, and so the container?
+bool container_is_gone(const std::string& directory) {
+    const auto first = first_process(directory);
+    const auto procfs = open_procfs();
+    if (!first || !procfs) {
+        return false;
+    }
+    const auto stat = (*procfs)->stat(Tid{first->process});
+    return stat && (!*stat || (*stat)->birth != first->birth || (*stat)->state == 'Z' ||
+                    (*stat)->state == 'X');
+}
+
+// Its supervisor has died and its container, too. Who may not clear it only says so.
+std::string clear(const std::string& directory) {
+    const std::string gone =
+        directory + ": its supervisor has died, and its container has ended since; ";
+    const auto lock = occupy_state_dir(directory);
+    const auto removed = lock ? remove_state_dir(directory) : lock.error();
+    return gone + (removed ? "what it left behind is cleared"
+                           : "left behind, to be cleared by root: " + removed.error().text());
+}
+
+// Nothing is said about a directory of a container that has ended just now.
+void tell_of_silent(const std::string& directory, const Error& error, Survey& survey) {
     const auto occupied = state_dir_is_occupied(directory);
-    if (!occupied) {
-        return occupied.error().text();
-    }
-    if (*occupied) {
-        return directory + ": its supervisor does not answer: " + error.text();
-    }
     std::error_code code;
-    if (!std::filesystem::exists(directory, code)) {
-        return std::nullopt;
+    if (!occupied) {
+        survey.troubles.push_back(occupied.error().text());
+    } else if (*occupied) {
+        survey.troubles.push_back(directory + ": its supervisor does not answer: " + error.text());
+    } else if (!std::filesystem::exists(directory, code)) {
+        return;
+    } else if (container_is_gone(directory)) {
+        survey.cleared.push_back(clear(directory));
+    } else {
+        survey.troubles.push_back(
+            directory +
+            ": its supervisor has died; if the container still runs, its execs and "
+            "forks fail with ENOSYS: delete it and start it anew");
     }
-    return directory +
-           ": its supervisor has died; if the container still runs, its execs and "
-           "forks fail with ENOSYS: delete it and start it anew";
 }
 
 }  // namespace
@@ -51,8 +75,8 @@ Result<Survey> survey(const std::string& settings_file) {
         if (status) {
             survey.statuses.push_back(std::move(*status));
             survey.controls.push_back(control_path_of(directory));
-        } else if (auto trouble = trouble_with(directory, status.error())) {
-            survey.troubles.push_back(std::move(*trouble));
+        } else {
+            tell_of_silent(directory, status.error(), survey);
         }
     }
     return survey;

@@ -17,9 +17,11 @@ struct Survey {
     std::vector<nlohmann::ordered_json> statuses;
     std::vector<std::string> controls;  // the control socket of each
     std::vector<std::string> troubles;  // a line for each directory without an answer
+    std::vector<std::string> cleared;   // and for each whose container is gone, too
 };
 
-// Of the node of this settings file. An Error where that cannot be read or there is no run_dir.
+// Clears what dead supervisors of containers that are gone have left. Of the node of this settings
+// file. An Error where that cannot be read or there is no run_dir.
 Result<Survey> survey(const std::string& settings_file);
 
 }  // namespace execseal

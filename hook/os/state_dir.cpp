@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 
 namespace execseal {
@@ -106,8 +108,39 @@ Result<std::vector<std::string>> list_state_dirs(const std::string& run_dir) {
     return directories;
 }
 
+Result<> keep_first_process(const std::string& directory, const FirstProcess& first) {
+    const std::string path = directory + std::string(kFirstFile);
+    const std::string text = std::to_string(first.process) + "-" + std::to_string(first.birth);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        return Error{errno, "unlink " + path};
+    }
+    if (::symlink(text.c_str(), path.c_str()) != 0) {
+        return Error{errno, "symlink " + path};
+    }
+    return Ok{};
+}
+
+std::optional<FirstProcess> first_process(const std::string& directory) {
+    std::array<char, 64> text{};
+    const ssize_t size =
+        ::readlink((directory + std::string(kFirstFile)).c_str(), text.data(), text.size());
+    if (size <= 0) {
+        return std::nullopt;
+    }
+    FirstProcess first;
+    const char* const end = text.data() + size;
+    const auto [dash, bad] = std::from_chars(text.data(), end, first.process);
+    if (bad != std::errc{} || dash == end || *dash != '-') {
+        return std::nullopt;
+    }
+    const auto [rest, worse] = std::from_chars(dash + 1, end, first.birth);
+    return worse == std::errc{} && rest == end && first.birth != 0 ? std::optional(first)
+                                                                   : std::nullopt;
+}
+
 Result<> remove_state_dir(const std::string& directory) {
-    for (const std::string_view name : {kListenerFile, kControlFile, kStartFile, kLockFile}) {
+    for (const std::string_view name :
+         {kListenerFile, kControlFile, kStartFile, kFirstFile, kLockFile}) {
         const std::string path = directory + std::string(name);
         if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
             return Error{errno, "unlink " + path};

@@ -4,7 +4,11 @@
 // leftover directory of a killed one is told from a live one without looking at pids.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +22,9 @@ namespace execseal {
 inline constexpr std::string_view kListenerFile = "/seccomp.sock";  // listenerPath
 inline constexpr std::string_view kControlFile = "/control.sock";   // hook, shim and CLI ask here
 inline constexpr std::string_view kStartFile = "/start";  // for who follows a dead supervisor
+// A link that says which process was the container's first: FIRST-BIRTH, its number and what tells
+// it from others with that number (TaskStat::birth).
+inline constexpr std::string_view kFirstFile = "/first";
 inline constexpr std::string_view kLockFile = "/lock";
 
 // Makes the directory (0700, parents 0755) and takes its lock; EWOULDBLOCK as the Error's code when
@@ -36,6 +43,14 @@ inline constexpr const char* kAgentStateDir = "agent";
 
 // The containers' directories below run_dir, sorted by name; none when there is no run_dir.
 Result<std::vector<std::string>> list_state_dirs(const std::string& run_dir);
+
+// What stands in kFirstFile; nullopt: nothing that can be read.
+struct FirstProcess {
+    pid_t process = 0;
+    std::uint64_t birth = 0;
+};
+Result<> keep_first_process(const std::string& directory, const FirstProcess& first);
+std::optional<FirstProcess> first_process(const std::string& directory);
 
 // Removes the files a supervisor makes, then the directory; what is not there is fine.
 Result<> remove_state_dir(const std::string& directory);

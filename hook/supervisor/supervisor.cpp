@@ -254,6 +254,7 @@ void Supervisor::end_session(int fd) {
 void Supervisor::on_notification(Session& session, const Notification& notification) {
     if (!lister_ && notification.tid.value != 0) {
         learn_domain(notification.tid);
+        keep_first(notification.tid);
     }
     turns_->on_notification(session, notification);
 }
@@ -285,6 +286,20 @@ void Supervisor::learn_domain(Tid first) {
     if (lister_) {
         // The runtime's message and the namespaces have been looked at, and are not again.
         forget_start_up_pages();
+    }
+}
+
+// For `execseal ps`: whether the container is gone that a dead supervisor has left files of.
+void Supervisor::keep_first(Tid first) {
+    const auto status = procfs_->status(first);
+    const Tid process{status && *status ? (*status)->tgid.value : first.value};
+    const auto stat = procfs_->stat(process);
+    if (!stat || !*stat) {
+        return;
+    }
+    if (auto kept = keep_first_process(launch_.plan.container_dir, {process.value, (*stat)->birth});
+        !kept) {
+        log_warning(kept.error().text());
     }
 }
 

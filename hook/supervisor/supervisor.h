@@ -67,6 +67,7 @@ class Supervisor {
     void on_notification(Session& session, const Notification& notification);
     // Once the first task of the container is seen: its PID namespace's procfs, then fewer rights.
     void learn_domain(Tid first);
+    void keep_first(Tid first);
     // For a successor; an Error where it cannot be written.
     [[nodiscard]] std::string start_path() const;
     // What names and ids mean in the container of a predecessor.

@@ -1,6 +1,7 @@
 // `execseal` on a node with a real container: what it shows is what happened, and what cannot be
 // shown is said.
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <fstream>
@@ -127,6 +128,29 @@ TEST_F(Cli, PsSaysThatASupervisorHasDied) {
     EXPECT_EQ(shown.exit_code, 1) << shown.text();
     EXPECT_NE(shown.err.find(left.string() + ": its supervisor has died"), std::string::npos)
         << shown.text();
+}
+
+TEST_F(Cli, PsClearsWhatADeadSupervisorOfAContainerThatIsGoneHasLeft) {
+    Container container(node_.runtime(), sleeper(), scratch_);
+    ASSERT_EQ(container.create().exit_code, 0) << container.err();
+    ASSERT_EQ(container.start().exit_code, 0);
+    const ordered_json shown = parse(cli({"ps", "--format", "json"}));
+    ASSERT_EQ(shown.size(), 1U);
+    ASSERT_EQ(::kill(shown[0]["supervisor_pid"].get<pid_t>(), SIGKILL), 0);
+    Outcome ps;
+    const auto says = [&](const std::string& what) {
+        ps = cli({"ps"});
+        return ps.err.find(what) != std::string::npos;
+    };
+    EXPECT_TRUE(eventually([&] { return says("its supervisor has died; if"); })) << ps.text();
+    EXPECT_EQ(ps.exit_code, 1) << "its container runs";
+    ASSERT_EQ(::kill(container.init_pid(), SIGKILL), 0);
+    EXPECT_TRUE(eventually([&] { return says("what it left behind is cleared"); })) << ps.text();
+    EXPECT_EQ(ps.exit_code, 0);
+    EXPECT_TRUE(std::filesystem::is_empty(node_.run_dir()));
+    ps = cli({"ps"});
+    EXPECT_EQ(ps.exit_code, 0);
+    EXPECT_EQ(ps.err, "");
 }
 
 TEST_F(Cli, PsDoesNotTakeTheNodeAgentForAContainer) {
