@@ -18,6 +18,8 @@ tests:
         values: 0x20 1x20
       - series: execseal_policy_valid{policy="web", instance="node"}
         values: 1x20 0x20
+      - series: execseal_strays_total{instance="node"}
+        values: 0x20 1x20
     alert_rule_test:
       - {eval_time: 20m, alertname: ExecsealRaceDetected, exp_alerts: []}
       - eval_time: 25m
@@ -27,6 +29,14 @@ tests:
             exp_annotations:
               summary: "An exec under policy web was killed: the kernel took what was not judged"
               description: "Somebody in a container writes over arguments while they are judged. execseal events --outcome killed"
+      - {eval_time: 20m, alertname: ExecsealStray, exp_alerts: []}
+      - eval_time: 25m
+        alertname: ExecsealStray
+        exp_alerts:
+          - exp_labels: {severity: critical, instance: node}
+            exp_annotations:
+              summary: "A process was in a container without its seccomp filter"
+              description: "It was not judged, and was killed where the mode is enforce. execseal events --rule stray"
       - {eval_time: 20m, alertname: ExecsealPolicyInvalid, exp_alerts: []}
       - eval_time: 30m
         alertname: ExecsealPolicyInvalid

@@ -545,6 +545,72 @@ std::string free_port() {
     return std::to_string(ntohs(address.sin_port));
 }
 
+// A real Prometheus with the shipped alert rules: it scrapes the agent, and the first denial is an
+// increase.
+TEST(AgentMetrics, PrometheusScrapesThemAndSeesTheFirstDenial) {
+    const Scratch scratch;
+    Node node = node_with_small_policy(scratch, Engine::kRunc);
+    const std::string agents = "127.0.0.1:" + free_port();
+    node.settings()["agent"]["metrics"] = agents;
+    node.write();
+    Running agent(
+        {.argv = {node.hook(), "agent"}, .env = {{"EXECSEAL_CONFIG", node.settings_path()}}},
+        scratch.path());
+    const std::string own = "127.0.0.1:" + free_port();
+    write_file(scratch.path() / "prometheus.yml",
+               "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\n"
+               "rule_files: [" +
+                   std::string(EXECSEAL_SOURCE_DIR) +
+                   "/deploy/kubernetes/monitoring/alerts.rules.yml]\n"
+                   "scrape_configs:\n"
+                   "  - {job_name: execseal, static_configs: [{targets: [\"" +
+                   agents + "\"]}]}\n");
+    Running prometheus({.argv = {"prometheus", "--config.file", scratch.path() / "prometheus.yml",
+                                 "--storage.tsdb.path", scratch.path() / "tsdb",
+                                 "--web.listen-address", own, "--log.level", "warn"}},
+                       scratch.path());
+    const auto get = [&](const std::string& path) {
+        return run({.argv = {"busybox", "wget", "-q", "-O", "-", "http://" + own + path}},
+                   scratch.path())
+            .out;
+    };
+    const auto value = [&](const std::string& query) -> std::string {
+        const auto json = ordered_json::parse(get("/api/v1/query?query=" + query), nullptr, false);
+        return json.is_object() && !json["data"]["result"].empty()
+                   ? json["data"]["result"][0]["value"][1].get<std::string>()
+                   : "";
+    };
+    const std::string denials =
+        R"(execseal_decisions_total{policy="small",verdict="deny",rule="no-wget"})";
+    ASSERT_TRUE(eventually([&] { return value(denials) == "0"; }))
+        << agent.err() << prometheus.err();
+    EXPECT_EQ(value("up"), "1");
+    EXPECT_NE(get("/api/v1/rules").find("ExecsealRaceDetected"), std::string::npos);
+
+    Bundle bundle(scratch.path() / "bundle");
+    bundle.annotation("io.execseal.policy", "small")
+        .args({"/bin/sh", "-c", "/bin/wget 2>/dev/null; exit 0"})
+        .write();
+    ASSERT_EQ(Container(node.runtime(), bundle, scratch).run().exit_code, 0);
+    EXPECT_TRUE(eventually([&] { return value(denials) == "1"; }));
+    EXPECT_TRUE(eventually([&] {
+        const std::string increase = value("increase(" + denials + "[1m])");
+        return !increase.empty() && increase != "0";
+    })) << "a counter that begins with its first event never increases";
+    prometheus.signal(SIGTERM);
+    EXPECT_EQ(prometheus.wait().exit_code, 0);
+
+    const Outcome scraped =
+        run({.argv = {"busybox", "wget", "-q", "-O", "-", "http://" + agents + "/metrics"}},
+            scratch.path());
+    write_file(scratch.path() / "metrics.txt", scraped.out);
+    const Outcome checked =
+        run({.argv = {"/bin/sh", "-c",
+                      "promtool check metrics < " + (scratch.path() / "metrics.txt").string()}},
+            scratch.path());
+    EXPECT_EQ(checked.exit_code, 0) << checked.text();
+}
+
 TEST(AgentMetrics, AreServedOnLoopbackAndOnNoOtherAddress) {
     const Scratch scratch;
     Node node = node_with_small_policy(scratch, Engine::kRunc);

@@ -52,6 +52,10 @@ CONTAINER = closed(
             },
         ),
         "resources": closed({}, {"requests": MAP, "limits": MAP}),
+        "ports": {
+            "type": "array",
+            "items": closed({"name": {"type": "string", "maxLength": 15}, "containerPort": {"type": "integer"}}, {"protocol": {"enum": ["TCP"]}}),
+        },
         "volumeMounts": {
             "type": "array",
             "items": closed({"name": STRING, "mountPath": {"type": "string", "pattern": "^/"}}, {"subPath": STRING, "readOnly": BOOL}),
@@ -62,6 +66,7 @@ VOLUME = {
     "oneOf": [
         closed({"name": STRING, "hostPath": closed({"path": {"type": "string", "pattern": "^/"}, "type": {"enum": ["Directory", "DirectoryOrCreate"]}})}),
         closed({"name": STRING, "configMap": closed({"name": STRING})}),
+        closed({"name": STRING, "projected": closed({"sources": {"type": "array", "minItems": 1}})}),
     ]
 }
 POD_SPEC = closed(
@@ -101,13 +106,82 @@ SCHEMAS = {
         {"apiVersion": STRING, "kind": STRING, "resources": STRINGS},
         {
             "namespace": STRING,
+            "images": {"type": "array", "items": closed({"name": STRING}, {"newName": STRING, "newTag": STRING})},
             "configMapGenerator": {
                 "type": "array",
                 "items": closed({"name": STRING, "files": STRINGS}, {"options": closed({"disableNameSuffixHash": BOOL})}),
             },
         },
     ),
+    ("kustomize.config.k8s.io/v1alpha1", "Component"): closed(
+        {"apiVersion": STRING, "kind": STRING, "resources": STRINGS, "patches": {"type": "array", "items": closed({"path": STRING})}}
+    ),
+    ("v1", "ServiceAccount"): closed({"apiVersion": STRING, "kind": STRING, "metadata": META}),
+    ("v1", "Secret"): closed({"apiVersion": STRING, "kind": STRING, "metadata": META, "type": {"const": "kubernetes.io/service-account-token"}}),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): closed(
+        {
+            "apiVersion": STRING,
+            "kind": STRING,
+            "metadata": META,
+            "rules": {"type": "array", "items": closed({"nonResourceURLs": STRINGS, "verbs": STRINGS}), "minItems": 1},
+        }
+    ),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): closed(
+        {
+            "apiVersion": STRING,
+            "kind": STRING,
+            "metadata": META,
+            "roleRef": closed({"apiGroup": STRING, "kind": {"const": "ClusterRole"}, "name": STRING}),
+            "subjects": {"type": "array", "items": closed({"kind": {"const": "ServiceAccount"}, "name": STRING, "namespace": STRING})},
+        }
+    ),
+    ("monitoring.coreos.com/v1", "PodMonitor"): closed(
+        {
+            "apiVersion": STRING,
+            "kind": STRING,
+            "metadata": META,
+            "spec": closed(
+                {
+                    "selector": closed({"matchLabels": MAP}),
+                    "podMetricsEndpoints": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": closed(
+                            {"port": STRING, "scheme": {"enum": ["http", "https"]}},
+                            {
+                                "authorization": closed({"credentials": closed({"name": STRING, "key": STRING})}),
+                                "tlsConfig": closed({"insecureSkipVerify": BOOL}),
+                            },
+                        ),
+                    },
+                }
+            ),
+        }
+    ),
 }
+# What a patch adds to the DaemonSet's pod.
+PROXY = closed(
+    {
+        "apiVersion": STRING,
+        "kind": {"const": "DaemonSet"},
+        "metadata": META,
+        "spec": closed(
+            {
+                "template": closed(
+                    {
+                        "spec": closed(
+                            {
+                                "serviceAccountName": STRING,
+                                "containers": {"type": "array", "items": CONTAINER},
+                                "volumes": {"type": "array", "items": VOLUME},
+                            }
+                        )
+                    }
+                )
+            }
+        ),
+    }
+)
 
 problems = []
 
@@ -149,6 +223,31 @@ def check_daemonset(document, config_maps):
     return volumes
 
 
+def check_monitoring(folder, daemonset):
+    """The PodMonitor finds the agent's pods, its port is the proxy's, which stands before the agent's own."""
+    component = load(folder / "kustomization.yaml")[0]
+    documents = [document for name in component["resources"] for document in load(folder / name)]
+    names = {(document["kind"], document["metadata"]["name"]) for document in documents}
+    patch = yaml.safe_load((folder / component["patches"][0]["path"]).read_text())
+    for error in jsonschema.Draft7Validator(PROXY).iter_errors(patch):
+        problems.append(f"proxy.yaml: /{'/'.join(map(str, error.absolute_path))}: {error.message}")
+        return
+    pod, proxy = patch["spec"]["template"]["spec"], patch["spec"]["template"]["spec"]["containers"][0]
+    check(patch["metadata"]["name"] == daemonset["metadata"]["name"], "proxy.yaml: it patches no DaemonSet of ours")
+    check(("ServiceAccount", pod["serviceAccountName"]) in names, "proxy.yaml: no such service account")
+    upstream = json.loads((folder.parent / "config.json").read_text())["agent"]["metrics"]
+    check(f"--upstream=http://{upstream}/" in proxy["args"], "proxy.yaml: the agent's metrics are elsewhere")
+    monitor = next(document for document in documents if document["kind"] == "PodMonitor")["spec"]
+    labels = daemonset["spec"]["template"]["metadata"]["labels"]
+    check(monitor["selector"]["matchLabels"].items() <= labels.items(), "PodMonitor: it selects no pod of the agent")
+    for endpoint in monitor["podMetricsEndpoints"]:
+        check(endpoint["port"] in [port["name"] for port in proxy["ports"]], "PodMonitor: no such port")
+        check(("Secret", endpoint["authorization"]["credentials"]["name"]) in names, "PodMonitor: no such secret")
+    for document in documents:
+        for subject in document.get("subjects", []):
+            check((subject["kind"], subject["name"]) in names, f"{document['metadata']['name']}: no such subject")
+
+
 def main():
     deploy = pathlib.Path(sys.argv[1])
     folder = deploy / "kubernetes"
@@ -161,6 +260,7 @@ def main():
         for name in generator["files"]:
             json.loads((folder / name).read_text())
     volumes = check_daemonset(by_kind["DaemonSet"], config_maps)
+    check_monitoring(folder / "monitoring", by_kind["DaemonSet"])
 
     handler = by_kind["RuntimeClass"]["handler"]
     for snippet in ["containerd/execseal.toml", "containerd/execseal-v3.toml"]:

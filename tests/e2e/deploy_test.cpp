@@ -75,7 +75,15 @@ TEST_F(Deploy, TheKubernetesManifestsAreSound) {
 }
 
 TEST_F(Deploy, TheirCheckFindsMistakes) {
-    const std::pair<const char*, const char*> rows[] = {
+    struct Row {
+        const char* old;
+        const char* now;
+        const char* file = "daemonset.yaml";
+    };
+    const Row rows[] = {
+        {"appArmorProfile: {type: Unconfined}", "appArmorProfile: {type: Unconfine}"},
+        {"port: metrics", "port: metric", "monitoring/podmonitor.yaml"},
+        {"127.0.0.1:9464", "127.0.0.1:9463", "monitoring/proxy.yaml"},
         {"hostPID: true", "hostPid: true"},
         {"{name: policies, mountPath: /etc/execseal/policies.d, readOnly: true}",
          "{name: policy, mountPath: /etc/execseal/policies.d, readOnly: true}"},
@@ -83,10 +91,10 @@ TEST_F(Deploy, TheirCheckFindsMistakes) {
         {"configMap: {name: execseal-policies}", "configMap: {name: policies}"},
     };
     const fs::path copy = scratch_.path() / "deploy";
-    for (const auto& [old, now] : rows) {
+    for (const auto& [old, now, file] : rows) {
         fs::remove_all(copy);
         fs::copy(kDeploy, copy, fs::copy_options::recursive);
-        const fs::path manifest = copy / "kubernetes/daemonset.yaml";
+        const fs::path manifest = copy / "kubernetes" / file;
         write_file(manifest, with(read_file(manifest), old, now));
         const Outcome outcome = check_manifests(copy);
         EXPECT_EQ(outcome.exit_code, 1) << old << ": " << outcome.text();
