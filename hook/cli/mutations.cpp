@@ -40,9 +40,12 @@ class Mutator {
         }
     }
 
-    PolicyWidth run() {
+    PolicyWidth run(const OnStep& on_step) {
         const std::size_t step = std::max<std::size_t>(1, execs_.size() / kMostExecs);
         for (std::size_t i = 0; i < execs_.size(); i += step) {
+            if (on_step) {
+                on_step(i, execs_.size());
+            }
             exec_ = &execs_[i]->exec;
             const Argv& argv = exec_->facts->views.front().argv;
             change_program(argv);
@@ -179,8 +182,9 @@ double PolicyWidth::refused_percent() const {
                                    static_cast<double>(counted.made);
 }
 
-PolicyWidth width_of(const Policy& policy, const std::vector<const ObservedExec*>& execs) {
-    return Mutator(policy, execs).run();
+PolicyWidth width_of(const Policy& policy, const std::vector<const ObservedExec*>& execs,
+                     const OnStep& on_step) {
+    return Mutator(policy, execs).run(on_step);
 }
 
 }  // namespace execseal

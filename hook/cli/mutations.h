@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -36,6 +37,10 @@ struct PolicyWidth {
     [[nodiscard]] double refused_percent() const;
 };
 
-PolicyWidth width_of(const Policy& policy, const std::vector<const ObservedExec*>& execs);
+// Told how many of how many execs are done.
+using OnStep = std::function<void(std::size_t done, std::size_t total)>;
+
+PolicyWidth width_of(const Policy& policy, const std::vector<const ObservedExec*>& execs,
+                     const OnStep& on_step = nullptr);
 
 }  // namespace execseal

@@ -20,34 +20,57 @@ std::string key_of(const ExecFacts& facts) {
 
 }  // namespace
 
-void Observations::add(RecordedExec exec) {
+void Observations::add(const RecordedExec& exec, std::size_t group) {
+    if (group == 0) {
+        (void)add_new(exec);
+        return;
+    }
+    groups_.resize(std::max(groups_.size(), group + 1));
+    Known& known = groups_[group];
+    if (known.place == nullptr) {
+        known = add_new(exec);
+        return;
+    }
+    ++(this->*known.place);
+    if (known.place == &Observations::taken_) {
+        count(execs_[known.observed], exec.time);
+    }
+}
+
+void Observations::count(ObservedExec& observed, const std::string& time) {
+    observed.first = observed.count == 0 ? time : std::min(observed.first, time);
+    observed.last = std::max(observed.last, time);
+    ++observed.count;
+}
+
+Observations::Known Observations::add_new(RecordedExec exec) {
+    Known known{&Observations::taken_};
     if (!was_run(exec)) {
         const bool by_policy = exec.verdict == "deny" || exec.verdict == "kill";
-        ++(by_policy && exec.rule != "kernel" ? refused_ : not_run_);
-        return;
+        known.place =
+            by_policy && exec.rule != "kernel" ? &Observations::refused_ : &Observations::not_run_;
+    } else if (!exec.facts || exec.arguments_cut || exec.programs_unknown) {
+        known.place = &Observations::not_whole_;
     }
-    if (!exec.facts || exec.arguments_cut || exec.programs_unknown) {
-        ++not_whole_;
-        return;
+    ++(this->*known.place);
+    if (known.place != &Observations::taken_) {
+        return known;
     }
-    ++taken_;
     take_environment(exec);
     redact(exec);
     const auto [found, made] = by_key_.try_emplace(key_of(*exec.facts), execs_.size());
+    known.observed = found->second;
     if (made) {
         execs_.emplace_back();
-        execs_.back().first = exec.time;
-        execs_.back().last = exec.time;
-        execs_.back().exec = std::move(exec);
-    } else {
-        execs_[found->second].first = std::min(execs_[found->second].first, exec.time);
-        execs_[found->second].last = std::max(execs_[found->second].last, exec.time);
     }
-    ObservedExec& observed = execs_[found->second];
-    ++observed.count;
-    const RecordedExec& told = made ? observed.exec : exec;
-    observed.uids.insert(told.facts->uid);
-    observed.containers.insert(told.container_id);
+    ObservedExec& observed = execs_[known.observed];
+    count(observed, exec.time);
+    observed.uids.insert(exec.facts->uid);
+    observed.containers.insert(exec.container_id);
+    if (made) {
+        observed.exec = std::move(exec);
+    }
+    return known;
 }
 
 void Observations::take_environment(const RecordedExec& exec) {

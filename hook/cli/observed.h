@@ -38,8 +38,9 @@ class Observations {
   public:
     explicit Observations(Secrets secrets) : secrets_(std::move(secrets)) {}
 
-    // Only what was run is taken; the rest is counted.
-    void add(RecordedExec exec);
+    // Only what was run is taken; the rest is counted. `group` is read_grouped()'s: of a group that
+    // was there, only the time is looked at. 0: of none.
+    void add(const RecordedExec& exec, std::size_t group = 0);
 
     [[nodiscard]] const std::vector<ObservedExec>& execs() const { return execs_; }
     [[nodiscard]] const std::map<std::string, ObservedVariable>& variables() const {
@@ -53,12 +54,22 @@ class Observations {
     [[nodiscard]] std::uint64_t not_run() const { return not_run_; }      // no such file, gone
 
   private:
+    // Where an exec is counted.
+    using Place = std::uint64_t Observations::*;
+    struct Known {
+        Place place = nullptr;
+        std::size_t observed = 0;  // of execs_, where `place` is taken_
+    };
+
+    Known add_new(RecordedExec exec);
+    static void count(ObservedExec& observed, const std::string& time);
     void take_environment(const RecordedExec& exec);
     void redact(RecordedExec& exec) const;
 
     Secrets secrets_;
     std::vector<ObservedExec> execs_;
     std::unordered_map<std::string, std::size_t> by_key_;
+    std::vector<Known> groups_;
     std::map<std::string, ObservedVariable> variables_;
     std::set<std::string> environments_;  // program and entry, seen
     bool environment_ = true;

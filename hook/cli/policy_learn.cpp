@@ -12,6 +12,7 @@
 #include "hook/cli/mutations.h"
 #include "hook/cli/policy_explain.h"
 #include "hook/cli/policy_text.h"
+#include "hook/cli/progress.h"
 #include "hook/cli/recorded_judge.h"
 #include "hook/cli/table.h"
 #include "hook/os/file_read.h"
@@ -100,12 +101,16 @@ bool passes(const RecordedJudgement& judged) {
 // rule of its author refuses.
 std::vector<const ObservedExec*> wanted_execs(const Observations& observations, const Base& base,
                                               std::vector<std::string>& told) {
+    Progress progress("asking the policy that is there");
+    std::uint64_t done = 0;
     std::vector<const ObservedExec*> wanted;
     std::optional<RecordedJudge> judge;
     if (base.policy) {
         judge.emplace(*base.policy, nullptr);
     }
     for (const ObservedExec& observed : observations.execs()) {
+        ++done;
+        progress.at(done, observations.execs().size(), done);
         const ExecFacts& facts = *observed.exec.facts;
         const ProgramView& view = facts.views.front();
         const std::string command = command_text(view.exe, view.argv);
@@ -175,7 +180,10 @@ Result<Learnt> learn(const Base& base, const Observations& observations,
         return policy.error();
     }
     learnt.policy = std::move(*policy);
-    learnt.width = width_of(*learnt.policy, wanted);
+    Progress progress("measuring the rules");
+    learnt.width = width_of(*learnt.policy, wanted, [&](std::size_t done, std::size_t total) {
+        progress.at(done, total, done);
+    });
     return learnt;
 }
 
@@ -208,7 +216,11 @@ Result<Learnt> learn_narrow(const Base& base, const Observations& observations,
 std::optional<std::string> not_passed(const Policy& policy,
                                       const std::vector<const ObservedExec*>& wanted) {
     const RecordedJudge judge(policy, nullptr);
+    Progress progress("judging the recording");
+    std::uint64_t done = 0;
     for (const ObservedExec* const observed : wanted) {
+        ++done;
+        progress.at(done, wanted.size(), done);
         RecordedJudgement judged = judge.judge(observed->exec);
         if (!judged.lacking.empty()) {
             // A secret that is not in the record: its mark stands for it.
@@ -305,8 +317,9 @@ Result<int> run_policy_learn(const LearnCommand& command) {
         return secrets.error();
     }
     Observations observations(std::move(*secrets));
-    const auto counts = read_recordings(
-        command.query, [&](RecordedExec&& exec) { observations.add(std::move(exec)); });
+    const auto counts = read_grouped(
+        command.query,
+        [&](const RecordedExec& exec, std::size_t group) { observations.add(exec, group); });
     if (!counts) {
         return counts.error();
     }

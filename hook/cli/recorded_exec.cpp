@@ -180,6 +180,13 @@ class LineReader {
         return true;
     }
 
+    // Whether string() would take a text here.
+    [[nodiscard]] bool wants_text() const {
+        return depth_ == 0 || depth_ > path_.size() ||
+               (path_[depth_ - 1] != Key::kOther && path_[0] != Key::kOther);
+    }
+    [[nodiscard]] bool is_environment() const { return depth_ == 1 && path_[0] == Key::kEnv; }
+
     RecordedExec exec;
     ExecFacts facts;
     ProgramView program;
@@ -313,11 +320,44 @@ class LineReader {
     std::size_t depth_ = 0;
 };
 
+// The environments that were read last: most execs have one that another has had.
+class Environments {
+  public:
+    // Whether `text` begins with the list of one of them.
+    bool take(std::string_view text, std::vector<std::string>& environment) {
+        for (const Known& known : known_) {
+            if (!known.text.empty() && text.starts_with(known.text)) {
+                environment = known.environment;
+                size_ = known.text.size();
+                return true;
+            }
+        }
+        return false;
+    }
+    // Of the list that was taken.
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+    void keep(std::string_view text, const std::vector<std::string>& environment) {
+        known_[next_] = {std::string(text), environment};
+        next_ = (next_ + 1) % known_.size();
+    }
+
+  private:
+    struct Known {
+        std::string text;  // from behind its "[" to its "]"
+        std::vector<std::string> environment;
+    };
+    std::array<Known, 4> known_;
+    std::size_t next_ = 0;
+    std::size_t size_ = 0;
+};
+
 // The plain JSON that supervisors write, faster than a parser for all of JSON. Says no where there
 // is anything else in it; then that parser is asked.
 class PlainScanner {
   public:
-    PlainScanner(std::string_view text, LineReader& reader) : text_(text), reader_(reader) {}
+    PlainScanner(std::string_view text, LineReader& reader, Environments& environments)
+        : text_(text), reader_(reader), environments_(environments) {}
 
     bool scan() {
         static constexpr int kDepth = 8;
@@ -347,7 +387,8 @@ class PlainScanner {
             return array(depth);
         }
         if (at_ < text_.size() && text_[at_] == '"') {
-            return string() && reader_.string(string_);
+            const bool wanted = reader_.wants_text();
+            return string(wanted) && (!wanted || reader_.string(string_));
         }
         if (take("true") || take("false")) {
             return reader_.boolean(text_[at_ - 2] == 'u');
@@ -361,7 +402,7 @@ class PlainScanner {
             return reader_.end_object();
         }
         do {
-            if (!string() || !reader_.key(string_) || !take(':') || !value(depth - 1)) {
+            if (!string(true) || !reader_.key(string_) || !take(':') || !value(depth - 1)) {
                 return false;
             }
         } while (take(','));
@@ -369,6 +410,20 @@ class PlainScanner {
     }
 
     bool array(int depth) {
+        const std::size_t start = at_;
+        const bool environment = reader_.is_environment() && reader_.facts.env.empty();
+        if (environment && environments_.take(text_.substr(at_), reader_.facts.env)) {
+            at_ += environments_.size();
+            return true;
+        }
+        const bool taken = any_array(depth);
+        if (taken && environment) {
+            environments_.keep(text_.substr(start, at_ - start), reader_.facts.env);
+        }
+        return taken;
+    }
+
+    bool any_array(int depth) {
         (void)reader_.start_array(0);
         if (take(']')) {
             return reader_.end_array();
@@ -393,44 +448,90 @@ class PlainScanner {
         return reader_.number_unsigned(number);
     }
 
-    // Into string_.
-    bool string() {
+    // Into string_, if it is wanted.
+    bool string(bool wanted) {
         if (!take('"')) {
             return false;
         }
         const std::size_t start = at_;
+        const char* const end = text_.data() + text_.size();
+        const char* at = text_.data() + at_;
         bool plain = true;
-        while (at_ < text_.size() && text_[at_] != '"') {
-            const char c = text_[at_];
-            plain = plain && c >= ' ' && c <= '~' && c != '\\';
-            at_ += c == '\\' ? 2 : 1;
+        while (at < end && *at != '"') {
+            if (kPlain[static_cast<unsigned char>(*at)]) {
+                ++at;
+                continue;
+            }
+            plain = false;
+            at += *at == '\\' && at + 1 < end ? 2 : 1;
         }
-        if (at_ >= text_.size()) {
+        if (at == end) {
             return false;
         }
+        const std::string_view raw =
+            text_.substr(start, static_cast<std::size_t>(at - (text_.data() + start)));
+        at_ = start + raw.size() + 1;
         if (plain) {
-            string_.assign(text_, start, at_ - start);
-        } else {
-            const auto token =
-                ordered_json::parse(text_.substr(start - 1, at_ + 2 - start), nullptr, false);
-            if (!token.is_string()) {
-                return false;
+            if (wanted) {
+                string_.assign(raw);
             }
-            string_ = token.get<std::string>();
+            return true;
         }
-        ++at_;
+        return unescape(raw);
+    }
+
+    bool unescape(std::string_view raw) {
+        string_.clear();
+        for (std::size_t i = 0; i < raw.size(); ++i) {
+            if (kPlain[static_cast<unsigned char>(raw[i])]) {
+                string_ += raw[i];
+                continue;
+            }
+            static constexpr std::string_view kEscapes = "\"\\/bfnrt";
+            static constexpr std::string_view kMeant = "\"\\/\b\f\n\r\t";
+            const std::size_t escape =
+                raw[i] == '\\' ? kEscapes.find(raw[i + 1]) : std::string_view::npos;
+            if (escape == std::string_view::npos) {
+                return parse_string(raw);
+            }
+            string_ += kMeant[escape];
+            ++i;
+        }
         return true;
     }
 
+    // Whatever else may stand in one.
+    bool parse_string(std::string_view raw) {
+        const auto token =
+            ordered_json::parse(raw.data() - 1, raw.data() + raw.size() + 1, nullptr, false);
+        if (!token.is_string()) {
+            return false;
+        }
+        string_ = token.get<std::string>();
+        return true;
+    }
+
+    // Stands for itself: ASCII that is printed, but for the backslash and the quote.
+    static constexpr std::array<bool, 256> kPlain = [] {
+        std::array<bool, 256> plain{};
+        for (std::size_t i = ' '; i <= '~'; ++i) {
+            plain[i] = i != '\\' && i != '"';
+        }
+        return plain;
+    }();
+
     std::string_view text_;
     LineReader& reader_;
+    Environments& environments_;
     std::size_t at_ = 0;
     std::string string_;
 };
 
 std::optional<LineReader> read_line(std::string_view line) {
+    // Only a memory of what was read: the same lines give the same execs.
+    thread_local Environments environments;
     LineReader plain;
-    if (PlainScanner(line, plain).scan()) {
+    if (PlainScanner(line, plain, environments).scan()) {
         return plain;
     }
     LineReader reader;

@@ -1,8 +1,13 @@
 #include "hook/cli/recordings.h"
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iostream>
+#include <system_error>
+#include <thread>
 #include <unordered_map>
 
 #include "config/settings.h"
@@ -39,6 +44,9 @@ class KnownExecs {
     // Of an exec's line as supervisors write them; others are never known.
     Known find(std::string_view line) {
         key_.clear();
+        if (!pays() && ++passed_ % kSample != 0) {
+            return {};
+        }
         time_ = part_of(line, kTime, '"', 0);
         if (!line.starts_with(kTime) || !line.substr(time_.start + time_.size).starts_with(kExec)) {
             return {};
@@ -73,12 +81,13 @@ class KnownExecs {
         if (id_.start != std::string_view::npos) {
             exec.id.assign(line, id_.start, id_.size);
         }
+        ++found_;
         return {found->second, &exec};
     }
 
     // Of the line that find() did not know. Group 0: there are too many already.
     Known remember(RecordedExec& exec) {
-        if (key_.empty() || execs_.size() >= kMostKinds || bytes_ >= kMostBytes) {
+        if (key_.empty() || execs_.size() >= kMostKinds || bytes_ >= kMostBytes || !pays()) {
             return {0, &exec};
         }
         bytes_ += key_.size() * 3;
@@ -87,7 +96,12 @@ class KnownExecs {
         return {execs_.size(), &execs_.back()};
     }
 
+    // Whether most of what is remembered was asked for again.
+    [[nodiscard]] bool pays() const { return execs_.size() < kTrial || found_ * 2 > execs_.size(); }
+
   private:
+    static constexpr std::size_t kTrial = 1024;
+    static constexpr std::size_t kSample = 8;  // lines of which one is looked up all the same
     static constexpr std::string_view kTime = R"({"time":")";
     static constexpr std::string_view kExec = R"(","event":"exec",)";
     static constexpr std::size_t kMostKinds = 50'000;
@@ -99,7 +113,39 @@ class KnownExecs {
     std::unordered_map<std::string, std::size_t> groups_;
     std::vector<RecordedExec> execs_;
     std::size_t bytes_ = 0;
+    std::size_t found_ = 0;
+    std::size_t passed_ = 0;
 };
+
+// Reads lines by as many threads as there are processors, four at most.
+std::vector<RecordedLine> read_lines(const std::vector<std::string_view>& lines) {
+    static constexpr unsigned kMostThreads = 4;
+    static constexpr std::size_t kSlice = 64;
+    std::vector<RecordedLine> read(lines.size());
+    std::atomic<std::size_t> next{0};
+    const auto work = [&] {
+        for (std::size_t start = next.fetch_add(kSlice); start < lines.size();
+             start = next.fetch_add(kSlice)) {
+            for (std::size_t i = start; i < std::min(start + kSlice, lines.size()); ++i) {
+                read[i] = read_recorded_line(lines[i]);
+            }
+        }
+    };
+    std::vector<std::future<void>> others;
+    const unsigned threads = std::min(std::thread::hardware_concurrency(), kMostThreads);
+    for (unsigned i = 1; i < threads; ++i) {
+        try {
+            others.push_back(std::async(std::launch::async, work));
+        } catch (const std::system_error&) {
+            break;  // no more threads: this one reads what is left
+        }
+    }
+    work();
+    for (const std::future<void>& other : others) {
+        other.wait();
+    }
+    return read;
+}
 
 class RecordingReader {
   public:
@@ -107,17 +153,43 @@ class RecordingReader {
                     const OnGroupedExec& on_grouped)
         : filter_(std::move(filter)), all_(all), on_exec_(on_exec), on_grouped_(on_grouped) {}
 
-    void take(std::string_view line) {
-        if (on_grouped_) {
-            if (const auto known = known_.find(line); known.group != 0) {
-                if (shows(*known.exec)) {
-                    ++counts.execs;
-                    on_grouped_(*known.exec, known.group);
+    void take(const std::vector<std::string_view>& lines) {
+        // Where most lines were seen before, reading the others is little work.
+        if (lines.size() > 1 && (!on_grouped_ || !known_.pays())) {
+            std::vector<RecordedLine> read = read_lines(lines);
+            for (std::size_t i = 0; i < lines.size(); ++i) {
+                if (!take_known(lines[i])) {
+                    take_read(std::move(read[i]));
                 }
-                return;
+            }
+            return;
+        }
+        for (const std::string_view line : lines) {
+            if (!take_known(line)) {
+                take_read(read_recorded_line(line));
             }
         }
-        RecordedLine read = read_recorded_line(line);
+    }
+
+    RecordingCounts counts;
+
+  private:
+    bool take_known(std::string_view line) {
+        if (!on_grouped_) {
+            return false;
+        }
+        const auto known = known_.find(line);
+        if (known.group == 0) {
+            return false;
+        }
+        if (shows(*known.exec)) {
+            ++counts.execs;
+            on_grouped_(*known.exec, known.group);
+        }
+        return true;
+    }
+
+    void take_read(RecordedLine read) {
         switch (read.kind) {
             case LineKind::kExec:
                 tell_first(std::move(read.exec));
@@ -136,9 +208,6 @@ class RecordingReader {
         }
     }
 
-    RecordingCounts counts;
-
-  private:
     [[nodiscard]] bool shows(const RecordedExec& exec) const {
         if (all_) {
             return true;
@@ -198,11 +267,13 @@ Result<> read_stream(std::istream& stream, std::uint64_t size, const std::string
         std::size_t start = 0;
         std::size_t searched = pending.size();
         pending.append(chunk, 0, got);
+        std::vector<std::string_view> lines;
         for (auto end = pending.find('\n', searched); end != std::string::npos;
              end = pending.find('\n', start)) {
-            reader.take(std::string_view(pending).substr(start, end - start));
+            lines.push_back(std::string_view(pending).substr(start, end - start));
             start = end + 1;
         }
+        reader.take(lines);
         pending.erase(0, start);
         progress.at(done, size, reader.counts.execs);
     }
@@ -210,7 +281,7 @@ Result<> read_stream(std::istream& stream, std::uint64_t size, const std::string
         return make_error(name + ": reading it failed");
     }
     if (!pending.empty()) {
-        reader.take(pending);
+        reader.take({pending});
     }
     return Ok{};
 }

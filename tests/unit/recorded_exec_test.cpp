@@ -9,6 +9,7 @@
 #include "hook/gate/audit.h"
 #include "tests/unit/folder_test.h"
 #include "tests/unit/policy_facts.h"
+#include "tests/unit/recorded_lines.h"
 
 namespace execseal {
 namespace {
@@ -137,6 +138,26 @@ TEST_F(Recorded, ArgumentsOfAnotherProgramThatWereCutAreSaid) {
     EXPECT_TRUE(exec.arguments_cut);
     EXPECT_EQ(answer(R"({"id": "r", "verdict": "deny", "argv": {"contains": ["-c"]}})", exec),
               "? rule r: the record has only the first bytes of argv");
+}
+
+// Environments that were read before are remembered; one that only begins like another is its own.
+TEST(RecordedLines, TextsAndEnvironmentsAreReadAsTheyWereWritten) {
+    const std::vector<std::vector<std::string>> lists{
+        {}, {"A=1"}, {"A=1", "B=2"}, {"A=1", "B=\"\\"}, {"A=1]", "B"}, {"A=\n\t\x01\xc3\xa6/"}};
+    for (int round = 0; round < 2; ++round) {
+        for (const auto& list : lists) {
+            const test::Line line{.exe = "/usr/bin/x", .arguments = list, .env = list};
+            const RecordedLine read = read_recorded_line(line.json().dump());
+            ASSERT_EQ(read.kind, LineKind::kExec) << line.text();
+            ASSERT_TRUE(read.exec.facts.has_value()) << line.text();
+            EXPECT_EQ(read.exec.facts->env, list) << line.text();
+            const auto& argv = read.exec.facts->views.front().argv;
+            EXPECT_EQ(std::vector<std::string>(argv.begin() + 1, argv.end()), list) << line.text();
+        }
+    }
+    for (const char* const bad : {R"({"time":"a)", R"({"time":"a\)", R"({"time":"\x"})"}) {
+        EXPECT_EQ(read_recorded_line(bad).kind, LineKind::kForeign) << bad;
+    }
 }
 
 }  // namespace
