@@ -134,9 +134,15 @@ TEST_F(Cli, PsClearsWhatADeadSupervisorOfAContainerThatIsGoneHasLeft) {
     Container container(node_.runtime(), sleeper(), scratch_);
     ASSERT_EQ(container.create().exit_code, 0) << container.err();
     ASSERT_EQ(container.start().exit_code, 0);
+    // An exec that was answered and not yet verified would be killed with its supervisor.
+    ASSERT_TRUE(eventually([&] { return !node_.events_of("/bin/sleep").empty(); }));
+    const pid_t first = container.init_pid();
+    ASSERT_GT(first, 1);
     const ordered_json shown = parse(cli({"ps", "--format", "json"}));
     ASSERT_EQ(shown.size(), 1U);
-    ASSERT_EQ(::kill(shown[0]["supervisor_pid"].get<pid_t>(), SIGKILL), 0);
+    const auto supervisor = shown[0]["supervisor_pid"].get<pid_t>();
+    ASSERT_GT(supervisor, 1);
+    ASSERT_EQ(::kill(supervisor, SIGKILL), 0);
     Outcome ps;
     const auto says = [&](const std::string& what) {
         ps = cli({"ps"});
@@ -144,7 +150,7 @@ TEST_F(Cli, PsClearsWhatADeadSupervisorOfAContainerThatIsGoneHasLeft) {
     };
     EXPECT_TRUE(eventually([&] { return says("its supervisor has died; if"); })) << ps.text();
     EXPECT_EQ(ps.exit_code, 1) << "its container runs";
-    ASSERT_EQ(::kill(container.init_pid(), SIGKILL), 0);
+    ASSERT_EQ(::kill(first, SIGKILL), 0);
     EXPECT_TRUE(eventually([&] { return says("what it left behind is cleared"); })) << ps.text();
     EXPECT_EQ(ps.exit_code, 0);
     EXPECT_TRUE(std::filesystem::is_empty(node_.run_dir()));
