@@ -17,6 +17,8 @@ namespace fs = std::filesystem;
 constexpr const char* kMain = "/etc/containerd/config.toml";
 // The CRI plugin of versions 2 and 3.
 constexpr const char* kPlugins[] = {"io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"};
+// What containerd 2.2 and later imports on its own.
+constexpr const char* kDefaultImports = "/etc/containerd/conf.d/*.toml";
 constexpr int kOldest = 2;
 constexpr int kSplit = 3;  // from here on the CRI plugin's second name
 
@@ -24,6 +26,7 @@ struct File {
     std::string path;  // below root
     std::string text;  // without ours
     ContainerdConfig config;
+    bool unasked = false;  // by kDefaultImports
 };
 
 void read_runtimes(const toml::table& cri, ContainerdConfig& config) {
@@ -43,6 +46,25 @@ std::vector<std::string> expanded(const std::string& pattern) {
     }
     ::globfree(&found);
     return paths;
+}
+
+bool imports_on_its_own(const std::vector<File>& files) {
+    return files.empty() ||
+           (!files.front().config.names_imports &&
+            (files.front().config.empty || files.front().config.version >= kSplit));
+}
+
+// Appends those of kDefaultImports.
+Result<> read_unasked(const std::string& root, std::vector<File>& files) {
+    for (const std::string& path : expanded(root + kDefaultImports)) {
+        const auto text = read_if_there(path);
+        const auto config = text ? read_containerd_config(text->value_or("")) : text.error();
+        if (!config) {
+            return add_context(path, config.error());
+        }
+        files.push_back({path, text->value_or(""), *config, true});
+    }
+    return Ok{};
 }
 
 // Of config.toml, then of what it imports and those import, in containerd's order.
@@ -77,6 +99,11 @@ Result<std::vector<File>> read_files(const std::string& root) {
         }
         files.push_back({waiting[i], std::move(*without), std::move(*config)});
     }
+    if (imports_on_its_own(files)) {
+        if (auto read = read_unasked(root, files); !read) {
+            return read.error();
+        }
+    }
     return files;
 }
 
@@ -103,7 +130,7 @@ Result<Wanted> wanted_of(const std::vector<File>& files, const std::string& root
                               ": a runtime execseal is there that is not of execseal install: "
                               "remove it first");
         }
-        if (file.config.has_cri) {
+        if (file.config.has_cri && !file.unasked) {
             wanted.path = file.path;
         }
         wanted.version = std::max(wanted.version, file.config.version);
@@ -131,8 +158,10 @@ Result<Text> with_runtime(const NodePlace& place, const Wanted& wanted, const Te
     if (!block) {
         return block.error();
     }
-    const std::string after =
-        with_block(was.value_or(""), (names_version ? "" : "version = 2\n") + *block);
+    // Of a file without a key it is the first; an import has that of config.toml.
+    const std::string first =
+        config->empty ? "version = " + std::to_string(std::max(version, kOldest)) + "\n" : "";
+    const std::string after = with_block(was.value_or(""), first + *block);
     if (const auto read = read_containerd_config(after); !read) {
         return add_context("cannot take a table [...runtimes.execseal] at its end", read.error());
     }
@@ -176,7 +205,7 @@ Result<std::vector<FileEdit>> main_edits(const NodePlace& place, InstallDirectio
     }
     std::vector<std::string> paths{wanted ? wanted->path : place.root + kMain};
     for (const File& file : *files) {
-        if (file.path != paths.front()) {
+        if (file.path != paths.front() && !file.unasked) {
             paths.push_back(file.path);
         }
     }
@@ -239,6 +268,7 @@ Result<ContainerdConfig> read_containerd_config(const std::string& text) {
             read_runtimes(*cri, config);
         }
     }
+    config.names_imports = table->contains("imports");
     if (const toml::array* imports = (*table)["imports"].as_array()) {
         for (const toml::node& pattern : *imports) {
             config.imports.push_back(pattern.value_or(std::string()));

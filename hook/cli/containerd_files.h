@@ -3,7 +3,8 @@
 // They are read as TOML and changed as text. /etc/containerd/config.toml and what it imports: the
 // runtime goes into the last of them that has the CRI plugin's section, since a containerd before
 // 2.2 takes that section for the whole of it; into config.toml where none has. k3s and rke2 make
-// their file anew at each start, from a template that they extend: that one is changed.
+// their file anew at each start, from a template that they extend: that one is changed. What
+// containerd imports where no file says so (since 2.2) is read for its cgroup driver, not changed.
 #pragma once
 
 #include <string>
@@ -20,6 +21,7 @@ struct ContainerdConfig {
     bool has_cri = false;
     bool has_runtime = false;  // one named execseal
     bool systemd_cgroup = false;
+    bool names_imports = false;
     std::vector<std::string> imports;  // as they are written
 };
 
