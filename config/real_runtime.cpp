@@ -49,6 +49,16 @@ Result<std::string> find_real_runtime(const std::vector<std::string>& runtimes,
     return make_error("no real runtime: expected one of " + looked_for + " in PATH=" + path);
 }
 
+std::vector<std::string> runtimes_for(const std::string& called_as,
+                                      const std::vector<std::string>& of_settings) {
+    const std::string name = called_as.substr(called_as.rfind('/') + 1);
+    const std::string prefix = kNamedShim;
+    if (!name.starts_with(prefix) || name.size() == prefix.size()) {
+        return of_settings;
+    }
+    return {name.substr(prefix.size())};
+}
+
 Result<std::vector<std::string>> read_runtimes(const std::string& settings_path) {
     const auto document = load_json(settings_path);
     if (!document) {

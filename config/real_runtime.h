@@ -16,6 +16,12 @@ namespace execseal {
 Result<std::string> find_real_runtime(const std::vector<std::string>& runtimes,
                                       const std::string& path);
 
+// The shim under the name execseal-runtime-NAME (a link, for podman, whose own runtime is not the
+// first of the settings) takes that runtime; under any other name those of the settings.
+std::vector<std::string> runtimes_for(const std::string& called_as,
+                                      const std::vector<std::string>& of_settings);
+inline constexpr const char* kNamedShim = "execseal-runtime-";
+
 // "runtimes" of the settings file and nothing else of it: state, kill and delete of a container
 // must work although another setting is wrong. An absent file or member means the default.
 Result<std::vector<std::string>> read_runtimes(const std::string& settings_path);

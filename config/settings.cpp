@@ -2,11 +2,14 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "config/glob.h"
 #include "config/json_reader.h"
 #include "config/policy.h"
+#include "config/user_settings.h"
+#include "hook/os/user_namespace.h"
 
 namespace execseal {
 namespace {
@@ -190,8 +193,33 @@ const char* mode_name(Mode mode) {
 
 std::string settings_path() {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): read once at start; no thread of ours calls setenv
+    const char* const home = std::getenv("HOME");
+    return settings_path_at(home != nullptr ? home : "");
+}
+
+std::string settings_path_at(const std::string& home) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): as above
     const char* const path = std::getenv("EXECSEAL_CONFIG");
-    return path != nullptr && *path != '\0' ? path : kNodesSettings;
+    if (path != nullptr && *path != '\0') {
+        return path;
+    }
+    if (home.starts_with('/') && !is_root_of_the_node()) {
+        std::string own = home + "/.config/execseal/config.json";
+        std::error_code code;
+        if (std::filesystem::exists(own, code)) {
+            return own;
+        }
+    }
+    return kNodesSettings;
+}
+
+Error with_users_way(const Settings& settings, Error error) {
+    if (is_root_of_the_node() || !settings_may_be_absent(settings.path)) {
+        return error;
+    }
+    return add_context(
+        "the node's settings are for root's containers (for your own: execseal install --user)",
+        error);
 }
 
 bool settings_may_be_absent(const std::string& path) {

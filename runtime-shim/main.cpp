@@ -9,6 +9,7 @@
 
 #include "config/real_runtime.h"
 #include "config/settings.h"
+#include "config/user_settings.h"
 #include "hook/os/executable.h"
 #include "runtime-shim/command_line.h"
 #include "runtime-shim/enrolment.h"
@@ -24,49 +25,51 @@ Error become_runtime(const std::string& runtime, const std::vector<std::string>&
 }
 
 // Returns only if execve(2) failed.
-Error pass_through(const std::vector<std::string>& arguments) {
+Error pass_through(const std::string& called_as, const std::vector<std::string>& arguments) {
     const auto runtimes = read_runtimes(settings_path());
     if (!runtimes) {
         return runtimes.error();
     }
-    const auto runtime = find_real_runtime(*runtimes, program_path());
+    const auto runtime = find_real_runtime(runtimes_for(called_as, *runtimes), program_path());
     if (!runtime) {
         return runtime.error();
     }
     return become_runtime(*runtime, arguments);
 }
 
-Error create(const CommandLine& line, const std::vector<std::string>& arguments) {
+Error create(const std::string& called_as, const CommandLine& line,
+             const std::vector<std::string>& arguments) {
     const auto settings = load_settings(settings_path());
     if (!settings) {
         return settings.error();
     }
-    const auto runtime = find_real_runtime(settings->runtimes, program_path());
+    const auto runtime =
+        find_real_runtime(runtimes_for(called_as, settings->runtimes), program_path());
     if (!runtime) {
         return runtime.error();
     }
     const auto enrolment = Enrolment::make(line, *settings);
     if (!enrolment) {
-        return enrolment.error();
+        return with_users_way(*settings, enrolment.error());
     }
     // If this returns, the enrolment is undone on the way out.
     return become_runtime(*runtime, arguments);
 }
 
-Error run(const std::vector<std::string>& arguments) {
+Error run(const std::string& called_as, const std::vector<std::string>& arguments) {
     const auto line = parse_command_line(arguments);
     if (!line) {
         return line.error();
     }
     switch (line->subcommand) {
         case Subcommand::kOther:
-            return pass_through(arguments);
+            return pass_through(called_as, arguments);
         case Subcommand::kCreate:
         case Subcommand::kRun:
         case Subcommand::kRestore:
             break;
     }
-    return create(*line, arguments);
+    return create(called_as, *line, arguments);
 }
 
 }  // namespace
@@ -75,7 +78,7 @@ Error run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
     try {
         const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-        execseal::report_error(execseal::run(arguments).text(),
+        execseal::report_error(execseal::run(argc > 0 ? argv[0] : "", arguments).text(),
                                execseal::find_log_options(arguments));
     } catch (const std::exception& error) {
         // Nothing of ours throws; what a library throws (std::bad_alloc) must not end in a core.

@@ -51,7 +51,7 @@ _execseal() {
             mode) words="audit enforce $(execseal ps 2>/dev/null | awk 'NR > 1 {print $1}') --config --help" ;;
             why) words="--container --since --file --format --config --help" ;;
             doctor) words="--root --share --format --config --help" ;;
-            install | uninstall) words="--containerd --crio --podman --docker --systemd --dry-run --root --share --config --help" ;;
+            install | uninstall) words="--containerd --crio --podman --docker --systemd --user --dry-run --root --share --config --help" ;;
             version) words="--config --help" ;;
         esac
         if [[ $command == "policy "* && $current != -* ]]; then

@@ -43,7 +43,7 @@ complete -c execseal -n '__fish_seen_subcommand_from explain' -l mode -x -a 'enf
 
 complete -c execseal -n '__fish_seen_subcommand_from install uninstall doctor' -l root -r
 complete -c execseal -n '__fish_seen_subcommand_from install uninstall doctor' -l share -r
-for program in containerd crio podman docker systemd
+for program in containerd crio podman docker systemd user
     complete -c execseal -n '__fish_seen_subcommand_from install uninstall' -l $program
 end
 complete -c execseal -n '__fish_seen_subcommand_from install uninstall' -l dry-run

@@ -460,6 +460,7 @@ void add_install(CLI::App& app, Typed& typed, const std::string& name, const std
         install.add_flag_callback(
             flag, [&options, program] { options.programs.push_back(program); }, "this one only");
     }
+    install.add_flag("--user", options.user, "a user's own files, for rootless podman");
     install.add_flag_callback(
         "--dry-run", [&options] { options.dry_run = DryRun::kYes; }, "only show the diff");
     install.add_option("--root", options.root, "a node's root file system that is mounted here");

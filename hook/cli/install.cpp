@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "hook/cli/text_edit.h"
+#include "hook/cli/user_files.h"
 #include "hook/os/file_replace.h"
 #include "hook/os/marked_folder.h"
 
@@ -88,8 +89,8 @@ void say_what_next(NodeProgram program, const InstallOptions& options) {
     }
 }
 
-Result<bool> change(NodeProgram program, const NodePlace& place, const InstallOptions& options) {
-    const auto edits = edits_of(program, place, options.direction);
+// False: nothing was to be changed.
+Result<bool> change(const Result<std::vector<FileEdit>>& edits, const InstallOptions& options) {
     if (!edits) {
         return edits.error();
     }
@@ -110,12 +111,38 @@ Result<bool> change(NodeProgram program, const NodePlace& place, const InstallOp
     return changed;
 }
 
+Result<int> install_for_user(const NodePlace& place, const InstallOptions& options) {
+    if (!options.programs.empty() || !options.root.empty()) {
+        return make_error("--user: expected no other program and no --root beside it");
+    }
+    const auto user = user_place();
+    if (!user) {
+        return user.error();
+    }
+    const auto changed = change(user_edits(place, *user, options.direction), options);
+    if (!changed) {
+        return changed.error();
+    }
+    if (!*changed) {
+        (void)std::fprintf(stderr, "execseal: nothing to change\n");
+    } else if (options.dry_run == DryRun::kNo && options.direction == InstallDirection::kInstall) {
+        (void)std::fprintf(stderr,
+                           "execseal: policies go to %s; then: podman --runtime execseal run "
+                           "--annotation io.execseal.policy=NAME IMAGE\n",
+                           user_policies(*user).c_str());
+    }
+    return 0;
+}
+
 }  // namespace
 
 Result<int> run_install(const InstallOptions& options) {
     const auto place = node_place(options.root, options.share);
     if (!place) {
         return place.error();
+    }
+    if (options.user) {
+        return install_for_user(*place, options);
     }
     const auto programs = programs_of(options);
     if (programs.empty()) {
@@ -124,7 +151,7 @@ Result<int> run_install(const InstallOptions& options) {
             "and so on name one all the same)");
     }
     for (const NodeProgram program : programs) {
-        const auto changed = change(program, *place, options);
+        const auto changed = change(edits_of(program, *place, options.direction), options);
         if (!changed) {
             return add_context(node_program_name(program), changed.error());
         }

@@ -18,6 +18,7 @@ struct InstallOptions {
     std::string root;
     std::string share;  // empty: PREFIX/share/execseal of the running PREFIX/bin/execseal
     DryRun dry_run = DryRun::kNo;
+    bool user = false;  // this user's own files, for rootless podman, and nothing of the node's
 };
 
 // Prints a diff of each change, then makes it, each file by rename. A file of another program is

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "config/real_runtime.h"
+#include "config/settings.h"
 #include "hook/cli/containerd_files.h"
 #include "hook/cli/podman_hooks.h"
 #include "hook/cli/text_edit.h"
@@ -61,6 +63,20 @@ Result<std::vector<DropIn>> drop_ins_of(NodeProgram program, const NodePlace& pl
     return std::vector<DropIn>{};
 }
 
+// The shim under the name that keeps podman's own runtime, where the settings' would be another.
+Result<std::string> podman_shim(const NodePlace& place) {
+    const auto shims = read_runtimes(place.root + "/etc/execseal/config.json");
+    const auto other = podman_other_runtime(place.root, shims ? *shims : Settings{}.runtimes);
+    if (!other) {
+        return other.error();
+    }
+    const std::string link =
+        std::filesystem::path(place.hook).parent_path().string() + "/" + kNamedShim + *other;
+    std::error_code code;
+    const bool use = !other->empty() && std::filesystem::exists(link, code);
+    return use ? link : place.runtime;
+}
+
 Result<std::string> drop_in_text(const NodePlace& place, const DropIn& drop_in) {
     auto text = our_text(place, drop_in.source);
     if (text && drop_in.target == kPodmanDropIn) {
@@ -69,6 +85,11 @@ Result<std::string> drop_in_text(const NodePlace& place, const DropIn& drop_in) 
             return list.error();
         }
         replace_all(*text, kHooksListOfTheText, *list);
+        const auto shim = podman_shim(place);
+        if (!shim) {
+            return shim.error();
+        }
+        replace_all(*text, place.runtime, *shim);
     }
     return text;
 }

@@ -76,6 +76,38 @@ Result<std::optional<HooksList>> list_of(const std::string& path) {
     return list ? std::move(list) : add_context(path, list.error());
 }
 
+// The last word of the files on [engine] runtime, ours left aside.
+Result<std::string> named_runtime(const std::string& root) {
+    std::string name;
+    for (const std::string& file : configuration_files(root)) {
+        const auto text = read_file(root + file, kLargest);
+        if (!text && text.error().code == ENOENT) {
+            continue;
+        }
+        const auto table = text ? parse_toml(*text) : text.error();
+        if (!table) {
+            return add_context(root + file, table.error());
+        }
+        name = table->at_path("engine.runtime").value_or(name);
+    }
+    return name == "execseal" ? "" : name.substr(name.rfind('/') + 1);
+}
+
+// By its name.
+std::string first_there(const std::string& root, const std::vector<std::string>& runtimes) {
+    for (const std::string& runtime : runtimes) {
+        for (const char* const folder : {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/",
+                                         "/usr/bin/", "/sbin/", "/bin/"}) {
+            std::error_code code;
+            const std::string path = runtime.starts_with('/') ? runtime : folder + runtime;
+            if (std::filesystem::exists(root + path, code)) {
+                return runtime.substr(runtime.rfind('/') + 1);
+            }
+        }
+    }
+    return "";
+}
+
 bool names_ours(const std::vector<std::string>& folders) {
     return std::find(folders.begin(), folders.end(), kExecsealHooksDir) != folders.end();
 }
@@ -114,6 +146,17 @@ Result<PodmanHooksDirs> podman_hooks_dirs(const std::string& root) {
     }
     found.ours = names_ours(found.named);
     return found;
+}
+
+Result<std::string> podman_other_runtime(const std::string& root,
+                                         const std::vector<std::string>& shims) {
+    const auto named = named_runtime(root);
+    if (!named) {
+        return named.error();
+    }
+    const std::string own = named->empty() ? first_there(root, {"crun", "runc"}) : *named;
+    const bool known = own == "crun" || own == "runc";
+    return known && own != first_there(root, shims) ? own : std::string();
 }
 
 Result<std::string> podman_hooks_list(const std::string& root) {

@@ -27,6 +27,11 @@ struct PodmanHooksDirs {
 // would not understand either.
 Result<PodmanHooksDirs> podman_hooks_dirs(const std::string& root);
 
+// crun or runc, where podman takes it without us and `shims`, the settings' runtimes, would give
+// the other one: [engine] runtime, or as podman looks for one itself, crun before runc. Else empty.
+Result<std::string> podman_other_runtime(const std::string& root,
+                                         const std::vector<std::string>& shims);
+
 // The list for kPodmanDropIn as TOML: what podman takes from the files before it, and
 // kExecsealHooksDir at the end. An Error where a file behind it has a list that leaves ours out.
 Result<std::string> podman_hooks_list(const std::string& root);

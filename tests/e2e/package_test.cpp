@@ -94,9 +94,9 @@ TEST_F(Package, RunsAContainerUnderAPolicy) {
 
 TEST_F(Package, HasWhatANodeNeeds) {
     for (const char* path :
-         {"usr/libexec/execseal/execseal-hook", "lib/systemd/system/execseal-agent.socket",
-          "lib/systemd/system/execseal-agent.service", "usr/lib/tmpfiles.d/execseal.conf",
-          "etc/execseal/config.json", "etc/execseal/policies.d",
+         {"usr/libexec/execseal/execseal-hook", "usr/libexec/execseal/execseal-runtime-crun",
+          "lib/systemd/system/execseal-agent.socket", "lib/systemd/system/execseal-agent.service",
+          "usr/lib/tmpfiles.d/execseal.conf", "etc/execseal/config.json", "etc/execseal/policies.d",
           "usr/share/execseal/podman/80-execseal.json",
           "usr/share/execseal/policies/no-shells.json", "usr/share/man/man1/execseal.1",
           "usr/share/bash-completion/completions/execseal"}) {

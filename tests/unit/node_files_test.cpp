@@ -217,6 +217,33 @@ TEST_F(NodeFiles, TheRuntimeGoesToTheImportThatHasTheCriPlugin) {
         << "one that is not of install";
 }
 
+// containerd 2.2 and later reads conf.d where nobody asks for it.
+TEST_F(NodeFiles, WhatContainerdImportsUnaskedIsReadAndNotChanged) {
+    put("/etc/containerd/conf.d/20-cri.toml",
+        "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\n"
+        "SystemdCgroup = true\n");
+    const auto expect_block = [&](const char* config, bool systemd) {
+        const auto before = tree();
+        install(NodeProgram::kContainerd);
+        EXPECT_NE(
+            get(kContainerd).find("SystemdCgroup = " + std::string(systemd ? "true" : "false")),
+            std::string::npos)
+            << config << get(kContainerd);
+        EXPECT_TRUE(read_containerd_config(get(kContainerd)).value().version >= 2) << config;
+        EXPECT_EQ(get("/etc/containerd/conf.d/20-cri.toml").find("execseal"), std::string::npos);
+        uninstall(NodeProgram::kContainerd);
+        EXPECT_EQ(tree(), before) << config;
+    };
+    expect_block("none", true);
+    EXPECT_FALSE(fs::exists(root_ + kContainerd));
+    for (const auto& [config, systemd] :
+         {std::pair("version = 3\n", true), std::pair("", true), std::pair("version = 2\n", false),
+          std::pair("version = 4\nimports = []\n", false)}) {
+        put(kContainerd, config);
+        expect_block(config, systemd);
+    }
+}
+
 TEST_F(NodeFiles, K3sAndRke2ExtendTheirTemplates) {
     const std::string k3s = "/var/lib/rancher/k3s/agent/etc/containerd/";
     const std::string rke2 = "/var/lib/rancher/rke2/agent/etc/containerd/";
@@ -239,6 +266,40 @@ TEST_F(NodeFiles, K3sAndRke2ExtendTheirTemplates) {
     EXPECT_EQ(extended.find("SystemdCgroup = true"), std::string::npos) << extended;
     uninstall(NodeProgram::kContainerd);
     EXPECT_EQ(tree(), before);
+}
+
+// The runtime stays podman's own, whatever the shim takes first.
+TEST_F(NodeFiles, PodmansOwnRuntimeStays) {
+    NodePlace place{root_, std::string(EXECSEAL_SOURCE_DIR) + "/deploy", directory_ + "/bin/shim",
+                    directory_ + "/libexec/execseal-hook"};
+    const auto shim = [&]() -> std::string {
+        const auto edits = edits_of(NodeProgram::kPodman, place, InstallDirection::kInstall);
+        if (!edits) {
+            return edits.error().text();
+        }
+        const std::string text = edits->front().after.value_or("");
+        const auto start = text.rfind("execseal = [\"") + 13;
+        return text.substr(start, text.find('"', start) - start);
+    };
+    const std::string crun = directory_ + "/libexec/execseal-runtime-crun";
+    const std::string runc = directory_ + "/libexec/execseal-runtime-runc";
+    put("/usr/bin/crun", "");
+    put("/usr/sbin/runc", "");
+    EXPECT_EQ(shim(), place.runtime) << "there are no links";
+    fs::create_directories(directory_ + "/libexec");
+    fs::create_symlink("../bin/shim", crun);
+    fs::create_symlink("../bin/shim", runc);
+    fs::create_directories(directory_ + "/bin");
+    std::ofstream(place.runtime) << "";
+    EXPECT_EQ(shim(), crun) << "as podman looks for one";
+    put("/etc/containers/containers.conf", "[engine]\nruntime=\"runc\" # crun\n");
+    EXPECT_EQ(shim(), place.runtime) << "the shim's first";
+    put("/etc/execseal/config.json", R"({"runtimes": ["/usr/bin/crun"]})");
+    EXPECT_EQ(shim(), runc);
+    put("/etc/containers/containers.conf.d/60-x.conf", "engine = {runtime = '/opt/kata'}\n");
+    EXPECT_EQ(shim(), place.runtime) << "none that the shim could take";
+    put("/etc/containers/containers.conf.d/60-x.conf", "[engine\n");
+    EXPECT_NE(shim().find("60-x.conf: line"), std::string::npos);
 }
 
 TEST_F(NodeFiles, ThePackagesUnitsAreNotShadowed) {

@@ -46,6 +46,16 @@ TEST_F(RealRuntime, TheOrderOfTheListCountsBeforeThatOfThePath) {
     EXPECT_EQ(find_real_runtime({"runc"}, path_).value(), runc_before);
 }
 
+TEST_F(RealRuntime, TheNameOfALinkStandsAboveTheSettings) {
+    const std::vector<std::string> settings{"runc", "crun"};
+    EXPECT_EQ(runtimes_for("/usr/libexec/execseal/execseal-runtime-crun", settings),
+              std::vector<std::string>{"crun"});
+    for (const char* const plain : {"/usr/bin/execseal-runtime", "execseal-runtime", "",
+                                    "/x/execseal-runtime-", "/execseal-runtime-crun/shim"}) {
+        EXPECT_EQ(runtimes_for(plain, settings), settings) << plain;
+    }
+}
+
 TEST_F(RealRuntime, IsNeverTheProgramItself) {
     const auto real = program("second/runc");
     fs::create_symlink("/proc/self/exe", directory_ + "/first/crun");
