@@ -8,7 +8,7 @@ source deploy/packages.sh
 
 as_root "$PWD/tests/run.sh" "$@"
 install_packages "${build_packages[@]}" "${runtime_packages[@]}" "${test_packages[@]}"
-tests/crictl.sh build/tools
+tests/go_tools.sh build/tools
 cmake --preset dev >/dev/null
 cmake --build --preset dev -- --quiet
 exec ctest --preset dev --no-tests=error "$@"

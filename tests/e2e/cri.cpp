@@ -27,7 +27,7 @@ CriPod::CriPod(const Scratch& scratch, const Containerd& containerd, std::string
                CriPodOptions options)
     : scratch_(scratch.path()), name_(std::move(name)), options_(std::move(options)) {
     if (!fs::exists(EXECSEAL_CRICTL)) {
-        throw std::runtime_error("no " EXECSEAL_CRICTL ": tests/crictl.sh makes it");
+        throw std::runtime_error("no " EXECSEAL_CRICTL ": tests/go_tools.sh makes it");
     }
     const std::string endpoint = "unix://" + containerd.socket().string();
     write_file(
