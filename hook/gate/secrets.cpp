@@ -120,8 +120,35 @@ bool is_shell_text_flag(std::string_view flag) {
 }
 
 // Programs whose short flags take a password: "-pVALUE" or "-p VALUE", and "-u USER:PASSWORD".
-bool is_password_flag(std::string_view program, std::string_view flag) {
-    return base_of(program) == "sshpass" && flag == "-p";
+struct PasswordFlag {
+    std::string_view program;  // its name begins so
+    std::string_view flag;
+    std::string_view subcommand{};  // only behind this word
+};
+constexpr std::array kPasswordFlags{PasswordFlag{"sshpass", "-p"},
+                                    PasswordFlag{"redis-cli", "-a"},
+                                    PasswordFlag{"openssl", "-k"},
+                                    PasswordFlag{"openssl", "-K"},
+                                    PasswordFlag{"ldap", "-w"},
+                                    PasswordFlag{"mongo", "-p"},
+                                    PasswordFlag{"sqlcmd", "-P"},
+                                    PasswordFlag{"zip", "-P"},
+                                    PasswordFlag{"unzip", "-P"},
+                                    PasswordFlag{"ipmitool", "-P"},
+                                    PasswordFlag{"docker", "-p", "login"},
+                                    PasswordFlag{"podman", "-p", "login"},
+                                    PasswordFlag{"buildah", "-p", "login"},
+                                    PasswordFlag{"skopeo", "-p", "login"},
+                                    PasswordFlag{"nerdctl", "-p", "login"},
+                                    PasswordFlag{"helm", "-p", "login"}};
+
+bool is_password_flag(std::string_view program, std::string_view flag,
+                      std::span<const std::string> argv) {
+    return std::any_of(kPasswordFlags.begin(), kPasswordFlags.end(), [&](const auto& one) {
+        return flag == one.flag && base_of(program).starts_with(one.program) &&
+               (one.subcommand.empty() ||
+                std::find(argv.begin(), argv.end(), one.subcommand) != argv.end());
+    });
 }
 bool has_attached_password(std::string_view program, std::string_view argument) {
     const std::string_view base = base_of(program);
@@ -298,7 +325,7 @@ std::string Secrets::redact_argument(std::string_view program, std::span<const s
         return redact_text(argument);
     }
     if (at > 0 && !argument.empty() &&
-        (is_password_flag(program, before) ||
+        (is_password_flag(program, before, argv) ||
          (before.starts_with('-') && before.find('=') == std::string_view::npos && tells(before) &&
           !argument.starts_with('-')))) {
         return secret_mark(argument);

@@ -75,6 +75,10 @@ TEST(Secrets, AreFoundInEachWayInWhichAnArgumentHasThem) {
               R"({"password": ")" + mark + R"(", "user": "me"})");
     EXPECT_EQ(redacted({"/usr/bin/mysql", "-phunter2"}, 1), "-p" + mark);
     EXPECT_EQ(redacted({"sshpass", "-p", "hunter2", "ssh"}, 2), mark);
+    EXPECT_EQ(redacted({"redis-cli", "-a", "hunter2", "get", "x"}, 2), mark);
+    EXPECT_EQ(redacted({"openssl", "enc", "-k", "hunter2"}, 3), mark);
+    EXPECT_EQ(redacted({"ldapsearch", "-D", "cn=me", "-w", "hunter2"}, 4), mark);
+    EXPECT_EQ(redacted({"docker", "login", "-u", "me", "-p", "hunter2"}, 5), mark);
     EXPECT_EQ(redacted({"curl", "-u", "me:hunter2"}, 2), "me:" + mark);
     const std::string key = "ghp_0123456789abcdefghijABCDEFGHIJ";
     EXPECT_EQ(redacted({"p", key}, 1), secret_mark(key));
@@ -87,6 +91,8 @@ TEST(Secrets, WhatIsNoneStaysAsItIs) {
              {"p", "--password-file=/run/secrets/p"},
              {"docker", "login", "--password-stdin", "registry.example"},
              {"mkdir", "-p", "/a/b"},
+             {"docker", "run", "-p", "80:80", "x"},
+             {"redis-server", "-a", "/a/b"},
              {"mkdir", "-p/a/b"},
              {"curl", "https://host:80/a@b"},
              {"sh", "-c", "cd /x && make test -- --verbose; echo a:b"},
