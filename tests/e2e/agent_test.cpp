@@ -41,12 +41,6 @@ bool no_container_left(const Node& node) {
     });
 }
 
-std::vector<pid_t> children_of(pid_t process) {
-    const std::string task = std::to_string(process);
-    std::istringstream numbers(read_file("/proc/" + task + "/task/" + task + "/children"));
-    return {std::istream_iterator<pid_t>(numbers), std::istream_iterator<pid_t>()};
-}
-
 // Open at both ends, so that neither side waits for the other.
 UniqueFd open_fifo(const fs::path& path) {
     if (::mkfifo(path.c_str(), 0600) != 0) {

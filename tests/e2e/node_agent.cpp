@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -163,6 +164,12 @@ std::vector<pid_t> supervisors_of(const Node& node) {
         }
     }
     return pids;
+}
+
+std::vector<pid_t> children_of(pid_t process) {
+    const std::string task = std::to_string(process);
+    std::istringstream numbers(read_file("/proc/" + task + "/task/" + task + "/children"));
+    return {std::istream_iterator<pid_t>(numbers), std::istream_iterator<pid_t>()};
 }
 
 }  // namespace execseal::e2e

@@ -61,4 +61,7 @@ class NodeAgent {
 // Process ids of the supervisors that serve containers of this node.
 std::vector<pid_t> supervisors_of(const Node& node);
 
+// Of its first thread.
+std::vector<pid_t> children_of(pid_t process);
+
 }  // namespace execseal::e2e

@@ -130,6 +130,23 @@ TEST_F(Shim, OtherSubcommandsPassWithArgumentsEnvironmentAndDescriptors) {
     EXPECT_FALSE(supervisor_ran());
 }
 
+// As `execseal install --podman` names it where podman's own runtime is not the settings' first.
+TEST_F(Shim, UnderARuntimesNameItTakesThatOne) {
+    fs::copy_file(target_program("fake_runtime"), dir() / "bin/crun");
+    const fs::path link = dir() / "execseal-runtime-crun";
+    fs::create_symlink(EXECSEAL_RUNTIME, link);
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"state", "x"},
+          {"create", "--bundle", dir() / "bundle", "shim-box"}}) {
+        Command named = command(words);
+        ASSERT_EQ(run(named, dir()).exit_code, 0);
+        EXPECT_EQ(strings("argv").at(0), dir() / "bin/runc") << "the control";
+        named.argv[0] = link;
+        ASSERT_EQ(run(named, dir()).exit_code, 0);
+        EXPECT_EQ(strings("argv").at(0), dir() / "bin/crun");
+    }
+}
+
 TEST_F(Shim, TheExitCodeIsTheRuntimes) {
     for (const std::string& code : {std::string("0"), std::string("7"), std::string("125")}) {
         EXPECT_EQ(call({"exec", "box", "sh"}, code).exit_code, std::stoi(code));
