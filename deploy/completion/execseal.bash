@@ -9,7 +9,7 @@ _execseal() {
             --) return ;; # the command of policy explain
             --config) ((i++)) ;;
             -*) ;;
-            ps | events | why | reload | mode | doctor | install | uninstall | version)
+            ps | events | tree | why | reload | mode | doctor | install | uninstall | version)
                 [[ -n $command ]] || command=$word
                 ;;
             policy)
@@ -39,9 +39,10 @@ _execseal() {
     esac
     if [[ -z $words ]]; then
         case $command in
-            "") words="ps events why reload mode policy doctor install uninstall version --config --help --version" ;;
+            "") words="ps events tree why reload mode policy doctor install uninstall version --config --help --version" ;;
             ps) words="--tasks --format --config --help" ;;
             events) words="--follow --all --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
+            tree) words="--follow --all --since --file --config --help $(execseal ps 2>/dev/null | awk 'NR > 1 {print $1}')" ;;
             policy) words="check explain learn test --config --help" ;;
             "policy explain") words="--via --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
             "policy check") words="--rootfs --config --help" ;;

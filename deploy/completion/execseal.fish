@@ -4,7 +4,7 @@ function __execseal_containers
     execseal ps 2>/dev/null | awk 'NR > 1 {print $1}'
 end
 
-set -l commands ps events why reload mode policy doctor install uninstall version
+set -l commands ps events tree why reload mode policy doctor install uninstall version
 complete -c execseal -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c execseal -l config -r -d settings
 complete -c execseal -s h -l help -d 'help with examples'
@@ -14,8 +14,9 @@ complete -c execseal -n '__fish_seen_subcommand_from ps' -s t -l tasks -x -a '(_
 
 complete -c execseal -n '__fish_seen_subcommand_from mode' -f -a 'audit enforce (__execseal_containers)'
 
-complete -c execseal -n '__fish_seen_subcommand_from events' -s f -l follow
-complete -c execseal -n '__fish_seen_subcommand_from events' -s a -l all
+complete -c execseal -n '__fish_seen_subcommand_from events tree' -s f -l follow
+complete -c execseal -n '__fish_seen_subcommand_from tree' -f -a '(__execseal_containers)'
+complete -c execseal -n '__fish_seen_subcommand_from events tree' -s a -l all
 complete -c execseal -n '__fish_seen_subcommand_from events why reload learn test' -l container -x -a '(__execseal_containers)'
 complete -c execseal -n '__fish_seen_subcommand_from events' -l verdict -x -a 'allow audit deny kill'
 complete -c execseal -n '__fish_seen_subcommand_from events' -l policy -x
@@ -23,9 +24,9 @@ complete -c execseal -n '__fish_seen_subcommand_from events' -l rule -x
 complete -c execseal -n '__fish_seen_subcommand_from events' -l exe -x
 complete -c execseal -n '__fish_seen_subcommand_from events explain' -l via -x -a 'entrypoint exec child'
 complete -c execseal -n '__fish_seen_subcommand_from events' -l outcome -x -a 'executed refused failed killed gone checked'
-complete -c execseal -n '__fish_seen_subcommand_from events why learn test' -l since -x
+complete -c execseal -n '__fish_seen_subcommand_from events tree why learn test' -l since -x
 complete -c execseal -n '__fish_seen_subcommand_from events' -s n -l last -x
-complete -c execseal -n '__fish_seen_subcommand_from events why' -l file -r
+complete -c execseal -n '__fish_seen_subcommand_from events tree why' -l file -r
 
 complete -c execseal -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain learn test' -f -a 'check explain learn test'
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l uid -x

@@ -19,6 +19,7 @@
 #include "hook/cli/policy_test.h"
 #include "hook/cli/ps.h"
 #include "hook/cli/reload.h"
+#include "hook/cli/tree.h"
 #include "hook/cli/why.h"
 
 namespace execseal {
@@ -59,6 +60,15 @@ constexpr const char* kEventsFooter = R"(Examples:
   execseal events --format json | jq -r 'select(.race_detected) | .argv | @sh'
 
 All filters must hold; one that is given twice holds for either value. Times are UTC.
+Exit codes: 0 ok; 1 failure, or lines that are no events; 2 wrong usage.)";
+
+constexpr const char* kTreeFooter = R"(Examples:
+  execseal tree web                        who started what, and what was refused
+  execseal tree web --since 1h
+  execseal tree web --follow               then each exec as it comes
+
+From the audit file. Below a program stands what its process executed or tried next, and what its
+children did. Verdicts are coloured on a terminal, unless NO_COLOR is set.
 Exit codes: 0 ok; 1 failure, or lines that are no events; 2 wrong usage.)";
 
 constexpr const char* kPolicyFooter = R"(Examples:
@@ -191,6 +201,7 @@ struct Typed {
     std::string settings = settings_path();
     PsOptions ps;
     EventsOptions events;
+    EventsOptions tree;
     CheckOptions check;
     ExplainOptions explain;
     LearnCommand learn;
@@ -313,6 +324,24 @@ void add_events(CLI::App& app, Typed& typed) {
                "table or json (the lines as they are)");
     events.callback(
         [&typed] { typed.run = [](const Typed& all) { return run_events(all.events); }; });
+}
+
+void add_tree(CLI::App& app, Typed& typed) {
+    CLI::App& tree =
+        *app.add_subcommand("tree", "Who started what in a container, from the events");
+    EventsOptions& options = typed.tree;
+    tree.footer(kTreeFooter);
+    tree.add_option("CONTAINER", options.query.containers, "name, id, or the beginning of the id")
+        ->required()
+        ->expected(1);
+    tree.add_flag("-f,--follow", options.follow, "then each exec as it comes");
+    tree.add_flag("-a,--all", options.query.all, "what the kernel would refuse anyway, too");
+    tree.add_option("--since", options.query.since, "an age (10m, 2h, 7d) or a time in UTC")
+        ->check(checked_by([](const std::string& word) {
+            return EventFilter::compile({.since = word}, std::chrono::system_clock::now());
+        }));
+    tree.add_option("--file", options.file, "another audit file than the settings'");
+    tree.callback([&typed] { typed.run = [](const Typed& all) { return run_tree(all.tree); }; });
 }
 
 CLI::Validator moment() {
@@ -496,6 +525,7 @@ void add_version(CLI::App& app, Typed& typed) {
 void take_settings(Typed& typed) {
     typed.ps.settings = typed.settings;
     typed.events.settings = typed.settings;
+    typed.tree.settings = typed.settings;
     typed.check.settings = typed.settings;
     typed.explain.settings = typed.settings;
     typed.learn.query.settings = typed.settings;
@@ -546,6 +576,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& words) {
     app.fallthrough();  // --config may also stand behind the command
     add_ps(app, typed);
     add_events(app, typed);
+    add_tree(app, typed);
     add_policy(app, typed);
     add_why(app, typed);
     add_reload(app, typed);

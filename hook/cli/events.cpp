@@ -73,16 +73,16 @@ class Selection {
     std::size_t foreign_ = 0;
 };
 
-class EventPrinter {
+class EventPrinter : public EventSink {
   public:
-    EventPrinter(Format format, const EventFilter& filter) : format_(format), filter_(filter) {}
+    explicit EventPrinter(Format format) : format_(format) {}
 
-    void show(std::string_view line) {
+    void show(std::string_view line, const EventFilter& filter) override {
         if (format_ == Format::kJson) {
             print(visible_json(std::string(line)) + "\n");
         } else if (const auto event = parse_event(line)) {
             for (const Event& one : expanded(*event)) {
-                if (filter_.shows(one)) {
+                if (filter.shows(one)) {
                     print(fitted(table_.add(event_cells(one)), terminal_width()));
                 }
             }
@@ -90,7 +90,7 @@ class EventPrinter {
     }
 
     // What was there has been read: from here on nothing is held back.
-    void caught_up() {
+    void caught_up() override {
         if (format_ == Format::kTable) {
             print(fitted(table_.settle(), terminal_width()));
         }
@@ -103,7 +103,6 @@ class EventPrinter {
     }
 
     Format format_;
-    const EventFilter& filter_;
     StreamedTable table_{event_titles()};
 };
 
@@ -175,13 +174,13 @@ Result<> find_containers(const std::string& path, EventFilter& filter) {
 
 // What stands in the file before there is anything to follow.
 Result<> show_past(const EventsOptions& options, FileFollow& file, Lines& lines,
-                   Selection& selection, EventPrinter& printer) {
+                   const EventFilter& filter, Selection& selection, EventSink& sink) {
     const auto show = [&](std::string_view line) {
         if (selection.take(line) != nullptr) {
-            printer.show(line);
+            sink.show(line, filter);
         }
     };
-    if (options.last == 0 && (!options.follow || !options.query.since.empty())) {
+    if (options.last == 0 && (!options.follow || options.past || !options.query.since.empty())) {
         return read_to_the_end(file, lines, show);
     }
     std::deque<std::string> last;
@@ -192,25 +191,25 @@ Result<> show_past(const EventsOptions& options, FileFollow& file, Lines& lines,
         return last.size() < options.last;
     });
     for (const std::string& line : last) {
-        printer.show(line);
+        sink.show(line, filter);
     }
     return read;
 }
 
-Result<> show_events(const EventsOptions& options, FileFollow& file, Selection& selection,
-                     EventPrinter& printer) {
+Result<> show_events(const EventsOptions& options, FileFollow& file, const EventFilter& filter,
+                     Selection& selection, EventSink& sink) {
     Lines lines;
-    if (auto shown = show_past(options, file, lines, selection, printer); !shown) {
+    if (auto shown = show_past(options, file, lines, filter, selection, sink); !shown) {
         return shown;
     }
-    printer.caught_up();
+    sink.caught_up();
     while (options.follow) {
         auto read = read_to_the_end(file, lines, [&](std::string_view line) {
             if (selection.take(line) != nullptr) {
-                printer.show(line);
+                sink.show(line, filter);
             }
         });
-        printer.caught_up();
+        sink.caught_up();
         if (!read) {
             return read;
         }
@@ -224,6 +223,11 @@ Result<> show_events(const EventsOptions& options, FileFollow& file, Selection& 
 }  // namespace
 
 Result<int> run_events(const EventsOptions& options) {
+    EventPrinter printer(options.format);
+    return read_events(options, printer);
+}
+
+Result<int> read_events(const EventsOptions& options, EventSink& sink) {
     auto filter = EventFilter::compile(options.query, std::chrono::system_clock::now());
     if (!filter) {
         return filter.error();
@@ -246,8 +250,7 @@ Result<int> run_events(const EventsOptions& options) {
         return found.error();
     }
     Selection selection(*filter);
-    EventPrinter printer(options.format, *filter);
-    if (auto shown = show_events(options, *file, selection, printer); !shown) {
+    if (auto shown = show_events(options, *file, *filter, selection, sink); !shown) {
         return shown.error();
     }
     if (selection.foreign() > 0) {

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 namespace execseal {
 namespace {
@@ -46,6 +48,13 @@ std::size_t terminal_width() {
     return ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0
                ? size.ws_col
                : 0;
+}
+
+bool takes_colour() {
+    const char* const none = std::getenv("NO_COLOR");
+    const char* const terminal = std::getenv("TERM");
+    return ::isatty(STDOUT_FILENO) == 1 && (none == nullptr || *none == '\0') &&
+           terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
 }  // namespace execseal

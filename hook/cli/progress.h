@@ -35,4 +35,7 @@ class Progress {
 // Columns of the terminal on stdout; 0 where it is none.
 std::size_t terminal_width();
 
+// Whether stdout is a terminal that shows colours, and nobody asked for none (NO_COLOR).
+bool takes_colour();
+
 }  // namespace execseal

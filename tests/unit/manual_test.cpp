@@ -40,6 +40,7 @@ std::string page(const std::string& name) {
 const std::vector<Words> kCommands{{},
                                    {"ps"},
                                    {"events"},
+                                   {"tree"},
                                    {"policy", "check"},
                                    {"policy", "explain"},
                                    {"policy", "learn"},
