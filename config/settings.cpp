@@ -115,6 +115,16 @@ void read_agent(const JsonNode& node, AgentSettings& agent) {
     }
 }
 
+void read_supervisor_cpu(const JsonNode& node, SupervisorCpu& cpu) {
+    const JsonObject object = node.object({"weight", "quota_percent"});
+    if (const auto weight = object.get("weight")) {
+        cpu.weight = static_cast<unsigned>(weight->integer(1, 10'000));
+    }
+    if (const auto quota = object.get("quota_percent")) {
+        cpu.quota_percent = static_cast<unsigned>(quota->integer(1, 100'000));
+    }
+}
+
 void read_deadlines(const JsonNode& node, Deadlines& deadlines) {
     const JsonObject object =
         node.object({"fork_grace_us", "exec_grace_us", "supervisor_start_ms", "remote_read_ms"});
@@ -246,7 +256,7 @@ Result<Settings> load_settings(const std::string& path) {
         JsonNode(json.value(), problems)
             .object({"runtimes", "hook", "run_dir", "policies_dir", "default_policy",
                      "floor_policy", "allowed_policies", "mode", "allow_mode_annotation",
-                     "allow_mode_switch", "audit", "log", "agent", "deadlines"});
+                     "allow_mode_switch", "audit", "log", "agent", "supervisor_cpu", "deadlines"});
     read_paths(object, settings);
     read_choices(object, settings);
     if (const auto audit = object.get("audit")) {
@@ -257,6 +267,9 @@ Result<Settings> load_settings(const std::string& path) {
     }
     if (const auto agent = object.get("agent")) {
         read_agent(*agent, settings.agent);
+    }
+    if (const auto cpu = object.get("supervisor_cpu")) {
+        read_supervisor_cpu(*cpu, settings.supervisor_cpu);
     }
     if (const auto deadlines = object.get("deadlines")) {
         read_deadlines(*deadlines, settings.deadlines);

@@ -42,6 +42,12 @@ struct AgentSettings {
     std::string supervisors_cgroup;
 };
 
+// Of the cgroup that a supervisor makes for itself beside the container's; both 0: it makes none.
+struct SupervisorCpu {
+    unsigned weight = 0;         // cpu.weight: 100 is usual
+    unsigned quota_percent = 0;  // of one CPU
+};
+
 struct Deadlines {
     // How long a fork may take to show its event before the caller is interrupted (design: 500 us).
     std::chrono::microseconds fork_grace{500};
@@ -80,6 +86,7 @@ struct Settings {
     AuditSettings audit;
     LogSettings log;
     AgentSettings agent;
+    SupervisorCpu supervisor_cpu;
     Deadlines deadlines;
 };
 

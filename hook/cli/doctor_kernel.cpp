@@ -7,6 +7,7 @@
 
 #include "hook/os/file_read.h"
 #include "hook/os/kernel_probe.h"
+#include "hook/os/own_limits.h"
 #include "hook/os/pid_namespace.h"
 
 namespace execseal {
@@ -63,6 +64,16 @@ void examine_listing(Findings& findings) {
                          "Linux 6.11 maps them faster"));
 }
 
+void examine_memory(Findings& findings) {
+    const auto spared = may_be_spared_by_oom_killer();
+    findings.push_back(
+        spared ? found_ok("out of memory", "others are killed before a supervisor is")
+               : found_warn("out of memory",
+                            "a supervisor may be killed like others: " + spared.error().text(),
+                            "needs CAP_SYS_RESOURCE; without it containers whose supervisor is "
+                            "killed can neither fork nor execute"));
+}
+
 }  // namespace
 
 Finding yama_finding(const std::string& scope) {
@@ -98,6 +109,7 @@ void examine_kernel(Findings& findings) {
     examine_notification(findings);
     examine_ptrace(findings);
     examine_listing(findings);
+    examine_memory(findings);
     findings.push_back(cgroup_finding("/sys/fs/cgroup"));
 }
 

@@ -11,8 +11,10 @@
 
 namespace execseal {
 
-Result<> keep_supervisor_capabilities() {
-    constexpr std::array<cap_value_t, 3> kKept{CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_KILL};
+Result<> keep_supervisor_capabilities(KeptRights rights) {
+    constexpr std::array<cap_value_t, 4> kKept{CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_KILL,
+                                               CAP_DAC_OVERRIDE};
+    const int count = static_cast<int>(kKept.size()) - (rights == KeptRights::kCgroups ? 0 : 1);
     for (cap_value_t capability = 0; capability <= cap_max_bits(); ++capability) {
         // EPERM without CAP_SETPCAP: then there is no root to give up either.
         if (cap_get_bound(capability) == 1) {
@@ -25,7 +27,7 @@ Result<> keep_supervisor_capabilities() {
         return Error{errno, "cap_init"};
     }
     for (const auto set : {CAP_PERMITTED, CAP_EFFECTIVE}) {
-        if (cap_set_flag(capabilities.get(), set, kKept.size(), kKept.data(), CAP_SET) != 0) {
+        if (cap_set_flag(capabilities.get(), set, count, kKept.data(), CAP_SET) != 0) {
             return Error{errno, "cap_set_flag"};
         }
     }

@@ -7,6 +7,7 @@
 #include "hook/os/byte_io.h"
 #include "hook/os/executable.h"
 #include "hook/os/log.h"
+#include "hook/os/own_limits.h"
 #include "hook/os/privileges.h"
 #include "hook/os/spawn.h"
 #include "hook/os/state_dir.h"
@@ -61,6 +62,10 @@ Result<std::unique_ptr<Supervisor>> set_up() {
     if (auto logging = log_to(settings->log.file, *level, "execseal[" + plan.container_id + "]");
         !logging) {
         return logging.error();
+    }
+    if (const auto spared = be_spared_by_oom_killer(); !spared) {
+        log_info("where memory runs out this supervisor is killed like others: " +
+                 spared.error().text());
     }
     auto policy = load_planned_policy(plan.policy);
     if (!policy) {

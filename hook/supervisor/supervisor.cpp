@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
@@ -176,6 +177,7 @@ int Supervisor::serve() {
         last.erase(told);  // each event names them
     }
     audit_->note("end", last);
+    cpu_group_.reset();
     control_.reset();
     policy_files_.reset();
     listener_.reset();
@@ -280,7 +282,9 @@ void Supervisor::learn_domain(Tid first) {
     } else {
         gate_->set_id_maps(std::move(*maps));
     }
-    if (auto kept = keep_supervisor_capabilities(); !kept) {
+    if (auto kept = keep_supervisor_capabilities(wants_cpu_share() ? KeptRights::kCgroups
+                                                                   : KeptRights::kUsual);
+        !kept) {
         log_error("dropping capabilities: " + kept.error().text());
     }
     if (lister_) {
@@ -385,6 +389,7 @@ void Supervisor::run_deadlines() {
     control_->on_deadline(now);
     tasks_->tend(now);
     look_for_strays(now);
+    take_cpu_share();
     audit_->on_deadline(now);
     policy_files_->on_deadline(now);
 }
@@ -431,6 +436,41 @@ void Supervisor::tell_of(const Stray& stray, bool killed) {
                                        {"rule", built_in_rule::kStray},
                                        {"reason", stray.reason},
                                        {"outcome", killed ? "killed" : "left"}});
+}
+
+bool Supervisor::wants_cpu_share() const {
+    const SupervisorCpu& cpu = launch_.settings.supervisor_cpu;
+    // In a group that its launcher chose it stays: on v2 there is only one.
+    return launch_.terms.cgroup.empty() && (cpu.weight != 0 || cpu.quota_percent != 0);
+}
+
+void Supervisor::take_cpu_share() {
+    const SupervisorCpu& cpu = launch_.settings.supervisor_cpu;
+    if (has_cpu_share_ || !wants_cpu_share()) {
+        return;
+    }
+    const auto started = std::find_if(sessions_.begin(), sessions_.end(), [](const auto& session) {
+        return session.second.started && session.second.leader;
+    });
+    const pid_t member =
+        started != sessions_.end() ? started->second.leader->value : launch_.terms.recover_from;
+    if (member == 0) {
+        return;
+    }
+    has_cpu_share_ = true;
+    constexpr std::size_t kLimit = std::size_t{1} << 20U;
+    const auto theirs = read_file("/proc/" + std::to_string(member) + "/cgroup", kLimit);
+    const auto ours = read_file("/proc/self/cgroup", kLimit);
+    auto group = theirs && ours ? CpuGroup::make(*theirs, *ours, launch_.plan.container_id, cpu)
+                                : Result<CpuGroup>(theirs ? ours.error() : theirs.error());
+    if (!group) {
+        log_error(group.error().text());
+        return;
+    }
+    cpu_group_ = std::move(*group);
+    if (const auto taken = cpu_group_->take(::getpid()); !taken) {
+        log_error("supervisor_cpu: " + taken.error().text());
+    }
 }
 
 std::optional<EventLoop::Clock::time_point> Supervisor::strays_due() const {

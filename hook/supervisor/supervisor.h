@@ -30,6 +30,7 @@
 #include "hook/supervisor/control.h"
 #include "hook/supervisor/listener.h"
 #include "hook/supervisor/policy_files.h"
+#include "hook/tasks/cpu_group.h"
 #include "hook/tasks/domain.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
@@ -76,6 +77,10 @@ class Supervisor {
     // After a predecessor's death: what it had received and not answered would wait for ever.
     void restart_calls_in_flight();
     void on_sigchld();
+    // Where the settings ask for it, once the container's first program runs: a move may take
+    // longer than a runtime's own exec is given.
+    void take_cpu_share();
+    [[nodiscard]] bool wants_cpu_share() const;
     // Those that were found are killed, but in a mode that only watches.
     void look_for_strays(EventLoop::Clock::time_point now);
     void tell_of(const Stray& stray, bool killed);
@@ -111,6 +116,8 @@ class Supervisor {
     std::unique_ptr<Tracer> tracer_;
     std::unique_ptr<ExitWatch> exits_;
     std::unique_ptr<TaskTable> tasks_;
+    std::optional<CpuGroup> cpu_group_;
+    bool has_cpu_share_ = false;  // or it could not be had
     std::unique_ptr<Strays> strays_;
     std::uint64_t strays_found_ = 0;
     std::unique_ptr<Domain> lister_;

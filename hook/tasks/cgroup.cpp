@@ -116,6 +116,36 @@ std::optional<Cgroup> Cgroup::choose(std::string_view member, std::string_view o
     return second_best;
 }
 
+std::optional<Cgroup> Cgroup::of_cpu(std::string_view member, std::string_view ours,
+                                     const std::string& container_id) {
+    const std::vector<CgroupPath> paths = parse_cgroups(member);
+    auto found = std::find_if(paths.begin(), paths.end(), [](const CgroupPath& path) {
+        return has_word(path.controllers, "cpu");
+    });
+    if (found == paths.end()) {
+        found = std::find_if(paths.begin(), paths.end(),
+                             [](const CgroupPath& path) { return path.controllers.empty(); });
+    }
+    if (found == paths.end() || found->path.size() < 2 || found->path.starts_with("/..")) {
+        return std::nullopt;
+    }
+    if (std::string named = named_part(found->path, container_id); !named.empty()) {
+        return Cgroup(found->controllers, std::move(named));
+    }
+    const auto own = of_task(ours, found->controllers);
+    return own && is_within(own->path(), found->path)
+               ? std::nullopt
+               : std::optional(Cgroup(found->controllers, found->path));
+}
+
+std::optional<Cgroup> Cgroup::of_task(std::string_view task, const std::string& controllers) {
+    const std::vector<CgroupPath> paths = parse_cgroups(task);
+    const CgroupPath* const found = find(paths, controllers);
+    return found == nullptr || found->path.empty() || found->path.starts_with("/..")
+               ? std::nullopt
+               : std::optional(Cgroup(controllers, found->path));
+}
+
 Cgroup::Membership Cgroup::membership(std::string_view task) const {
     while (!task.empty()) {
         const std::size_t end = std::min(task.find('\n'), task.size());

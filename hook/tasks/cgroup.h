@@ -33,6 +33,14 @@ class Cgroup {
     static std::optional<Cgroup> choose(std::string_view member, std::string_view ours,
                                         const std::string& container_id);
 
+    // The container's own group in the hierarchy of the cpu controller, v1 or v2, up to the
+    // component that is named after the container where there is one. nullopt: it has none, or it
+    // lies outside of what we see.
+    static std::optional<Cgroup> of_cpu(std::string_view member, std::string_view ours,
+                                        const std::string& container_id);
+    // Any task's group in a hierarchy. nullopt: it has none that we see.
+    static std::optional<Cgroup> of_task(std::string_view task, const std::string& controllers);
+
     // Whether the task whose text this is belongs to the group or to one below it.
     [[nodiscard]] Membership membership(std::string_view task) const;
     [[nodiscard]] const std::string& controllers() const { return controllers_; }

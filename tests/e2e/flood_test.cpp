@@ -1,5 +1,6 @@
 // What a container can make the supervisor use: memory with all of its readers, and log.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
@@ -32,6 +33,33 @@ long pss_with_children(pid_t process) {
     long sum = pss_of(pid);
     for (std::string child; children >> child;) {
         sum += pss_of(child);
+    }
+    return sum;
+}
+
+// CPU time of the process and of those that it has waited for, in seconds.
+double cpu_of(const std::string& pid) {
+    const std::string stat = read_file("/proc/" + pid + "/stat");
+    std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+    std::string skipped;
+    for (int i = 3; i < 14; ++i) {  // proc_pid_stat(5): utime is the 14th
+        fields >> skipped;
+    }
+    long user = 0;
+    long system = 0;
+    long waited_user = 0;
+    long waited_system = 0;
+    fields >> user >> system >> waited_user >> waited_system;
+    return static_cast<double>(user + system + waited_user + waited_system) /
+           static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+double cpu_with_children(pid_t process) {
+    const std::string pid = std::to_string(process);
+    std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
+    double sum = cpu_of(pid);
+    for (std::string child; children >> child;) {
+        sum += cpu_of(child);
     }
     return sum;
 }
@@ -71,7 +99,8 @@ class Flood : public testing::Test {
             std::chrono::minutes{10}));
         const Outcome outcome = running.wait();
         EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
-        std::cout << "peak " << peak_ / kMiB << " MiB, " << outcome.out;
+        std::cout << "peak " << peak_ / kMiB << " MiB, " << cpu_with_children(supervisor)
+                  << " s of CPU, " << outcome.out;
         return outcome.out.empty() ? -1 : std::stoi(outcome.out);
     }
 

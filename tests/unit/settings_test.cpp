@@ -78,6 +78,27 @@ TEST(Settings, ReadsEveryKey) {
     EXPECT_EQ(settings->deadlines.remote_read.count(), 4);
 }
 
+TEST(Settings, ReadsWhatBoundsTheAuditAndTheSupervisor) {
+    const auto settings =
+        load_text(R"({"audit": {"file": "/a", "arguments": "all", "events_per_second": 7,)"
+                  R"( "secrets": ["*_DSN"], "on_failure": "deny"},)"
+                  R"( "supervisor_cpu": {"weight": 50, "quota_percent": 40}})");
+    ASSERT_TRUE(settings.has_value()) << settings.error().text();
+    EXPECT_TRUE(settings->audit.keep_all);
+    EXPECT_EQ(settings->audit.events_per_second, 7U);
+    EXPECT_EQ(settings->audit.secrets, (std::vector<std::string>{"*_DSN"}));
+    EXPECT_EQ(settings->audit.on_failure, AuditSettings::OnFailure::kDeny);
+    EXPECT_EQ(settings->supervisor_cpu.weight, 50U);
+    EXPECT_EQ(settings->supervisor_cpu.quota_percent, 40U);
+    for (const char* const wrong :
+         {R"({"audit": {"arguments": "some"}})", R"({"audit": {"events_per_second": -1}})",
+          R"({"audit": {"secrets": ["["]}})", R"({"audit": {"on_failure": "log"}})",
+          R"({"audit": {"file": "", "on_failure": "deny"}})",
+          R"({"supervisor_cpu": {"weight": 0}})", R"({"supervisor_cpu": {"quota": 1}})"}) {
+        EXPECT_NE(refusal(wrong), "(accepted)") << wrong;
+    }
+}
+
 TEST(Settings, TheShippedFilesLoad) {
     const auto shipped = load_settings(EXECSEAL_SOURCE_DIR "/config/config.json");
     ASSERT_TRUE(shipped.has_value()) << shipped.error().text();
