@@ -160,6 +160,16 @@ bool takes_user_and_password(std::string_view program, std::string_view flag) {
     return base_of(program) == "curl" &&
            std::find(kFlags.begin(), kFlags.end(), flag) != kFlags.end();
 }
+// "-uUSER:PASSWORD": where the user begins. 0: it is none.
+std::size_t attached_user(std::string_view program, std::string_view argument) {
+    for (const std::string_view flag : {"-u", "-U", "--user=", "--proxy-user="}) {
+        if (argument.size() > flag.size() && argument.starts_with(flag) &&
+            argument[flag.size()] != '-' && base_of(program) == "curl") {
+            return flag.size();
+        }
+    }
+    return 0;
+}
 
 }  // namespace
 
@@ -334,7 +344,8 @@ std::string Secrets::redact_argument(std::string_view program, std::span<const s
         return "-p" + secret_mark(argument.substr(2));
     }
     const std::size_t colon = argument.find(':');
-    if (at > 0 && takes_user_and_password(program, before) && colon != std::string_view::npos) {
+    if (at > 0 && colon != std::string_view::npos &&
+        (takes_user_and_password(program, before) || attached_user(program, argument) != 0)) {
         return std::string(argument.substr(0, colon + 1)) + secret_mark(argument.substr(colon + 1));
     }
     // As a whole: the value of a flag or a variable may hold spaces.

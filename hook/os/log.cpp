@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/log/attributes/clock.hpp>
 #include <boost/log/core.hpp>
@@ -13,9 +14,13 @@
 #include <boost/log/support/date_time.hpp>
 #include <boost/log/utility/setup/common_attributes.hpp>
 #include <boost/make_shared.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <mutex>
+#include <optional>
+#include <utility>
 
 #include "hook/os/visible.h"
 
@@ -36,6 +41,11 @@ const char* level_name(LogLevel level) {
 boost::shared_ptr<Sink>& current_sink() {
     static boost::shared_ptr<Sink> sink;
     return sink;
+}
+
+LogLevel& lowest_level() {
+    static LogLevel level = LogLevel::kTrace;
+    return level;
 }
 
 void install(const boost::shared_ptr<std::ostream>& stream, LogLevel level,
@@ -65,8 +75,44 @@ void install(const boost::shared_ptr<std::ostream>& stream, LogLevel level,
         core->add_global_attribute("TimeStamp", logging::attributes::utc_clock());
     }
     core->add_sink(sink);
+    lowest_level() = level;
     current_sink() = sink;
 }
+
+// What a container does may make a line each time. Of each level there are so many at once and then
+// so many a second, so that one that is flooded takes no room from a graver one.
+class LineRate {
+  public:
+    // How many were left out before this one; nullopt: it is left out, too.
+    std::optional<std::uint64_t> take(LogLevel level) {
+        const std::lock_guard guard(mutex_);
+        Bucket& bucket = buckets_.at(static_cast<std::size_t>(level));
+        const auto now = std::chrono::steady_clock::now();
+        const std::chrono::duration<double> passed = now - bucket.filled;
+        bucket.filled = now;
+        bucket.lines = std::min(bucket.lines + passed.count() * kPerSecond, kAtOnce);
+        if (bucket.lines < 1) {
+            ++bucket.left_out;
+            return std::nullopt;
+        }
+        bucket.lines -= 1;
+        return std::exchange(bucket.left_out, 0);
+    }
+
+  private:
+    static constexpr double kAtOnce = 500;
+    static constexpr double kPerSecond = 5;
+
+    struct Bucket {
+        double lines = kAtOnce;
+        std::uint64_t left_out = 0;
+        std::chrono::steady_clock::time_point filled = std::chrono::steady_clock::now();
+    };
+    std::mutex mutex_;
+    std::array<Bucket, kNames.size()> buckets_;
+};
+
+constexpr std::size_t kLongest = 4096;
 
 boost::shared_ptr<std::ostream> stderr_stream() {
     return boost::shared_ptr<std::ostream>(&std::clog, [](std::ostream*) {});
@@ -112,7 +158,18 @@ void log(LogLevel level, std::string_view text) noexcept {
             install(stderr_stream(), LogLevel::kWarning, "execseal");
         }
         static logging::sources::severity_logger<LogLevel> logger;
-        BOOST_LOG_SEV(logger, level) << visible(text);
+        static LineRate rate;
+        if (level < lowest_level()) {
+            return;
+        }
+        const auto left_out = rate.take(level);
+        if (!left_out) {
+            return;
+        }
+        if (*left_out > 0) {
+            BOOST_LOG_SEV(logger, level) << *left_out << " lines of this level were left out";
+        }
+        BOOST_LOG_SEV(logger, level) << visible(text.substr(0, kLongest));
     } catch (...) {  // NOLINT(bugprone-empty-catch): a log that cannot be written must not change a
                      // decision
     }

@@ -2,7 +2,9 @@
 // functions.
 //
 // Lines read "TIME LEVEL PROGRAM[PID] text". Until log_to() is called everything goes to stderr
-// from warning up. Not to be called between fork and exec: Boost.Log takes locks.
+// from warning up. Of each level 500 lines are written at once and 5 a second after that, each of 4
+// KiB at most; how many were left out stands before the next. Not to be called between fork and
+// exec: Boost.Log takes locks.
 #pragma once
 
 #include <string>

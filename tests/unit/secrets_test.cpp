@@ -80,6 +80,8 @@ TEST(Secrets, AreFoundInEachWayInWhichAnArgumentHasThem) {
     EXPECT_EQ(redacted({"ldapsearch", "-D", "cn=me", "-w", "hunter2"}, 4), mark);
     EXPECT_EQ(redacted({"docker", "login", "-u", "me", "-p", "hunter2"}, 5), mark);
     EXPECT_EQ(redacted({"curl", "-u", "me:hunter2"}, 2), "me:" + mark);
+    EXPECT_EQ(redacted({"curl", "-ume:hunter2"}, 1), "-ume:" + mark);
+    EXPECT_EQ(redacted({"curl", "--user=me:hunter2"}, 1), "--user=me:" + mark);
     const std::string key = "ghp_0123456789abcdefghijABCDEFGHIJ";
     EXPECT_EQ(redacted({"p", key}, 1), secret_mark(key));
     EXPECT_EQ(secrets().redact_variable("DB_PASSWORD=hunter2"), "DB_PASSWORD=" + mark);
