@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "execseal_version.h"
+
 namespace execseal {
 
 using Json = nlohmann::ordered_json;
@@ -187,7 +189,9 @@ JsonObject JsonNode::object(std::initializer_list<std::string_view> known) const
     }
     for (const auto& [key, value] : value_->get_ref<const Json::object_t&>()) {
         if (std::find(known.begin(), known.end(), key) == known.end()) {
-            child(value, key).problem("unknown key, expected " + join(known, ""));
+            child(value, key)
+                .problem("unknown key, expected " + join(known, "") + "; this is execseal " +
+                         kVersion);
         }
     }
     return JsonObject(*this);

@@ -5,6 +5,7 @@
 
 #include "config/json_reader.h"
 #include "config/policy_rules.h"
+#include "config/required_version.h"
 #include "hook/os/file_read.h"
 
 namespace execseal {
@@ -123,9 +124,10 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& origin) {
         return json.error();
     }
     JsonProblems problems(origin);
+    check_required_version(json.value(), problems);
     const JsonObject object = JsonNode(json.value(), problems)
-                                  .object({"$schema", "apiVersion", "name", "description",
-                                           "default", "errno", "protect", "rules"});
+                                  .object({"$schema", "apiVersion", "requires", "name",
+                                           "description", "default", "errno", "protect", "rules"});
     auto compiled = std::make_shared<CompiledPolicy>();
     if (const auto version = object.require("apiVersion")) {
         (void)version->choice({kApiVersion});

@@ -8,6 +8,7 @@
 #include "config/glob.h"
 #include "config/json_reader.h"
 #include "config/policy.h"
+#include "config/required_version.h"
 #include "config/user_settings.h"
 #include "hook/os/user_namespace.h"
 
@@ -252,9 +253,10 @@ Result<Settings> load_settings(const std::string& path) {
         return json.error();
     }
     JsonProblems problems(path);
+    check_required_version(json.value(), problems);
     const JsonObject object =
         JsonNode(json.value(), problems)
-            .object({"runtimes", "hook", "run_dir", "policies_dir", "default_policy",
+            .object({"requires", "runtimes", "hook", "run_dir", "policies_dir", "default_policy",
                      "floor_policy", "allowed_policies", "mode", "allow_mode_annotation",
                      "allow_mode_switch", "audit", "log", "agent", "supervisor_cpu", "deadlines"});
     read_paths(object, settings);

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "execseal_version.h"
+
 namespace execseal {
 namespace {
 
@@ -95,8 +97,10 @@ TEST(JsonNode, RefusesUnknownAndMissingKeys) {
         const JsonObject object = root.object({"name", "errno"});
         (void)object.require("name");
     };
-    EXPECT_EQ(problem(R"({"name": 1, "a/b~": 1})", read),
-              "f.json: /a~1b~0: unknown key, expected name or errno");
+    EXPECT_EQ(
+        problem(R"({"name": 1, "a/b~": 1})", read),
+        std::string("f.json: /a~1b~0: unknown key, expected name or errno; this is execseal ") +
+            kVersion);
     EXPECT_EQ(problem(R"({"errno": 1})", read), "f.json: /: expected a key \"name\"");
     EXPECT_EQ(problem(R"([])", read), "f.json: /: expected an object, got an empty array");
     EXPECT_EQ(problem(R"({"name": 1})", read), "");

@@ -57,6 +57,7 @@ TEST(Policy, RefusesABadFrameInOneLine) {
                             members + "}");
     };
     EXPECT_EQ(with(R"("rules": [])"), "(accepted)");
+    EXPECT_EQ(with(R"("requires": "0.99.0", "rulez": [])").find("/requires: the file needs "), 0U);
     EXPECT_EQ(with(R"("rulez": [])").find("/rulez: unknown key, expected "), 0U);
     EXPECT_EQ(with(R"("rules": {})"), "/rules: expected an array of rules, got an empty object");
     EXPECT_EQ(with(R"("errno": "ENOPE")"),

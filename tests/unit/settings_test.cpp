@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "execseal_version.h"
+
 namespace execseal {
 namespace {
 
@@ -96,6 +98,25 @@ TEST(Settings, ReadsWhatBoundsTheAuditAndTheSupervisor) {
           R"({"audit": {"file": "", "on_failure": "deny"}})",
           R"({"supervisor_cpu": {"weight": 0}})", R"({"supervisor_cpu": {"quota": 1}})"}) {
         EXPECT_NE(refusal(wrong), "(accepted)") << wrong;
+    }
+}
+
+// Of an older program: a file that was written for a newer one.
+TEST(Settings, AFileForANewerVersionIsRefusedAndBothAreNamed) {
+    const std::string refused = refusal(R"({"requires": "0.99.0", "key_of_the_future": 1})");
+    EXPECT_EQ(refused, std::string("/requires: the file needs execseal 0.99.0 or newer, this is "
+                                   "execseal ") +
+                           kVersion);
+    EXPECT_NE(
+        refusal(R"({"key_of_the_future": 1})").find(std::string("; this is execseal ") + kVersion),
+        std::string::npos);
+    for (const char* const wrong :
+         {R"({"requires": 1})", R"({"requires": "0.1"})", R"({"requires": "0.1.0-rc"})",
+          R"({"requires": "v0.1.0"})", R"({"requires": "0.1.99999999999"})"}) {
+        EXPECT_EQ(refusal(wrong), "/requires: expected a version of execseal, as \"0.1.0\"");
+    }
+    for (const std::string& known : {std::string("0.0.1"), std::string(kVersion)}) {
+        EXPECT_TRUE(load_text(R"({"requires": ")" + known + "\"}").has_value()) << known;
     }
 }
 
