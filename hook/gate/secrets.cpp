@@ -123,7 +123,7 @@ bool is_shell_text_flag(std::string_view flag) {
 struct PasswordFlag {
     std::string_view program;  // its name begins so
     std::string_view flag;
-    std::string_view subcommand{};  // only behind this word
+    std::string_view subcommand{};  // only behind this word, one of the first
 };
 constexpr std::array kPasswordFlags{PasswordFlag{"sshpass", "-p"},
                                     PasswordFlag{"redis-cli", "-a"},
@@ -142,12 +142,16 @@ constexpr std::array kPasswordFlags{PasswordFlag{"sshpass", "-p"},
                                     PasswordFlag{"nerdctl", "-p", "login"},
                                     PasswordFlag{"helm", "-p", "login"}};
 
+// Asked for each of up to 262,144 arguments: not all of them are searched each time.
+constexpr std::size_t kFirstWords = 16;
+
 bool is_password_flag(std::string_view program, std::string_view flag,
                       std::span<const std::string> argv) {
+    const auto first = argv.first(std::min(argv.size(), kFirstWords));
     return std::any_of(kPasswordFlags.begin(), kPasswordFlags.end(), [&](const auto& one) {
         return flag == one.flag && base_of(program).starts_with(one.program) &&
                (one.subcommand.empty() ||
-                std::find(argv.begin(), argv.end(), one.subcommand) != argv.end());
+                std::find(first.begin(), first.end(), one.subcommand) != first.end());
     });
 }
 bool has_attached_password(std::string_view program, std::string_view argument) {

@@ -126,5 +126,16 @@ TEST(Secrets, LongTextsOfOddBytesAreSearchedAsWell) {
     EXPECT_EQ(redacted({"p", names}, 1), names);
 }
 
+// Nor does a list of them: each is looked at with what stands around it.
+TEST(Secrets, ManyArgumentsAreEachSearchedInABoundedTime) {
+    const std::vector<std::string> argv(200'000, "-p");
+    const Secrets all = secrets();
+    for (std::size_t i = 0; i < argv.size(); ++i) {
+        ASSERT_EQ(all.redact_argument("/tmp/docker", argv, i), "-p") << i;
+    }
+    EXPECT_EQ(redacted({"docker", "login", "-p", "hunter2"}, 3), secret_mark("hunter2"))
+        << "the control";
+}
+
 }  // namespace
 }  // namespace execseal
