@@ -186,6 +186,11 @@ void read_choices(const JsonObject& object, Settings& settings) {
     if (const auto allow = object.get("allow_mode_switch")) {
         settings.allow_mode_switch = allow->boolean();
     }
+    if (const auto binding = object.get("binding")) {
+        using enum Settings::Binding;
+        static constexpr Settings::Binding kBindings[] = {kAuto, kKernel, kPtrace};
+        settings.binding = kBindings[binding->choice({"auto", "kernel", "ptrace"})];
+    }
 }
 
 }  // namespace
@@ -258,7 +263,8 @@ Result<Settings> load_settings(const std::string& path) {
         JsonNode(json.value(), problems)
             .object({"requires", "runtimes", "hook", "run_dir", "policies_dir", "default_policy",
                      "floor_policy", "allowed_policies", "mode", "allow_mode_annotation",
-                     "allow_mode_switch", "audit", "log", "agent", "supervisor_cpu", "deadlines"});
+                     "allow_mode_switch", "binding", "audit", "log", "agent", "supervisor_cpu",
+                     "deadlines"});
     read_paths(object, settings);
     read_choices(object, settings);
     if (const auto audit = object.get("audit")) {

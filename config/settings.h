@@ -83,6 +83,10 @@ struct Settings {
     // May `execseal mode` weaken the mode of a running container? Where it may, the filters of new
     // containers are made as for the mode enforce.
     bool allow_mode_switch = false;
+    // What makes that an exec runs as it was judged: the kernel itself (BPF) or ptrace. kAuto: the
+    // kernel where the node can, else ptrace; kKernel: no container starts where it cannot.
+    enum class Binding { kAuto, kKernel, kPtrace };
+    Binding binding = Binding::kPtrace;
     AuditSettings audit;
     LogSettings log;
     AgentSettings agent;

@@ -10,7 +10,7 @@ floors=(
     'config'
     'config/spec'
     'hook/launch'
-    'hook/exec runtime-shim'
+    'hook/bpf hook/exec runtime-shim'
     'hook/tasks'
     'hook/gate'
     'hook/supervisor'

@@ -25,6 +25,7 @@ void examine_settings(const DoctorOptions& options, Findings& findings) {
                                                 : "no " + settings->path + ": the defaults"));
     examine_runtimes(*settings, findings);
     examine_programs(*settings, findings);
+    examine_binding(*settings, findings);
     examine_places(*settings, findings);
     examine_policies(*settings, findings);
     examine_hooks(options.root, *settings, findings);

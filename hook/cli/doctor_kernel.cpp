@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "hook/bpf/programs.h"
 #include "hook/os/file_read.h"
 #include "hook/os/kernel_probe.h"
 #include "hook/os/own_limits.h"
@@ -75,6 +76,29 @@ void examine_memory(Findings& findings) {
 }
 
 }  // namespace
+
+void examine_binding(const Settings& settings, Findings& findings) {
+    using Binding = Settings::Binding;
+    const char* const what = "binding";
+    const auto programs = BindingPrograms::open(settings.run_dir, binding_loader(settings.hook));
+    const bool asked_for = settings.binding != Binding::kPtrace;
+    if (programs) {
+        findings.push_back(found_ok(what, asked_for ? "in the kernel, by BPF programs"
+                                                    : "by ptrace; this kernel could do it too"));
+        return;
+    }
+    const std::string why = programs.error().text();
+    if (!asked_for) {
+        findings.push_back(found_ok(what, "by ptrace; in the kernel it cannot be here: " + why));
+    } else if (settings.binding == Binding::kAuto) {
+        findings.push_back(found_warn(what, "by ptrace, since the kernel cannot: " + why,
+                                      "\"binding\": \"ptrace\" says that it is meant so"));
+    } else {
+        findings.push_back(found_fail(what, "the kernel cannot: " + why,
+                                      "\"binding\": \"auto\" or \"ptrace\": until then no "
+                                      "container starts"));
+    }
+}
 
 Finding yama_finding(const std::string& scope) {
     const std::string value = scope.substr(0, scope.find('\n'));

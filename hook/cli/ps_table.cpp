@@ -37,7 +37,11 @@ std::string protect_text(const ordered_json& status) {
     }
     const auto verify = protect->find("verify");
     const bool verifies = verify != protect->end() && verify->is_boolean() && verify->get<bool>();
-    return field(*protect, "freeze") + (verifies ? "+verify" : "");
+    const auto binding = status.find("binding");
+    const bool in_kernel = binding != status.end() && binding->is_object() &&
+                           field(*binding, "by") == "kernel";
+    return field(*protect, "freeze") +
+           (!verifies ? "" : in_kernel ? "+verify@kernel" : "+verify");
 }
 
 std::string policy_text(const ordered_json& status) {

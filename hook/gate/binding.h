@@ -6,15 +6,24 @@
 // kernel took and release() has let it go; it dies where neither comes.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "config/built_in_rules.h"
+#include "hook/exec/reader.h"
 #include "hook/gate/verify.h"
 #include "hook/os/ids.h"
 
 namespace execseal {
+
+struct ArmRequest {
+    Tgid process;            // the caller's
+    const ExecStudy& study;  // what was judged; whole where `verifies`
+    bool freezes = false;    // others stand still for this exec
+    bool verifies = true;    // else whatever the kernel takes is right
+};
 
 struct ArmReport {
     // kAgain: it is held for another call, with too little for this one. It is to be let go, and
@@ -34,7 +43,8 @@ struct BoundOutcome {
         kReturned    // from execve(2), into its old image
     };
     What what = What::kEnded;
-    int error = 0;  // of kReturned, positive; 0 after a mere AT_EXECVE_CHECK
+    // Of kReturned, positive; 0 after a mere AT_EXECVE_CHECK, -1: it is not known.
+    int error = 0;
 };
 
 class ExecBinding {
@@ -47,8 +57,8 @@ class ExecBinding {
     // Nothing more is awaited of it. Does not let the caller go: its next call may need it held.
     virtual ~ExecBinding() = default;
 
-    // `process`: the caller's. Once, but after a kHeld.
-    [[nodiscard]] virtual ArmReport arm(Tgid process) = 0;
+    // Once, but after a kHeld.
+    [[nodiscard]] virtual ArmReport arm(const ArmRequest& request) = 0;
     // nullopt: nothing yet. Only of one that is bound and was answered.
     [[nodiscard]] virtual std::optional<BoundOutcome> outcome() = 0;
     // Makes the outcome come soon.
@@ -83,6 +93,19 @@ class ExecBinder {
     // An exec of one of its threads is bound and on its way: that thread may take the number of the
     // first one without notice (de_thread(), fs/exec.c), and no other thread can be bound.
     [[nodiscard]] virtual bool is_executing(Tgid process) const = 0;
+
+    // Around all execs of one listener, which is open meanwhile. An Error: none of them can be
+    // bound.
+    virtual Result<> begin_session(int /*listener*/) { return Ok{}; }
+    virtual void end_session(int /*listener*/) {}
+    // An exec that is not armed dies: also those that nobody verifies are to be.
+    [[nodiscard]] virtual bool must_arm() const { return false; }
+    // Outcomes are there that no stop of a tracee tells of.
+    [[nodiscard]] virtual bool has_news() { return false; }
+    // When outcomes are to be asked for again; nullopt: they come by themselves.
+    [[nodiscard]] virtual std::optional<std::chrono::steady_clock::time_point> next_look() const {
+        return std::nullopt;
+    }
 };
 
 }  // namespace execseal

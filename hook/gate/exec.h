@@ -39,7 +39,9 @@ struct Exec {
           session(&from),
           caller(*from.notify, id, what.tid),
           binding(binder.binding_for(what.tid)),
-          call(what) {}
+          call(what) {
+        traits.arm = binder.must_arm();
+    }
 
     // The later decision counts; what the earlier one knew of the exec is kept where it knows less.
     void decide(Decision next) {

@@ -40,7 +40,7 @@ constexpr bool freezes(const Traits& traits) {
     return traits.freeze;
 }
 constexpr bool binds(const Traits& traits) {
-    return traits.verify || traits.freeze;
+    return traits.verify || traits.freeze || traits.arm;
 }
 constexpr bool verifies(const Traits& traits) {
     return traits.verify;

@@ -93,6 +93,7 @@ enum class ExecAction : std::uint8_t {
 struct ExecTraits {
     bool freeze = true;
     bool verify = true;
+    bool arm = false;  // although nobody verifies: an exec that is not armed dies
     OnFreezeFailure on_freeze_failure = OnFreezeFailure::kDeny;
 };
 

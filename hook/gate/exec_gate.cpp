@@ -145,6 +145,9 @@ void ExecGate::set_id_maps(IdMaps maps) {
 }
 
 void ExecGate::begin(Session& session, NotifyId id, const ExecCall& call) {
+    if (context_.binder.has_news()) {
+        look_at_executing();  // what the caller is may depend on what it has executed
+    }
     Exec& exec =
         *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, id, call, terms_));
     if (call.tid == Tid{}) {
@@ -272,8 +275,8 @@ void ExecGate::take_turn(Exec& exec) {
     if (exec.traits.freeze) {
         look_at_executing();
     }
-    const bool binds =
-        exec.terms->traits.freeze || exec.terms->traits.verify;  // then bind() has it recorded
+    const bool binds = exec.terms->traits.freeze || exec.terms->traits.verify ||
+                       exec.traits.arm;  // then bind() has it recorded
     if (!binds && exec.decision.ruling == Ruling::kAllow) {
         (void)record_first(exec);
     }
@@ -283,6 +286,7 @@ void ExecGate::take_turn(Exec& exec) {
 
 void ExecGate::choose_whom_to_freeze(Exec& exec) {
     exec.traits = exec.terms->traits;  // an earlier turn may have ended with nothing done
+    exec.traits.arm = context_.binder.must_arm();
     if (exec.sleeper == Tid{}) {
         exec.sleeper = take_sleeper(exec);
     }
@@ -581,7 +585,8 @@ ExecInput ExecGate::reread(Exec& exec) {
 }
 
 ExecInput ExecGate::bind(Exec& exec) {
-    ArmReport armed = exec.binding->arm(exec.caller.process());
+    ArmReport armed = exec.binding->arm(
+        {exec.caller.process(), exec.study, exec.traits.freeze, exec.terms->traits.verify});
     switch (armed.outcome) {
         case ArmReport::Outcome::kRefused:
             exec.decide(refusal(EPERM, armed.rule, std::move(armed.reason)));
@@ -698,7 +703,7 @@ std::optional<ExecInput> ExecGate::look_at(Exec& exec) {
         case BoundOutcome::What::kBackedOut:
             return ExecInput::kBackedOut;
         case BoundOutcome::What::kReturned:
-            exec.kernel_error = news->error;
+            exec.kernel_error = std::max(news->error, 0);
             return news->error == 0 ? ExecInput::kChecked : ExecInput::kReturned;
     }
     return ExecInput::kGone;
@@ -733,11 +738,17 @@ void ExecGate::on_sigchld() {
     context_.turns.serve();
 }
 
+void ExecGate::on_news() {
+    look_at_executing();
+    context_.turns.serve();
+}
+
 std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
     std::optional<Clock::time_point> next;
     if (look_again_) {
         next = Clock::now();
     }
+    next = earliest({next, context_.binder.next_look()});
     for (const auto& exec : execs_) {
         next = earliest(
             {next, exec->grace_end, exec->budget_end, exec->stall_look, exec->not_before,
@@ -747,7 +758,8 @@ std::optional<ExecGate::Clock::time_point> ExecGate::next_deadline() const {
 }
 
 void ExecGate::on_deadline(Clock::time_point now) {
-    if (std::exchange(look_again_, false)) {
+    const auto look = context_.binder.next_look();
+    if (std::exchange(look_again_, false) || (look && *look <= now)) {
         look_at_executing();
     }
     for (const auto& exec : execs_) {

@@ -102,6 +102,8 @@ class ExecGate final : private ExecServer {
 
     // Stops and ends of tracees are to be looked at.
     void on_sigchld();
+    // Outcomes of the binder's.
+    void on_news();
     [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
     void on_deadline(Clock::time_point now);
 

@@ -32,7 +32,7 @@ class PtraceBinding final : public ExecBinding {
         }
     }
 
-    ArmReport arm(Tgid process) override;
+    ArmReport arm(const ArmRequest& request) override;
     std::optional<BoundOutcome> outcome() override;
     void hurry() override { (void)tracer_.interrupt(tid_); }
     bool sleeps() override;
@@ -55,9 +55,9 @@ class PtraceBinding final : public ExecBinding {
     bool executed_ = false;  // the exec event came: it has the first thread's number
 };
 
-ArmReport PtraceBinding::arm(Tgid process) {
+ArmReport PtraceBinding::arm(const ArmRequest& request) {
     using Outcome = ArmReport::Outcome;
-    process_ = process;
+    process_ = request.process;
     const auto seized = tracer_.seize(tid_, kExecCallerOptions);
     if (!seized) {
         return {Outcome::kRefused, built_in_rule::kArm, seized.error().text()};

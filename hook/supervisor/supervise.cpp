@@ -87,9 +87,15 @@ Result<std::unique_ptr<Supervisor>> set_up() {
     if (!creator) {
         return creator.error();
     }
-    return Supervisor::create({std::move(plan), std::move(*settings), std::move(*policy),
-                               std::move(floor), std::move(*creator), std::move(*lock),
-                               std::move(document->terms)});
+    const std::string directory = plan.container_dir;
+    const bool follows = document->terms.recover_from != 0;
+    auto made = Supervisor::create({std::move(plan), std::move(*settings), std::move(*policy),
+                                    std::move(floor), std::move(*creator), std::move(*lock),
+                                    std::move(document->terms)});
+    if (!made && !follows) {  // else what the predecessor kept is for the next one
+        (void)remove_state_dir(directory);
+    }
+    return made;
 }
 
 }  // namespace

@@ -14,7 +14,6 @@
 #include "config/policy_rules.h"
 #include "hook/gate/json_line.h"
 #include "hook/gate/protection.h"
-#include "hook/gate/ptrace_binding.h"
 #include "hook/os/clock.h"
 #include "hook/os/deadline.h"
 #include "hook/os/executable.h"
@@ -45,6 +44,15 @@ std::vector<std::string> variables_of(const Policy& policy, const std::optional<
         variables.insert(variables.end(), more.begin(), more.end());
     }
     return variables;
+}
+
+// The loader stands beside this program.
+Result<BindingPrograms> own_programs(const std::string& run_dir) {
+    const auto self = real_path("/proc/self/exe");
+    if (!self) {
+        return self.error();
+    }
+    return BindingPrograms::open(run_dir, binding_loader(*self));
 }
 
 }  // namespace
@@ -94,18 +102,15 @@ Result<> Supervisor::open() {
     limits.traced_may_fork =
         protection_of(launch_.policy, floor, plan.mode).freeze == FreezeScope::kOff;
     forks_ = std::make_unique<ForkTracking>(*tracer_, *tasks_, *procfs_, limits);
-    auto binder = std::make_unique<PtraceBinder>(*tracer_, *procfs_, forks_->fs_sharers(),
-                                                 launch_.settings.deadlines.remote_read);
-    if (auto warm = binder->warm_up(); !warm) {
-        log_warning("the verification's process: " + warm.error().text());
+    if (auto opened = open_binder(); !opened) {
+        return opened.error();
     }
-    binder_ = std::move(binder);
     freeze_ = std::make_unique<Freeze>(*tracer_, *procfs_, *tasks_);
     strays_ = std::make_unique<Strays>(
         *procfs_, plan.mode == Mode::kEnforce ? StrayFate::kKilled : StrayFate::kLeft);
     turns_ = std::make_unique<Turns>(*forks_);
     gate_ = std::make_unique<ExecGate>(GateContext{loop_, plan, launch_.settings, launch_.policy,
-                                                   floor, *binder_, *freeze_, *tasks_, *forks_,
+                                                   floor, binder(), *freeze_, *tasks_, *forks_,
                                                    *turns_, *audit_, strays_.get()});
 
     if (launch_.terms.recover_from == 0) {
@@ -154,9 +159,46 @@ Result<> Supervisor::open() {
     return Ok{};
 }
 
+Result<> Supervisor::open_binder() {
+    ptrace_binder_ = std::make_unique<PtraceBinder>(*tracer_, *procfs_, forks_->fs_sharers(),
+                                                    launch_.settings.deadlines.remote_read);
+    if (launch_.settings.binding != Settings::Binding::kPtrace) {
+        auto programs = own_programs(launch_.settings.run_dir);
+        if (programs) {
+            kernel_binder_ = std::make_unique<KernelBinder>(std::move(*programs), *ptrace_binder_,
+                                                            *tracer_, forks_->fs_sharers());
+            loop_.add(kernel_binder_->fd(), POLLIN, [this](short) { gate_->on_news(); });
+            return Ok{};
+        }
+        binding_reason_ = programs.error().text();
+        if (launch_.settings.binding == Settings::Binding::kKernel) {
+            return make_error("\"binding\": \"kernel\" in " + launch_.settings.path +
+                              ", and this node cannot: " + binding_reason_);
+        }
+        log_warning("execs are bound by ptrace: " + binding_reason_);
+    }
+    if (auto warm = ptrace_binder_->warm_up(); !warm) {
+        log_warning("the verification's process: " + warm.error().text());
+    }
+    return Ok{};
+}
+
+ExecBinder& Supervisor::binder() const {
+    return kernel_binder_ ? static_cast<ExecBinder&>(*kernel_binder_) : *ptrace_binder_;
+}
+
+ordered_json Supervisor::binding_to_json() const {
+    ordered_json told{{"by", kernel_binder_ ? "kernel" : "ptrace"}};
+    if (!binding_reason_.empty()) {
+        told["reason"] = binding_reason_;
+    }
+    return told;
+}
+
 int Supervisor::serve() {
     audit_->note("start", ordered_json{{"mode", mode_name(launch_.plan.mode)},
-                                       {"bundle", launch_.plan.bundle}});
+                                       {"bundle", launch_.plan.bundle},
+                                       {"binding", binding_to_json()}});
     int code = 0;
     for (;;) {
         // What is ready is served before the end is considered: a message may have come with the
@@ -208,6 +250,11 @@ void Supervisor::add_session(const ContainerProcessState& state, UniqueFd notify
         return;
     }
     (void)(*notify)->try_sync_wake_up();
+    if (auto begun = binder().begin_session(fd); !begun) {
+        // Closed with that: each of its execs fails.
+        log_error("a listener of container " + state.state.id + ": " + begun.error().text());
+        return;
+    }
     loop_.add(fd, POLLIN, [this, fd](short events) { on_notify_ready(fd, events); });
     Session session;
     session.notify = std::move(*notify);
@@ -250,6 +297,7 @@ void Supervisor::on_notify_ready(int fd, short events) {
 void Supervisor::end_session(int fd) {
     loop_.remove(fd);
     turns_->forget(sessions_.at(fd));
+    binder().end_session(fd);
     sessions_.erase(fd);
 }
 
@@ -613,6 +661,7 @@ ordered_json Supervisor::status() const {
                         {"policy_sha256", gate_->terms()->policy_sha256},
                         {"mode", mode_name(gate_->terms()->mode)},
                         {"protect", protection_to_json(gate_->terms()->protection)},
+                        {"binding", binding_to_json()},
                         {"supervisor_pid", ::getpid()},
                         {"listeners", sessions_.size()},
                         {"since", since_}};

@@ -21,6 +21,8 @@
 #include "hook/gate/audit.h"
 #include "hook/gate/binding.h"
 #include "hook/gate/exec_gate.h"
+#include "hook/gate/kernel_binding.h"
+#include "hook/gate/ptrace_binding.h"
 #include "hook/gate/session.h"
 #include "hook/gate/turns.h"
 #include "hook/launch/launch_document.h"
@@ -61,6 +63,9 @@ class Supervisor {
   private:
     explicit Supervisor(SupervisorLaunch launch);
     Result<> open();
+    Result<> open_binder();
+    [[nodiscard]] ExecBinder& binder() const;
+    [[nodiscard]] nlohmann::ordered_json binding_to_json() const;
 
     void add_session(const ContainerProcessState& state, UniqueFd notify_fd);
     void on_notify_ready(int fd, short events);
@@ -122,7 +127,9 @@ class Supervisor {
     std::uint64_t strays_found_ = 0;
     std::unique_ptr<Domain> lister_;
     std::unique_ptr<ForkTracking> forks_;
-    std::unique_ptr<ExecBinder> binder_;
+    std::unique_ptr<PtraceBinder> ptrace_binder_;
+    std::unique_ptr<KernelBinder> kernel_binder_;  // null: by ptrace alone
+    std::string binding_reason_;                   // why, where the settings do not say so
     std::unique_ptr<Freeze> freeze_;
     std::unique_ptr<Turns> turns_;
     std::unique_ptr<ExecGate> gate_;

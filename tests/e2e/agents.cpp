@@ -1,7 +1,14 @@
 #include "tests/e2e/agents.h"
 
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 
 #include "config/json_reader.h"
 #include "hook/launch/control_client.h"
@@ -60,11 +67,30 @@ Node::Node(const Scratch& scratch, Engine engine)
                  {"policies_dir", scratch_ / "policies.d"},
                  {"audit", {{"file", scratch_ / "audit.jsonl"}}},
                  {"log", {{"level", "debug"}, {"file", log_path()}}}};
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
+    if (const char* how = std::getenv("EXECSEAL_TEST_BINDING")) {
+        binding(how);
+    }
     write();
 }
 
 Node& Node::policy(const std::string& name, const nlohmann::ordered_json& policy) {
     write_file(scratch_ / "policies.d" / (name + ".json"), policy.dump(2));
+    return *this;
+}
+
+bool can_bind_in_kernel() {
+    return std::filesystem::exists(EXECSEAL_BINDING);
+}
+
+Node& Node::binding(const std::string& how) {
+    static constexpr const char* kBpffs = "/sys/fs/bpf";
+    struct statfs status {};
+    if (::statfs(kBpffs, &status) == 0 && status.f_type != BPF_FS_MAGIC &&
+        ::mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0) {
+        throw std::system_error(errno, std::generic_category(), "mounting a bpffs");
+    }
+    settings_["binding"] = how;
     return *this;
 }
 

@@ -35,6 +35,9 @@ class FloorAgent {
     Running agent_;
 };
 
+// Whether this build has the BPF programs; a test without them is skipped.
+bool can_bind_in_kernel();
+
 // A node with execseal installed: run_dir, policies and audit file lie in the scratch folder.
 class Node {
   public:
@@ -45,6 +48,10 @@ class Node {
     // The settings file, for what has no setter; write() after a change.
     [[nodiscard]] nlohmann::ordered_json& settings() { return settings_; }
     void write() const;
+
+    // Execs are bound by "kernel", "auto" or "ptrace", in a node with a bpffs, as systemd mounts
+    // it.
+    Node& binding(const std::string& how);
 
     // To a user without rights: the scratch folder, with copies of the programs in it, since the
     // build tree may be out of that user's reach.

@@ -282,8 +282,12 @@ void tell_of_the_unexpected(const std::vector<nlohmann::json>& events) {
 
 class Guarded : public Attacks {
   protected:
-    void expect_no_win(const Attack& attack, Guard guard, bool by_neighbour = false) {
+    void expect_no_win(const Attack& attack, Guard guard, bool by_neighbour = false,
+                       const std::string& binding = "ptrace") {
         Node node(scratch_);
+        if (binding != "ptrace") {
+            node.binding(binding);
+        }
         node.settings()["log"]["level"] = "info";
         node.policy("witness", witness_policy(guard)).write();
         bundle_.annotation("io.execseal.policy", "witness");
@@ -338,6 +342,16 @@ TEST_P(Guarded, NeverWinAgainstTheFreeze) {
 
 TEST_P(Guarded, NeverWinAgainstTheVerificationAlone) {
     expect_no_win(GetParam(), Guard::kVerifyOnly);
+}
+
+// Nobody stands still: all is the comparison's, in the kernel.
+TEST_P(Guarded, NeverWinAgainstTheKernel) {
+    if (!can_bind_in_kernel()) {
+        GTEST_SKIP() << "built without clang or libbpf: no BPF programs";
+    }
+    Attack attack = GetParam();
+    attack.attempts = std::max(attack.attempts / 5, 50);
+    expect_no_win(attack, Guard::kVerifyOnly, false, "kernel");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Guarded, testing::ValuesIn(kAttacks),
