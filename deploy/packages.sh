@@ -5,7 +5,7 @@ build_packages=(
     g++ cmake ninja-build pkg-config ccache
     libseccomp-dev nlohmann-json3-dev libcap-dev libboost-log-dev
     libre2-dev nettle-dev libcli11-dev libtomlplusplus-dev
-    clang-14 llvm-14 libbpf-dev libelf-dev zlib1g-dev
+    clang-14 bpftool libbpf-dev libelf-dev zlib1g-dev
 )
 runtime_packages=(runc crun busybox-static jq)
 # What the test suite adds: GoogleTest, 32-bit targets, io_uring and AIO for the attacks, JSON schema, the other entry points' programs.

@@ -38,10 +38,9 @@ std::string protect_text(const ordered_json& status) {
     const auto verify = protect->find("verify");
     const bool verifies = verify != protect->end() && verify->is_boolean() && verify->get<bool>();
     const auto binding = status.find("binding");
-    const bool in_kernel = binding != status.end() && binding->is_object() &&
-                           field(*binding, "by") == "kernel";
-    return field(*protect, "freeze") +
-           (!verifies ? "" : in_kernel ? "+verify@kernel" : "+verify");
+    const bool in_kernel =
+        binding != status.end() && binding->is_object() && field(*binding, "by") == "kernel";
+    return field(*protect, "freeze") + (!verifies ? "" : in_kernel ? "+verify@kernel" : "+verify");
 }
 
 std::string policy_text(const ordered_json& status) {

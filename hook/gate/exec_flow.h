@@ -93,8 +93,8 @@ enum class ExecAction : std::uint8_t {
 struct ExecTraits {
     bool freeze = true;
     bool verify = true;
-    bool arm = false;  // although nobody verifies: an exec that is not armed dies
     OnFreezeFailure on_freeze_failure = OnFreezeFailure::kDeny;
+    bool arm = false;  // although nobody verifies: an exec that is not armed dies
 };
 
 inline constexpr std::size_t kMostActions = 3;

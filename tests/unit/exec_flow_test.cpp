@@ -35,7 +35,9 @@ std::vector<ExecTraits> all_traits() {
     for (const bool freeze : {false, true}) {
         for (const bool verify : {false, true}) {
             for (const auto failure : {OnFreezeFailure::kDeny, OnFreezeFailure::kVerify}) {
-                traits.push_back({freeze, verify, failure});
+                for (const bool arm : {false, true}) {
+                    traits.push_back({freeze, verify, failure, arm});
+                }
             }
         }
     }

@@ -32,6 +32,17 @@ TEST(PsTable, ShowsAContainerInOneRow) {
               "6        3        4\n");
 }
 
+TEST(PsTable, SaysWhereExecsAreBoundInTheKernel) {
+    ordered_json status = status_of("c1", "");
+    status["binding"] = {{"by", "ptrace"}, {"reason", "no such kernel"}};
+    EXPECT_NE(containers_text({status}).find("  pidns+verify  "), std::string::npos);
+    status["binding"] = {{"by", "kernel"}};
+    EXPECT_NE(containers_text({status}).find("  pidns+verify@kernel  "), std::string::npos);
+    status["protect"]["verify"] = false;
+    EXPECT_NE(containers_text({status}).find("  pidns  "), std::string::npos)
+        << "nothing is compared";
+}
+
 TEST(PsTable, LostEventsHaveAColumnWhereThereAreAny) {
     ordered_json status = status_of("c1", "");
     status["events_lost"] = 7U;

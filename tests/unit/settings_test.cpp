@@ -56,7 +56,7 @@ TEST(Settings, ReadsEveryKey) {
     const auto settings = load_text(R"({
         "runtimes": ["/usr/bin/crun"], "hook": "/h", "run_dir": "/r", "policies_dir": "/p",
         "default_policy": "d", "floor_policy": "/f.json", "allowed_policies": ["a-*"],
-        "mode": "audit", "allow_mode_annotation": true,
+        "mode": "audit", "allow_mode_annotation": true, "binding": "kernel",
         "audit": {"file": "", "syslog": true}, "log": {"level": "debug", "file": "/l"},
         "deadlines": {"fork_grace_us": 1, "exec_grace_us": 2, "supervisor_start_ms": 3,
                       "remote_read_ms": 4}})");
@@ -70,6 +70,7 @@ TEST(Settings, ReadsEveryKey) {
     EXPECT_EQ(settings->allowed_policies, std::vector<std::string>{"a-*"});
     EXPECT_EQ(settings->mode, Mode::kAudit);
     EXPECT_EQ(settings->allow_mode_annotation, true);
+    EXPECT_EQ(settings->binding, Settings::Binding::kKernel);
     EXPECT_EQ(settings->audit.file, "");
     EXPECT_TRUE(settings->audit.syslog);
     EXPECT_EQ(settings->log.level, "debug");
@@ -120,6 +121,12 @@ TEST(Settings, AFileForANewerVersionIsRefusedAndBothAreNamed) {
     }
 }
 
+TEST(Settings, BindsByPtraceUnlessAskedOtherwise) {
+    EXPECT_EQ(load_text("{}")->binding, Settings::Binding::kPtrace);
+    EXPECT_EQ(load_text(R"({"binding": "auto"})")->binding, Settings::Binding::kAuto);
+    EXPECT_EQ(load_text(R"({"binding": "ptrace"})")->binding, Settings::Binding::kPtrace);
+}
+
 TEST(Settings, TheShippedFilesLoad) {
     const auto shipped = load_settings(EXECSEAL_SOURCE_DIR "/config/config.json");
     ASSERT_TRUE(shipped.has_value()) << shipped.error().text();
@@ -154,6 +161,8 @@ TEST(Settings, RefusesWhatItDoesNotUnderstand) {
               "/audit/syslog: expected true or false, got a number (1)");
     EXPECT_EQ(refusal(R"({"deadlines": {"remote_read_ms": 0}})"),
               "/deadlines/remote_read_ms: expected an integer from 1 to 60000, got a number (0)");
+    EXPECT_EQ(refusal(R"({"binding": "bpf"})"),
+              "/binding: expected \"auto\", \"kernel\" or \"ptrace\", got \"bpf\"");
     EXPECT_EQ(refusal(R"({"mode": "off"})"),
               "/mode: expected \"enforce\", \"audit\" or \"learn\", got \"off\"");
     EXPECT_EQ(refusal("[]"), "/: expected an object, got an empty array");
