@@ -10,7 +10,7 @@
 // Of struct exec_told: what has become of an exec of the container.
 enum {
     kToldExecuted = 1,  // the kernel took what was armed
-    kToldKilled = 2,    // it did not; see enum below for what differs
+    kToldKilled = 2,    // it did not; exec_told.field says in what
 };
 
 // What differed first, in the order in which it is compared.
@@ -26,7 +26,7 @@ enum {
     kTakenUnreadable = 8,  // its stack is not in memory
 };
 
-// enum of exec_arm.flags.
+// The bits of exec_arm.flags.
 enum {
     kArmAnything = 1,  // whatever the kernel takes is right: nothing is enforced
     kArmHeld = 2,      // what cannot be read here is verified in the exec's stop as well

@@ -70,7 +70,7 @@ class BindingPrograms {
     void leave();
 
     std::string dir_;
-    UniqueFd lock_;  // of all who load, enroll for the first time, or leave
+    UniqueFd lock_;  // run_dir's; taken by all who load or leave
     BpfRing ring_;
     UniqueFd members_;
     UniqueFd rings_;
