@@ -25,7 +25,11 @@ class KernelBinder final : public ExecBinder {
     // All outlive this. `ptrace`: for execs that freeze somebody.
     KernelBinder(BindingPrograms programs, PtraceBinder& ptrace, Tracer& tracer,
                  const FsSharers& sharers)
-        : programs_(std::move(programs)), ptrace_(ptrace), tracer_(tracer), sharers_(sharers) {}
+        : programs_(std::move(programs)),
+          ptrace_(ptrace),
+          tracer_(tracer),
+          sharers_(sharers),
+          next_serial_(programs_.key()[0] | 1U) {}
 
     // Readable when there is news.
     [[nodiscard]] int fd() const { return programs_.ring_fd(); }
@@ -51,7 +55,8 @@ class KernelBinder final : public ExecBinder {
     PtraceBinder& ptrace_;
     Tracer& tracer_;
     const FsSharers& sharers_;
-    std::uint64_t next_serial_ = 1;
+    // Begins anywhere: a task that gets the number of a caller may be armed by another supervisor.
+    std::uint64_t next_serial_;
     std::unordered_map<std::uint64_t, KernelBinding*> bindings_;  // those that were armed
 };
 
