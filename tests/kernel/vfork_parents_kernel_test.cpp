@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <future>
 #include <thread>
 
 #include "tests/kernel/child_process.h"
+#include "tests/kernel/forked_container.h"
 
 namespace execseal {
 namespace {
@@ -26,6 +28,9 @@ class WaitingThread {
         if (thread_.joinable()) {
             over_.set_value();
             thread_.join();
+            // A join is told in mm_release(), a moment before the kernel gives the number up.
+            EXPECT_TRUE(
+                test::eventually([this] { return ::tgkill(::getpid(), tid_.value, 0) != 0; }));
         }
     }
 
