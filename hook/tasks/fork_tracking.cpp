@@ -15,6 +15,8 @@
 namespace execseal {
 namespace {
 
+constexpr std::chrono::milliseconds kLookAgain{20};
+
 // Programs that catch SIGCHLD say so before they fork first, and a read of a status file costs as
 // much as half of a fork's other calls together.
 constexpr std::chrono::milliseconds kAskAgain{20};
@@ -518,6 +520,16 @@ void ForkTracking::on_sigchld(Clock::time_point now) {
     tracer_.reap_leaving();
     // Children that this very sweep met before their creators' events are among them.
     adopt_strays(now);
+    look_again(now);
+}
+
+// A creator whose number a thread has taken in its exec is found gone once that is over, which no
+// SIGCHLD tells; a child of its waits for that in the stop of its birth.
+void ForkTracking::look_again(Clock::time_point now) {
+    const bool interrupted = std::any_of(flows_.begin(), flows_.end(), [](const auto& entry) {
+        return entry.second.state == ForkState::kInterrupted;
+    });
+    next_look_ = interrupted || !strays_.empty() ? std::optional(now + kLookAgain) : std::nullopt;
 }
 
 void ForkTracking::adopt_strays(Clock::time_point now) {
@@ -569,12 +581,23 @@ std::optional<ForkTracking::Clock::time_point> ForkTracking::first_of(
 }
 
 std::optional<ForkTracking::Clock::time_point> ForkTracking::next_deadline() {
-    return earliest({first_of(deadlines_), first_of(keeps_), next_retry_});
+    return tracer_.sweep_is_due()
+               ? std::optional(Clock::time_point{})
+               : earliest({first_of(deadlines_), first_of(keeps_), next_retry_, next_look_});
 }
 
 void ForkTracking::on_deadline(Clock::time_point now) {
+    if (next_look_ && *next_look_ <= now) {
+        (void)tracer_.sweep();
+        on_sigchld(now);
+    } else if (tracer_.sweep_is_due()) {
+        on_sigchld(now);
+    }
     run_due(deadlines_, now);
     run_due(keeps_, now);
+    if (!next_look_) {
+        look_again(now);
+    }
     if (next_retry_ && *next_retry_ <= now) {
         retry_unseized(now);
     }

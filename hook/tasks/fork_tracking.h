@@ -89,6 +89,7 @@ class ForkTracking {
     // The tracer has found children that nobody waits for (freeze, leaving tasks): they are
     // registered here, and released.
     void adopt_strays(Clock::time_point now);
+    void look_again(Clock::time_point now);
 
     // Who has used CLONE_FS, as far as their calls came here.
     [[nodiscard]] const FsSharers& fs_sharers() const { return fs_sharers_; }
@@ -192,6 +193,8 @@ class ForkTracking {
     std::deque<Deadline> keeps_;            // of those that are kept
     std::vector<Unseized> unseized_;
     std::optional<Clock::time_point> next_retry_;  // while there are any
+    std::optional<Clock::time_point>
+        next_look_;  // at flows and strays of which nothing may be told
     std::vector<Stray> strays_;
     FsSharers fs_sharers_;
     VforkParents* vfork_parents_ = nullptr;

@@ -223,6 +223,7 @@ std::optional<Stop> Tracer::poll_exec(Tid caller, Tgid process) {
         if (renamed && std::holds_alternative<stop::Gone>(*renamed)) {
             return renamed;
         }
+        suspect_orphan_of(leader);
         (void)attach(leader, options);
         if (!renamed) {
             return std::nullopt;
@@ -253,10 +254,16 @@ Stop Tracer::take_news(Tid tid, Stop stop) {
     const bool exec = is_exec(stop);
     if (is_birth(stop) || exec) {
         const Result<std::optional<std::uint64_t>> message = ptrace_.event_message(tid);
-        if (!message || !*message) {
+        // A thread that has taken the number since tells its own former one (of its exec).
+        const bool another_tells = is_birth(stop) && execs_.contains(tid) && message && *message &&
+                                   attachments_.contains(Tid{static_cast<pid_t>(**message)});
+        if (!message || !*message || another_tells) {
             // Killed in its stop. The child, if there is one, is as unknown as if the creator had
             // died before the event.
-            orphans_possible_ = orphans_possible_ || is_birth(stop);
+            event->message = 0;
+            if (is_birth(stop)) {
+                suspect_orphan();
+            }
         } else {
             event->message = **message;
             const Tid other{static_cast<pid_t>(**message)};
@@ -277,15 +284,24 @@ Stop Tracer::take_news(Tid tid, Stop stop) {
 }
 
 void Tracer::end(Tid tid) {
-    const Attachment* attachment = find(tid);
-    if (attachment == nullptr) {
+    if (find(tid) == nullptr) {
         return;
     }
-    if (attachment->options.births && !attachment->told) {
-        orphans_possible_ = true;
-    }
+    suspect_orphan_of(tid);
     attachments_.erase(tid);
     std::erase(strays_, tid);
+}
+
+void Tracer::suspect_orphan() {
+    orphans_possible_ = true;
+    sweep_is_due_ = true;
+}
+
+void Tracer::suspect_orphan_of(Tid ended) {
+    const Attachment* attachment = find(ended);
+    if (attachment != nullptr && attachment->options.births && !attachment->told) {
+        suspect_orphan();
+    }
 }
 
 void Tracer::adopt_child(const PtraceOptions& options, Tid child) {
@@ -309,6 +325,7 @@ void Tracer::rename(Tid former, Tid leader) {
         return;
     }
     // The old leader is dead and its record with it.
+    suspect_orphan_of(leader);
     const Attachment renamed = thread->second;
     attachments_.erase(thread);
     attachments_[leader] = renamed;
@@ -471,6 +488,7 @@ Result<> Tracer::kill(Tid tid) {
 const std::vector<Tid>& Tracer::sweep() {
     check_thread();
     swept_.clear();
+    sweep_is_due_ = false;
     // Ends by itself: a tracee that is not resumed gives at most a stop and its end.
     while (true) {
         Result<AnyNews> news = wait_.try_wait_any();

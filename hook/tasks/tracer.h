@@ -131,6 +131,9 @@ class Tracer {
     // telling of its child, and by those who wait for many at once.
     const std::vector<Tid>& sweep();
     [[nodiscard]] bool may_have_strays() const { return orphans_possible_; }
+    // One has died since the last sweep: its child may have stopped before, so that no SIGCHLD
+    // tells of it any more.
+    [[nodiscard]] bool sweep_is_due() const { return sweep_is_due_; }
     // Children that are attached and that nobody waits for: to be registered and released.
     std::vector<Tid> take_strays();
 
@@ -183,6 +186,10 @@ class Tracer {
     // have waited there, and fork(2) has no EINTR. For a task that is stopped.
     void restart_notified_call(Tid tid);
     Attachment& attach(Tid tid, const PtraceOptions& options);
+    // A creator ends whose child, if it has made one, nobody knows. The leader's end is not told
+    // where a thread takes its number.
+    void suspect_orphan();
+    void suspect_orphan_of(Tid ended);
     // Takes what a wait gave; returns the stop with its message.
     Stop take_news(Tid tid, Stop stop);
     // The same for the owner that asks now: it is not told again.
@@ -210,6 +217,7 @@ class Tracer {
     std::vector<Tid> strays_;
     std::vector<Tid> swept_;
     bool orphans_possible_ = false;
+    bool sweep_is_due_ = false;
 };
 
 }  // namespace execseal

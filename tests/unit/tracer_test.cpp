@@ -82,5 +82,33 @@ TEST_F(LeaderOfAnExec, LeavesItsNumberToTheThread) {
     tracer.exec_over(kProcess, kThread);
 }
 
+// Its child would stay in the stop of its birth for ever.
+TEST_F(LeaderOfAnExec, ItsUntoldChildIsLookedForWhenAThreadTakesItsNumber) {
+    EXPECT_TRUE(tracer.resume(kLeader).has_value());  // into its fork
+    EXPECT_EQ(tracer.seize(kThread, {.exec = true}).value().what, Seized::kNew);
+    tracer.expect_exec(kProcess, kThread);
+    EXPECT_FALSE(tracer.sweep_is_due());
+    machine.tasks.erase(kThread);
+    machine.add(300, 300).tracer = FakeTasks::self();
+    EXPECT_FALSE(tracer.poll_exec(kThread, kProcess).has_value());
+    EXPECT_TRUE(tracer.sweep_is_due());
+    EXPECT_TRUE(tracer.may_have_strays());
+    (void)tracer.sweep();
+    EXPECT_FALSE(tracer.sweep_is_due());
+    tracer.exec_over(kProcess, kThread);
+}
+
+TEST_F(LeaderOfAnExec, TheThreadsMessageIsNoChildOfTheLeader) {
+    EXPECT_TRUE(tracer.resume(kLeader).has_value());
+    EXPECT_EQ(tracer.seize(kThread, {.exec = true}).value().what, Seized::kNew);
+    tracer.expect_exec(kProcess, kThread);
+    machine.at(300).stops.emplace_back(stop::Event{stop::EventKind::kFork, 301});
+    const auto told = tracer.poll(kLeader);
+    ASSERT_TRUE(told.has_value());
+    EXPECT_EQ(std::get<stop::Event>(*told).message, 0U);
+    EXPECT_TRUE(tracer.sweep_is_due());
+    tracer.exec_over(kProcess, kThread);
+}
+
 }  // namespace
 }  // namespace execseal
