@@ -191,7 +191,8 @@ class Agent {
     }
 
     [[nodiscard]] std::optional<Clock::time_point> next_deadline() const {
-        std::optional<Clock::time_point> next = listener_->next_deadline();
+        std::optional<Clock::time_point> next =
+            earliest({listener_->next_deadline(), containers_->next_deadline()});
         if (metrics_server_) {
             next = earliest({next, metrics_server_->next_deadline()});
         }
@@ -204,6 +205,7 @@ class Agent {
     void run_deadlines() {
         const auto now = Clock::now();
         listener_->on_deadline(now);
+        containers_->on_deadline(now);
         if (metrics_server_) {
             metrics_server_->on_deadline(now);
         }

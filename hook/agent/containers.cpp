@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hook/launch/launch.h"
+#include "hook/os/deadline.h"
 #include "hook/os/log.h"
 #include "hook/os/pidfd.h"
 #include "hook/os/state_dir.h"
@@ -17,9 +18,19 @@ namespace {
 // A supervisor that was started for a listener gets it at once, or never.
 constexpr std::chrono::seconds kArrival{10};
 
-// A container whose supervisors die faster than this is given up.
+// A container whose supervisors die faster than this, each before it has served anybody, is given
+// up: a call in flight may be what kills them. Where they have served somebody, a successor waits
+// for a little: what kills them costs the node no more than so many starts.
 constexpr std::size_t kDeaths = 3;
 constexpr std::chrono::seconds kDeathsWithin{60};
+constexpr std::chrono::milliseconds kPause{250};
+
+void add_death(std::deque<EventLoop::Clock::time_point>& deaths, EventLoop::Clock::time_point now) {
+    while (!deaths.empty() && deaths.front() + kDeathsWithin < now) {
+        deaths.pop_front();
+    }
+    deaths.push_back(now);
+}
 
 }  // namespace
 
@@ -68,6 +79,11 @@ void Containers::take(const ContainerProcessState& message, UniqueFd listener) {
     Container& container = container_of(known);
     if (forget_hung_up(container)) {
         container.known = known;  // a new life of it
+        container.follow_at.reset();
+    } else if (has_lost_supervisor(container)) {
+        // The calls of the other listeners first: the one that comes now is no successor's.
+        stop_watching(container);
+        follow_now(container);
     }
     if (container.known.policy != message.metadata) {
         ++counters_.refused;
@@ -76,7 +92,9 @@ void Containers::take(const ContainerProcessState& message, UniqueFd listener) {
         return;
     }
     container.message = message;
-    if (auto served = serve(container, listener.get(), First::kYes); !served) {
+    // Where the others wait still, what is started for this one is a successor.
+    const First first = container.follow_at ? First::kNo : First::kYes;
+    if (auto served = serve(container, listener.get(), first); !served) {
         ++counters_.refused;
         log_error("container " + id + " is refused its listener: " + served.error().text());
     } else {
@@ -231,22 +249,74 @@ void Containers::follow(Container& container) {
         return;
     }
     const auto now = Clock::now();
-    while (!container.deaths.empty() && container.deaths.front() + kDeathsWithin < now) {
-        container.deaths.pop_front();
+    const auto place = place_profile(id, settings_);
+    if (place && take_served_mark(place->container_dir)) {
+        container.fruitless.clear();
     }
-    container.deaths.push_back(now);
-    if (container.deaths.size() > kDeaths) {
-        give_up(container, make_error("its supervisors keep dying"));
+    add_death(container.deaths, now);
+    add_death(container.fruitless, now);
+    if (container.fruitless.size() > kDeaths) {
+        give_up(container,
+                make_error("its supervisors keep dying, each before it has served anybody"));
         return;
     }
-    ++counters_.restarts;
+    if (container.deaths.size() > kDeaths) {
+        container.follow_at = now + kPause;
+        return;
+    }
+    follow_now(container);
+}
+
+bool Containers::has_lost_supervisor(const Container& container) {
+    return container.follow_at ||
+           (container.supervisor.valid() && has_ended(container.supervisor.get()));
+}
+
+void Containers::follow_now(Container& container) {
+    const std::string& id = container.known.container_id;
+    container.follow_at.reset();
+    if (forget_hung_up(container)) {
+        return;
+    }
     log_warning("container " + id + " has lost its supervisor, it gets another one");
     container.message.resumed = true;
     for (const auto& [fd, listener] : container.listeners) {
-        if (auto served = serve(container, fd, First::kNo); !served) {
-            give_up(container, served.error());
-            return;
+        const auto served = serve(container, fd, First::kNo);
+        if (served) {
+            continue;
         }
+        // It may have died meanwhile.
+        const auto now = Clock::now();
+        add_death(container.fruitless, now);
+        if (container.fruitless.size() > kDeaths) {
+            give_up(container, served.error());
+        } else {
+            log_warning("container " + id + ": " + served.error().text());
+            container.follow_at = now + kPause;
+        }
+        return;
+    }
+    ++counters_.restarts;
+}
+
+std::optional<Containers::Clock::time_point> Containers::next_deadline() const {
+    std::optional<Clock::time_point> next;
+    for (const auto& [id, container] : containers_) {
+        next = earliest({next, container.follow_at});
+    }
+    return next;
+}
+
+void Containers::on_deadline(Clock::time_point now) {
+    std::vector<std::string> due;
+    for (const auto& [id, container] : containers_) {
+        if (container.follow_at && *container.follow_at <= now) {
+            due.push_back(id);
+        }
+    }
+    for (const std::string& id : due) {
+        follow_now(containers_.at(id));
+        erase_if_over(id);
     }
 }
 

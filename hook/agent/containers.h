@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "config/plan.h"
@@ -49,6 +50,10 @@ class Containers {
     void adopt(const StoredListener& stored, UniqueFd listener);
     void serve_adopted();
 
+    // When a supervisor is to be started that had to wait.
+    [[nodiscard]] std::optional<EventLoop::Clock::time_point> next_deadline() const;
+    void on_deadline(EventLoop::Clock::time_point now);
+
     [[nodiscard]] std::size_t size() const { return containers_.size(); }
     [[nodiscard]] const ContainersCounters& counters() const { return counters_; }
 
@@ -61,7 +66,10 @@ class Containers {
         ContainerProcessState message;      // as the supervisor gets it
         std::map<int, UniqueFd> listeners;  // duplicates, by number
         UniqueFd supervisor;                // pidfd; invalid: not known
+        // Of its supervisors, lately: of all, and in a row of those that have served nobody.
         std::deque<Clock::time_point> deaths;
+        std::deque<Clock::time_point> fruitless;
+        std::optional<Clock::time_point> follow_at;
     };
 
     Container& container_of(const StoredListener& stored);
@@ -75,7 +83,10 @@ class Containers {
     void watch_supervisor(Container& container, UniqueFd pidfd);
     void stop_watching(Container& container);
     void on_supervisor_end(const std::string& id);
+    // Now, or after a pause.
     void follow(Container& container);
+    void follow_now(Container& container);
+    [[nodiscard]] static bool has_lost_supervisor(const Container& container);
     void keep(Container& container, UniqueFd listener);
     // True when nothing of the container is left.
     bool forget_hung_up(Container& container);

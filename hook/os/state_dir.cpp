@@ -138,9 +138,22 @@ std::optional<FirstProcess> first_process(const std::string& directory) {
                                                                    : std::nullopt;
 }
 
+Result<> keep_served_mark(const std::string& directory) {
+    const std::string path = directory + std::string(kServedFile);
+    const UniqueFd mark(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!mark.valid()) {
+        return Error{errno, "open " + path};
+    }
+    return Ok{};
+}
+
+bool take_served_mark(const std::string& directory) {
+    return ::unlink((directory + std::string(kServedFile)).c_str()) == 0;
+}
+
 Result<> remove_state_dir(const std::string& directory) {
     for (const std::string_view name :
-         {kListenerFile, kControlFile, kStartFile, kFirstFile, kLockFile}) {
+         {kListenerFile, kControlFile, kStartFile, kFirstFile, kServedFile, kLockFile}) {
         const std::string path = directory + std::string(name);
         if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
             return Error{errno, "unlink " + path};

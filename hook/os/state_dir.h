@@ -25,6 +25,9 @@ inline constexpr std::string_view kStartFile = "/start";  // for who follows a d
 // A link that says which process was the container's first: FIRST-BIRTH, its number and what tells
 // it from others with that number (TaskStat::birth).
 inline constexpr std::string_view kFirstFile = "/first";
+// Made by a supervisor that has followed a dead one, once a call of the container has come to its
+// end: what was in flight does not kill each that comes.
+inline constexpr std::string_view kServedFile = "/served";
 inline constexpr std::string_view kLockFile = "/lock";
 
 // Makes the directory (0700, parents 0755) and takes its lock; EWOULDBLOCK as the Error's code when
@@ -51,6 +54,10 @@ struct FirstProcess {
 };
 Result<> keep_first_process(const std::string& directory, const FirstProcess& first);
 std::optional<FirstProcess> first_process(const std::string& directory);
+
+Result<> keep_served_mark(const std::string& directory);
+// Whether it is there; it is not any more.
+bool take_served_mark(const std::string& directory);
 
 // Removes the files a supervisor makes, then the directory; what is not there is fine.
 Result<> remove_state_dir(const std::string& directory);

@@ -411,6 +411,19 @@ void Supervisor::find_sharers() {
     forks_->suspect_sharers(sharers ? *sharers : processes);
 }
 
+void Supervisor::mark_served() {
+    const auto& verdicts = gate_->counters().verdicts;
+    if (marked_served_ || launch_.terms.recover_from == 0 ||
+        (forks_->counts().born == 0 &&
+         std::all_of(verdicts.begin(), verdicts.end(), [](auto count) { return count == 0; }))) {
+        return;
+    }
+    marked_served_ = true;
+    if (auto kept = keep_served_mark(launch_.plan.container_dir); !kept) {
+        log_warning(kept.error().text());
+    }
+}
+
 void Supervisor::on_sigchld() {
     (void)drain_signal_fd(sigchld_.get());
     forks_->on_sigchld(EventLoop::Clock::now());
@@ -438,6 +451,7 @@ void Supervisor::run_deadlines() {
     tasks_->tend(now);
     look_for_strays(now);
     take_cpu_share();
+    mark_served();
     audit_->on_deadline(now);
     policy_files_->on_deadline(now);
 }

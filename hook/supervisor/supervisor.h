@@ -79,6 +79,8 @@ class Supervisor {
     // What names and ids mean in the container of a predecessor.
     void resume_names();
     void find_sharers();
+    // For who looks after the supervisors.
+    void mark_served();
     // After a predecessor's death: what it had received and not answered would wait for ever.
     void restart_calls_in_flight();
     void on_sigchld();
@@ -114,6 +116,7 @@ class Supervisor {
     std::optional<EventLoop::Clock::time_point> arrival_deadline_;
     bool retiring_ = false;
     bool had_session_ = false;
+    bool marked_served_ = false;
     std::optional<AuditLog> audit_;
     std::unique_ptr<Procfs> procfs_;
     std::unique_ptr<Ptrace> ptrace_;

@@ -269,6 +269,42 @@ TEST_P(AgentPodman, ASupervisorThatDiesIsFollowedByAnother) {
     EXPECT_TRUE(no_container_left(node_));
 }
 
+// What kills each successor before it has served anybody may be a call that waits for an answer.
+TEST_P(AgentPodman, AContainerWhoseSupervisorsServeNobodyIsGivenUp) {
+    const NodeAgent agent(scratch_, node_);
+    const fs::path fifos = scratch_.path() / "fifos";
+    fs::create_directories(fifos);
+    const UniqueFd go = open_fifo(fifos / "go");
+    const UniqueFd said = open_fifo(fifos / "said");
+    start("idle", agent.profile({"small"}),
+          {"/bin/sh", "-c",
+           "while read line < /srv/go; do /bin/true; echo \"ran $?\" > /srv/said; done"},
+          fifos.string() + ":/srv");
+    const auto run_one = [&] {
+        EXPECT_EQ(::write(go.get(), "go\n", 3), 3);
+        return read_line(said);
+    };
+    const auto kill_and_wait = [&](const std::string& restarts) {
+        kill_supervisor();
+        return eventually(
+            [&] { return agent.sample("execseal_agent_supervisor_restarts_total") == restarts; });
+    };
+    EXPECT_EQ(run_one(), "ran 0\n");
+    for (int round = 1; round <= 5; ++round) {
+        ASSERT_TRUE(kill_and_wait(std::to_string(round))) << read_file(node_.log_path());
+        EXPECT_EQ(run_one(), "ran 0\n") << "the control: this one has served somebody";
+    }
+    for (int round = 6; round <= 8; ++round) {
+        ASSERT_TRUE(kill_and_wait(std::to_string(round))) << read_file(node_.log_path());
+    }
+    kill_supervisor();
+    EXPECT_TRUE(eventually([&] {
+        return read_file(node_.log_path()).find("before it has served") != std::string::npos;
+    }));
+    EXPECT_EQ(agent.sample("execseal_agent_supervisor_restarts_total"), "8");
+    EXPECT_EQ(agent.sample("execseal_agent_containers"), "0");
+}
+
 // The first process sits in a jail whose /bin/echo is a program of its own: that is no /bin/echo of
 // the image, for the successor of a supervisor neither.
 TEST_P(AgentPodman, ASuccessorJudgesByTheImagesNames) {
