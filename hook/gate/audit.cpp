@@ -1,6 +1,5 @@
 #include "hook/gate/audit.h"
 
-#include <syslog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <utility>
 
 #include "config/built_in_rules.h"
 #include "config/condition_facts.h"
@@ -282,6 +282,39 @@ std::size_t largest_size(const ExecEvent& event) {
     return std::min(bytes, kAll.line + kLongRest);
 }
 
+// What a reader of syslog has not got.
+void add_line_cut(JsonLine& least, const std::string& line) {
+    least.open_object("line_cut");
+    least.number("bytes", static_cast<std::int64_t>(line.size()));
+    least.text("sha256", sha256_hex(line));
+    least.close_object();
+}
+
+std::string summary_line(const std::string& opening, std::uint64_t events,
+                         const std::string& kinds) {
+    return opening + ",\"count\":" + std::to_string(events) + ",\"kinds\":[" + kinds + "]}\n";
+}
+
+// Several lines, none too long for syslog.
+std::vector<std::string> summary_parts(const std::string& opening,
+                                       const std::vector<EventSummary::Item>& items) {
+    static constexpr std::size_t kMostItems = kMostSyslog - kMostReason;
+    std::vector<std::string> parts;
+    std::uint64_t events = 0;
+    std::string kinds;
+    for (const EventSummary::Item& item : items) {
+        const std::string& text = item.text.size() <= kMostItems ? item.text : item.without_example;
+        if (!kinds.empty() && kinds.size() + text.size() > kMostItems) {
+            parts.push_back(summary_line(opening, std::exchange(events, 0), kinds));
+            kinds.clear();
+        }
+        events += item.count;
+        kinds += (kinds.empty() ? "" : ",") + text;
+    }
+    parts.push_back(summary_line(opening, events, kinds));
+    return parts;
+}
+
 }  // namespace
 
 const char* view_role_name(ViewRole role) {
@@ -330,7 +363,7 @@ const char* outcome_name(Outcome outcome) {
     return "refused";
 }
 
-Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan) {
+Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan, Syslog syslog) {
     ordered_json container{{"id", plan.container_id},
                            {"name", bounded(plan.container_name, kMostName)}};
     if (!plan.pod.empty()) {
@@ -347,7 +380,11 @@ Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan)
     if (!secrets) {
         return add_context("audit: secrets", secrets.error());
     }
-    AuditLog log(settings, std::move(*secrets), visible_json(members_of(members)));
+    AuditLog log(settings, std::move(*secrets), visible_json(members_of(members)),
+                 std::move(syslog));
+    log.short_members_ =
+        visible_json(members_of({{"container", {{"id", bounded(plan.container_id, kMostProgram)}}},
+                                 {"policy", plan.policy.name}}));
     log.set_mode(plan.mode);
     log.policy_sha256_ = plan.policy.sha256;
     static constexpr std::size_t kIdDigits = 10;
@@ -361,9 +398,6 @@ Result<AuditLog> AuditLog::open(const AuditSettings& settings, const Plan& plan)
             return add_context("audit", file.error());
         }
         log.file_ = std::move(*file);
-    }
-    if (settings.syslog) {
-        ::openlog("execseal", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
     }
     return log;
 }
@@ -476,7 +510,8 @@ EventKind AuditLog::kind_of(const ExecEvent& event) const {
     return kind;
 }
 
-Result<> AuditLog::append(const std::string& line, const std::string& to_syslog) noexcept {
+// With a file an event is not lost that syslog does not take.
+Result<> AuditLog::append(const std::string& line, std::span<const std::string> to_syslog) {
     Result<> written = Ok{};
     if (line.empty()) {
         return written;
@@ -484,18 +519,35 @@ Result<> AuditLog::append(const std::string& line, const std::string& to_syslog)
     if (!settings_.file.empty()) {
         written = file_.append(line);
     }
-    if (settings_.syslog) {
-        ::syslog(LOG_NOTICE, "%.*s", static_cast<int>(to_syslog.size() - 1), to_syslog.c_str());
+    if (!settings_.syslog) {
+        return written;
     }
+    const auto sent = send_to_syslog(to_syslog);
+    if (settings_.file.empty()) {
+        return sent;
+    }
+    if (!sent && !std::exchange(syslog_fails_, true)) {
+        log_warning("audit: syslog does not take events: " + sent.error().text());
+    }
+    syslog_fails_ = !sent;
     return written;
 }
 
-Result<> AuditLog::write_line(const std::string& line, const std::string& to_syslog) noexcept {
+Result<> AuditLog::send_to_syslog(std::span<const std::string> lines) {
+    for (const std::string& line : lines) {
+        if (auto sent = syslog_.send(std::string_view(line).substr(0, line.size() - 1)); !sent) {
+            return sent;
+        }
+    }
+    return Ok{};
+}
+
+Result<> AuditLog::write_lines(const std::string& line, std::span<const std::string> to_syslog) {
     if (untold_ > 0) {
         const ordered_json told{
             {"count", untold_}, {"since", untold_since_}, {"reason", untold_reason_}};
         const std::string lost = opening("lost") + "," + members_of(told) + "}\n";
-        if (auto written = append(lost, lost); !written) {
+        if (auto written = append(lost, {&lost, 1}); !written) {
             return written;
         }
         log_warning("audit: " + std::to_string(untold_) + " events were lost since " +
@@ -510,10 +562,54 @@ Result<> AuditLog::write_exec(const ExecEvent& event, const char* outcome, Event
                               const std::string& id, std::size_t& bytes) {
     const std::string line = exec_line(event, outcome, keep, id);
     bytes = line.size();
-    if (settings_.syslog && line.size() > kMostSyslog) {
-        return write_line(line, exec_line(event, outcome, kExample, id));
+    if (!settings_.syslog || line.size() <= kMostSyslog) {
+        return write_line(line);
     }
-    return write_line(line);
+    const std::string to_syslog = syslog_exec(event, outcome, id, line);
+    return write_lines(line, {&to_syslog, 1});
+}
+
+std::string AuditLog::short_opening(const char* what) const {
+    return "{\"time\":\"" + utc_now_text() + "\",\"event\":\"" + what + "\"," + short_members_;
+}
+
+std::string AuditLog::syslog_exec(const ExecEvent& event, const char* outcome,
+                                  const std::string& id, const std::string& line) const {
+    std::string example = exec_line(event, outcome, kExample, id);
+    if (example.size() <= kMostSyslog) {
+        return example;
+    }
+    // Names of some thousand bytes each, most likely.
+    const EventKind kind = kind_of(event);
+    JsonLine least(short_opening("exec"));
+    least.number("host_pid", event.host_pid);
+    least.number("container_pid", event.container_pid);
+    least.bytes("exe", kind.program);
+    least.text("verdict", kind.verdict);
+    if (!kind.would_be.empty()) {
+        least.text("would_be", kind.would_be);
+    }
+    least.text("rule", kind.rule);
+    least.text("outcome", outcome);
+    if (event.error != 0) {
+        least.number("errno", event.error);
+    }
+    least.text("id", id);
+    add_line_cut(least, line);
+    return std::move(least).end();
+}
+
+std::string AuditLog::syslog_note(const char* what, const ordered_json& details,
+                                  const std::string& line) const {
+    JsonLine least(short_opening(what));
+    for (const auto& [name, value] : details.items()) {
+        const std::string text = value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+        if (text.size() <= kMostProgram) {
+            least.raw(name, visible_json(text));
+        }
+    }
+    add_line_cut(least, line);
+    return std::move(least).end();
 }
 
 void AuditLog::lose(const Error& error, Clock::time_point now) {
@@ -542,11 +638,18 @@ void AuditLog::count(const ExecEvent& event, const EventKind& kind, Clock::time_
 
 void AuditLog::flush(Clock::time_point now) {
     std::uint64_t events = 0;
-    const std::string kinds = summary_.text(events);
+    const auto items = summary_.items();
+    std::string kinds;
+    for (const EventSummary::Item& item : items) {
+        events += item.count;
+        kinds += (kinds.empty() ? "" : ",") + item.text;
+    }
     if (events > 0) {
-        const std::string head =
-            opening("summary") + ",\"count\":" + std::to_string(events) + ",\"kinds\":";
-        if (const auto written = write_line(head + kinds + "}\n"); !written) {
+        const std::string line = summary_line(opening("summary"), events, kinds);
+        const auto to_syslog = !settings_.syslog || line.size() <= kMostSyslog
+                                   ? std::vector<std::string>{line}
+                                   : summary_parts(short_opening("summary"), items);
+        if (const auto written = write_lines(line, to_syslog); !written) {
             if (summary_.full()) {
                 lost_ += events;  // no room here either
                 untold_ += events;
@@ -627,7 +730,11 @@ void AuditLog::note(const char* what, const ordered_json& details) noexcept {
         if (details.is_object() && !details.empty()) {
             line += "," + visible_json(members_of(details));
         }
-        if (const auto written = write_line(line + "}\n"); !written) {
+        line += "}\n";
+        const std::string to_syslog = !settings_.syslog || line.size() <= kMostSyslog
+                                          ? line
+                                          : syslog_note(what, details, line);
+        if (const auto written = write_lines(line, {&to_syslog, 1}); !written) {
             lose(written.error(), now);
         }
     } catch (const std::exception& failure) {

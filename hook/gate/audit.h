@@ -6,9 +6,11 @@
 // SHA-256 where that is not all. With the setting "all" and in mode learn all are kept, up to a
 // line of 16 MiB: whatever a kernel takes fits in. Lines and bytes a second are bounded, too: what
 // is over the rate is counted by kind and written as one line a second. What cannot be written is
-// counted, and told of as soon as there is room. A line is one write(2) to a descriptor in append
-// mode, so that lines of several supervisors never mix; a rotated file is reopened (its inode is
-// compared). Called once the caller has its answer, but for exec_first(). One thread.
+// counted, and told of as soon as there is room. To syslog goes a short form of what is longer than
+// a receiver takes (8,000 bytes), a summary as several; there no line is ever cut. A line is one
+// write(2) to a descriptor in append mode, so that lines of several supervisors never mix; a
+// rotated file is reopened (its inode is compared). Called once the caller has its answer, but for
+// exec_first(). One thread.
 #pragma once
 
 #include <sys/types.h>
@@ -16,6 +18,7 @@
 #include <chrono>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +33,7 @@
 #include "hook/gate/secrets.h"
 #include "hook/os/byte_io.h"
 #include "hook/os/result.h"
+#include "hook/os/syslog.h"
 
 namespace execseal {
 
@@ -84,8 +88,10 @@ class AuditLog {
   public:
     using Clock = std::chrono::steady_clock;
 
-    // Opens what `settings` names; its directory is made (0750), the file is 0640.
-    static Result<AuditLog> open(const AuditSettings& settings, const Plan& plan);
+    // Opens what `settings` names; its directory is made (0750), the file is 0640. `syslog`: where
+    // the node's log daemon listens.
+    static Result<AuditLog> open(const AuditSettings& settings, const Plan& plan,
+                                 Syslog syslog = Syslog());
     // Globs over the names of the variables that the container's policies look at: an event shows
     // these. An event of mode learn shows all.
     void record_env(const std::vector<std::string>& names);
@@ -114,10 +120,11 @@ class AuditLog {
     [[nodiscard]] std::uint64_t summarized() const { return summarized_; }
 
   private:
-    AuditLog(AuditSettings settings, Secrets secrets, std::string container_members)
+    AuditLog(AuditSettings settings, Secrets secrets, std::string container_members, Syslog syslog)
         : settings_(std::move(settings)),
           secrets_(std::move(secrets)),
           container_members_(std::move(container_members)),
+          syslog_(std::move(syslog)),
           rate_(settings_.events_per_second) {}
 
     // A line's first part: its time, what it tells of, and the container's members.
@@ -127,7 +134,13 @@ class AuditLog {
                   const std::string& id) const;
     [[nodiscard]] std::string exec_line(const ExecEvent& event, const char* outcome,
                                         EventBounds keep, const std::string& id) const;
-    // Both may be of different length: a receiver of syslog messages cuts them.
+    // What syslog gets of a line that is too long for it.
+    [[nodiscard]] std::string syslog_exec(const ExecEvent& event, const char* outcome,
+                                          const std::string& id, const std::string& line) const;
+    [[nodiscard]] std::string syslog_note(const char* what, const nlohmann::ordered_json& details,
+                                          const std::string& line) const;
+    // A line for syslog of members that cannot be long.
+    [[nodiscard]] std::string short_opening(const char* what) const;
     Result<> write_exec(const ExecEvent& event, const char* outcome, EventBounds keep,
                         const std::string& id, std::size_t& bytes);
     [[nodiscard]] bool shows_variable(std::string_view entry) const;
@@ -136,15 +149,19 @@ class AuditLog {
     void count(const ExecEvent& event, const EventKind& kind, Clock::time_point now);
     void flush(Clock::time_point now);
     // Tells of lost events first, where there are any. `to_syslog`: instead of the line, there.
-    Result<> write_line(const std::string& line, const std::string& to_syslog) noexcept;
-    Result<> write_line(const std::string& line) noexcept { return write_line(line, line); }
-    Result<> append(const std::string& line, const std::string& to_syslog) noexcept;
+    Result<> write_lines(const std::string& line, std::span<const std::string> to_syslog);
+    Result<> write_line(const std::string& line) { return write_lines(line, {&line, 1}); }
+    Result<> append(const std::string& line, std::span<const std::string> to_syslog);
+    Result<> send_to_syslog(std::span<const std::string> lines);
     void lose(const Error& error, Clock::time_point now);
 
     AuditSettings settings_;
     Secrets secrets_;
     std::string
         container_members_;  // `"container":{...},"policy":...,` as text: the same in every line
+    std::string short_members_;  // the same, of what cannot be long
+    Syslog syslog_;
+    bool syslog_fails_ = false;
     std::string policy_sha256_;  // of the plan's policy
     AppendFile file_;
     bool keeps_all_ = false;

@@ -70,14 +70,12 @@ std::optional<EventSummary::Clock::time_point> EventSummary::due() const {
     return due_;
 }
 
-std::string EventSummary::text(std::uint64_t& events) const {
-    events = 0;
-    std::string list;
+std::vector<EventSummary::Item> EventSummary::items() const {
+    std::vector<Item> items;
     for (const auto& [kind, entry] : kinds_) {
         if (entry.count == 0) {
             continue;
         }
-        events += entry.count;
         JsonLine item("{");
         item.number("count", static_cast<std::int64_t>(entry.count));
         item.bytes("exe", kind.program);
@@ -92,12 +90,12 @@ std::string EventSummary::text(std::uint64_t& events) const {
         }
         std::string text = std::move(item).end();
         text.erase(text.size() - 2);  // "}\n"
-        if (!entry.example.empty()) {
-            text += ",\"first\":{" + entry.example + "}";
-        }
-        list += (list.empty() ? "" : ",") + text + "}";
+        items.push_back(
+            {entry.count,
+             entry.example.empty() ? text + "}" : text + ",\"first\":{" + entry.example + "}}",
+             text + "}"});
     }
-    return list.empty() ? list : "[" + list + "]";
+    return items;
 }
 
 void EventSummary::clear() {

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace execseal {
 
@@ -64,8 +65,13 @@ class EventSummary {
     // When what is kept is to be written; nullopt: nothing is.
     [[nodiscard]] std::optional<Clock::time_point> due() const;
     void put_off(Clock::time_point until) { due_ = until; }
-    // JSON text: the array of kinds; empty when nothing was counted. `events`: how many they are.
-    [[nodiscard]] std::string text(std::uint64_t& events) const;
+    struct Item {
+        std::uint64_t count = 0;
+        std::string text;  // JSON: an object
+        std::string without_example;
+    };
+    // The kinds of which something was counted.
+    [[nodiscard]] std::vector<Item> items() const;
     void clear();
 
   private:

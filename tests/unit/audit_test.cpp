@@ -1,9 +1,13 @@
 #include "hook/gate/audit.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -592,6 +596,188 @@ TEST_F(Audit, WhereItMustBeRecordedTheEventStandsBeforeTheAnswer) {
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
     EXPECT_FALSE(log->exec_first(first).has_value());
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+}
+
+// A log daemon that takes what it is sent.
+class AuditSyslog : public Audit {
+  protected:
+    void SetUp() override {
+        Audit::SetUp();
+        settings_.syslog = true;
+    }
+    void listen() {
+        daemon_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        socket_.copy(&address.sun_path[0], sizeof address.sun_path - 1);
+        ASSERT_EQ(
+            ::bind(daemon_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    }
+    AuditLog open() { return AuditLog::open(settings_, plan_, Syslog(socket_)).value(); }
+    // What came since the last time, each without the head that syslog wants.
+    std::vector<std::string> messages() {
+        static const std::regex head(R"(<85>execseal\[\d+\]: (\{.*\}))");
+        std::vector<std::string> all;
+        std::array<char, 65536> text{};
+        for (;;) {
+            const ssize_t size = ::recv(daemon_.get(), text.data(), text.size(), MSG_DONTWAIT);
+            if (size <= 0) {
+                return all;
+            }
+            EXPECT_LE(size, 8192) << "rsyslog cuts it";
+            std::smatch parts;
+            const std::string message(text.data(), static_cast<std::size_t>(size));
+            EXPECT_TRUE(std::regex_match(message, parts, head)) << message;
+            all.push_back(parts.size() == 2 ? parts[1].str() : "");
+        }
+    }
+    std::string last_of_the_file() {
+        std::ifstream file(settings_.file);
+        std::string last;
+        for (std::string line; std::getline(file, line);) {
+            last = line;
+        }
+        return last;
+    }
+
+    std::string socket_ = directory_ + "/log";
+    UniqueFd daemon_;
+};
+
+TEST_F(AuditSyslog, GetsTheLineOrWhereThatIsTooLongAShortFormOfIt) {
+    listen();
+    AuditLog log = open();
+    log.exec(event());
+    EXPECT_EQ(messages(), (std::vector<std::string>{last_of_the_file()}));
+
+    ExecEvent many = event();
+    many.facts->views[0].argv.insert(many.facts->views[0].argv.end(), 50, std::string(200, '\xff'));
+    log.exec(many);
+    ASSERT_GT(last_of_the_file().size(), 8192U) << "the control";
+    auto sent = messages();
+    ASSERT_EQ(sent.size(), 1U);
+    json shown = json::parse(sent[0]);
+    EXPECT_EQ(shown["id"], json::parse(last_of_the_file())["id"]);
+    EXPECT_EQ(shown["argv_cut"]["count"], 52);
+    EXPECT_EQ(shown["rule"], "app");
+
+    // Nothing of it is short: the container chooses names and folders.
+    ExecEvent names = event();
+    names.facts->views[0].exe = "/" + std::string(4000, '\xff');
+    names.facts->requested_path = names.facts->views[0].exe;
+    names.facts->cwd = "/" + std::string(4000, '\xfe');
+    names.judgement = {Verdict::kDeny, EPERM, "small", "none", std::string(2000, '\xff'), {}};
+    names.outcome = Outcome::kRefused;
+    names.error = EPERM;
+    log.exec(names);
+    sent = messages();
+    ASSERT_EQ(sent.size(), 1U);
+    shown = json::parse(sent[0]);
+    EXPECT_EQ(shown["id"], json::parse(last_of_the_file())["id"]);
+    EXPECT_EQ(shown["rule"], "none");
+    EXPECT_EQ(shown["verdict"], "deny");
+    EXPECT_EQ(shown["outcome"], "refused");
+    EXPECT_EQ(shown["errno"], EPERM);
+    EXPECT_EQ(shown["container"]["id"], "web");
+    EXPECT_TRUE(shown.contains("exe"));
+    EXPECT_EQ(shown["line_cut"]["bytes"], last_of_the_file().size() + 1);
+    EXPECT_EQ(shown["line_cut"]["sha256"], sha256_hex(last_of_the_file() + "\n"));
+}
+
+TEST_F(AuditSyslog, GetsALongSummaryAsSeveralAndNoKindIsMissing) {
+    listen();
+    settings_.events_per_second = 1;
+    AuditLog log = open();
+    ExecEvent denied = event();
+    denied.judgement = {Verdict::kDeny, EPERM, "small", "none", "", {}};
+    denied.outcome = Outcome::kRefused;
+    constexpr int kKinds = 30;
+    std::set<std::string> told;
+    std::uint64_t counted = 0;
+    const auto look = [&] {
+        for (const std::string& text : messages()) {
+            const json line = json::parse(text);
+            if (line["event"] == "exec") {
+                told.insert(line["exe"].get<std::string>());
+                ++counted;
+            }
+            std::uint64_t sum = 0;
+            for (const json& kind : line.value("kinds", json::array())) {
+                told.insert(kind["exe"].get<std::string>());
+                sum += kind["count"].get<std::uint64_t>();
+            }
+            EXPECT_EQ(sum, line.value("count", std::uint64_t{0}));
+            counted += sum;
+        }
+    };
+    for (int i = 0; i < kKinds; ++i) {
+        denied.facts->views[0].exe = "/bin/" + std::string(200, 'x') + std::to_string(i);
+        log.exec(denied);
+        look();
+    }
+    log.note("end", {{"long", std::string(9000, 'x')}, {"events_lost", 0}});
+    const auto sent = messages();
+    ASSERT_FALSE(sent.empty());
+    EXPECT_EQ(json::parse(sent.back())["event"], "end");
+    EXPECT_EQ(json::parse(sent.back())["events_lost"], 0);
+    EXPECT_TRUE(json::parse(sent.back()).contains("line_cut"));
+    for (const std::string& text : sent) {
+        const json line = json::parse(text);
+        for (const json& kind : line.value("kinds", json::array())) {
+            told.insert(kind["exe"].get<std::string>());
+            counted += kind["count"].get<std::uint64_t>();
+        }
+    }
+    EXPECT_EQ(told.size(), static_cast<std::size_t>(kKinds));
+    EXPECT_EQ(counted, static_cast<std::uint64_t>(kKinds));
+}
+
+TEST_F(AuditSyslog, WhatNobodyTakesIsLostOnlyWhereThereIsNoFile) {
+    {
+        AuditLog log = open();
+        log.exec(event());
+        EXPECT_EQ(log.lost(), 0U);
+        EXPECT_EQ(lines().size(), 1U);
+    }
+    settings_.file.clear();
+    AuditLog log = open();
+    log.exec(event());
+    log.exec(event());
+    EXPECT_EQ(log.lost(), 2U);
+    listen();
+    std::vector<std::string> sent;
+    for (int tries = 0; tries < 1000 && sent.empty(); ++tries) {
+        ASSERT_TRUE(log.next_deadline().has_value());
+        log.on_deadline(*log.next_deadline());
+        pollfd wait{.fd = daemon_.get(), .events = POLLIN, .revents = 0};
+        (void)::poll(&wait, 1, 20);  // for a second it leaves the daemon alone
+        sent = messages();
+    }
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(json::parse(sent[0])["event"], "lost");
+    EXPECT_EQ(json::parse(sent[0])["count"], 2);
+}
+
+// A daemon that is stopped must not stop who judges a container.
+TEST_F(AuditSyslog, ADaemonThatDoesNotReadIsWaitedForOnceASecondAtMost) {
+    listen();
+    settings_.file.clear();
+    AuditLog log = open();
+    const auto start = std::chrono::steady_clock::now();
+    std::uint64_t events = 0;
+    // The socket's queue, and then nothing for a second.
+    while (log.lost() == 0 && events < 100'000) {
+        log.exec(event());
+        ++events;
+    }
+    const auto full = std::chrono::steady_clock::now();
+    ASSERT_GT(log.lost(), 0U) << "the control: its queue has an end";
+    constexpr std::uint64_t kMore = 50;
+    for (std::uint64_t i = 0; i < kMore; ++i) {
+        log.exec(event());
+    }
+    const auto end = std::chrono::steady_clock::now();
+    EXPECT_LT(end - full, (full - start) + std::chrono::seconds(5)) << "50 waits are 10 s";
 }
 
 TEST_F(Audit, AFileThatCannotBeOpenedIsAnErrorAtTheStart) {
