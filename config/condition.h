@@ -75,6 +75,8 @@ class Condition {
     [[nodiscard]] virtual bool sees_arguments() const = 0;
     // Whether it looks at ProgramView::names or ExecFacts::cwd_names.
     [[nodiscard]] virtual bool sees_names() const = 0;
+    // Whether it looks at ExecFacts::lineage, which nobody knows where forks are not notified.
+    [[nodiscard]] virtual bool sees_lineage() const { return false; }
     // Whether it says the same whatever stands in the gap.
     [[nodiscard]] virtual bool overlooks(const Gap& gap) const = 0;
     // Adds the globs over the names of variables that it looks at.

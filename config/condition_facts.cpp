@@ -10,19 +10,6 @@
 namespace execseal {
 namespace {
 
-std::string listed(const std::vector<Glob>& globs) {
-    static constexpr std::size_t kListed = 8;
-    std::string text;
-    for (std::size_t i = 0; i < globs.size(); ++i) {
-        text += i == 0 ? "" : ", ";
-        if (i == kListed) {
-            return text + "... (" + std::to_string(globs.size()) + " in all)";
-        }
-        text += quoted(globs[i].pattern());
-    }
-    return text;
-}
-
 // Paths that the supervisor reports are resolved: these would never match.
 bool is_resolved(std::string_view pattern) {
     const std::string closed = std::string(pattern) + '/';
@@ -41,7 +28,8 @@ class PathCondition final : public Condition {
         return matching(view, facts).has_value();
     }
     [[nodiscard]] std::string text() const override {
-        return name() + (globs_.size() == 1 ? " matches " : " matches one of ") + listed(globs_);
+        return name() + (globs_.size() == 1 ? " matches " : " matches one of ") +
+               globs_text(globs_);
     }
     [[nodiscard]] std::string reason(const ProgramView& view,
                                      const ExecFacts& facts) const override {
@@ -93,8 +81,9 @@ class PathCondition final : public Condition {
         const std::string* path;
     };
     [[nodiscard]] std::optional<Match> matching(const std::string& path) const {
-        const auto found = std::find_if(globs_.begin(), globs_.end(),
-                                        [&](const Glob& glob) { return covers(glob, path); });
+        const auto found = std::find_if(globs_.begin(), globs_.end(), [&](const Glob& glob) {
+            return names_program(glob, path, leaning_);
+        });
         return found == globs_.end() ? std::nullopt : std::optional(Match{&*found, &path});
     }
     // What refuses is matched by any name, what lets pass by the one that cannot mean another file.
@@ -114,22 +103,6 @@ class PathCondition final : public Condition {
         return std::nullopt;
     }
 
-    // ** and * mean the files that can be seen there. Where a match lets pass, they do not stand
-    // for what has no path in the container ("memfd:x", "unreachable:/x") or no longer has one:
-    // such a rule must spell it.
-    [[nodiscard]] bool covers(const Glob& glob, const std::string& path) const {
-        if (!glob.matches(path)) {
-            return false;
-        }
-        if (leaning_ == Leaning::kStrict || glob.is_literal()) {
-            return true;
-        }
-        const bool seen = path.starts_with('/') || !glob.pattern().starts_with("**");
-        return seen && (!path.ends_with(kDeleted) || glob.pattern().ends_with(kDeleted));
-    }
-
-    static constexpr std::string_view kDeleted = " (deleted)";
-
     PathKind kind_;
     std::vector<Glob> globs_;
     Leaning leaning_;
@@ -137,27 +110,17 @@ class PathCondition final : public Condition {
 
 class IdCondition final : public Condition {
   public:
-    struct Range {
-        std::int64_t least;
-        std::int64_t most;
-    };
-    IdCondition(IdKind kind, std::vector<Range> ranges) : kind_(kind), ranges_(std::move(ranges)) {}
+    IdCondition(IdKind kind, std::vector<NumberRange> ranges)
+        : kind_(kind), ranges_(std::move(ranges)) {}
 
     [[nodiscard]] bool holds(const ProgramView& /*view*/, const ExecFacts& facts) const override {
         const std::int64_t id = subject(facts);
-        return std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& range) {
+        return std::any_of(ranges_.begin(), ranges_.end(), [&](const NumberRange& range) {
             return id >= range.least && id <= range.most;
         });
     }
     [[nodiscard]] std::string text() const override {
-        std::string text = name() + " is ";
-        for (std::size_t i = 0; i < ranges_.size(); ++i) {
-            text += (i == 0 ? "" : " or ") + std::to_string(ranges_[i].least);
-            if (ranges_[i].least != ranges_[i].most) {
-                text += " to " + std::to_string(ranges_[i].most);
-            }
-        }
-        return text;
+        return name() + " is " + ranges_text(ranges_);
     }
     [[nodiscard]] std::string found(const ProgramView& /*view*/,
                                     const ExecFacts& facts) const override {
@@ -176,7 +139,7 @@ class IdCondition final : public Condition {
     }
 
     IdKind kind_;
-    std::vector<Range> ranges_;
+    std::vector<NumberRange> ranges_;
 };
 
 class ViaCondition final : public Condition {
@@ -250,6 +213,10 @@ class NotCondition final : public Condition {
         return std::any_of(conditions_.begin(), conditions_.end(),
                            [](const auto& condition) { return condition->sees_names(); });
     }
+    [[nodiscard]] bool sees_lineage() const override {
+        return std::any_of(conditions_.begin(), conditions_.end(),
+                           [](const auto& condition) { return condition->sees_lineage(); });
+    }
     [[nodiscard]] bool overlooks(const Gap& gap) const override {
         return std::all_of(conditions_.begin(), conditions_.end(),
                            [&](const auto& condition) { return condition->overlooks(gap); });
@@ -310,14 +277,14 @@ std::vector<Glob> read_globs(const JsonNode& node, PathKind kind) {
     return globs;
 }
 
-IdCondition::Range read_id_range(const JsonNode& node) {
+NumberRange read_range(const JsonNode& node, const std::string& what) {
     static constexpr std::int64_t kLastId = 4'294'967'294;  // -1 is "no id", setresuid(2)
     if (node.kind() == JsonNode::Kind::kNumber) {
         const std::int64_t id = node.integer(0, kLastId);
         return {id, id};
     }
     if (node.kind() != JsonNode::Kind::kObject) {
-        node.expected("an id, {\"min\": n, \"max\": n} or a non-empty array of these");
+        node.expected(what + ", {\"min\": n, \"max\": n} or a non-empty array of these");
         return {0, 0};
     }
     const JsonObject object = node.object({"min", "max"});
@@ -326,8 +293,8 @@ IdCondition::Range read_id_range(const JsonNode& node) {
     if (!min && !max) {
         node.expected("an object with min or max");
     }
-    const IdCondition::Range range{min ? min->integer(0, kLastId) : 0,
-                                   max ? max->integer(0, kLastId) : kLastId};
+    const NumberRange range{min ? min->integer(0, kLastId) : 0,
+                            max ? max->integer(0, kLastId) : kLastId};
     if (range.least > range.most) {
         node.problem("expected min to be at most max");
     }
@@ -335,6 +302,59 @@ IdCondition::Range read_id_range(const JsonNode& node) {
 }
 
 }  // namespace
+
+std::vector<Glob> read_exe_globs(const JsonNode& node) {
+    return read_globs(node, PathKind::kExe);
+}
+
+std::string globs_text(const std::vector<Glob>& globs) {
+    static constexpr std::size_t kListed = 8;
+    std::string text;
+    for (std::size_t i = 0; i < globs.size(); ++i) {
+        text += i == 0 ? "" : ", ";
+        if (i == kListed) {
+            return text + "... (" + std::to_string(globs.size()) + " in all)";
+        }
+        text += quoted(globs[i].pattern());
+    }
+    return text;
+}
+
+bool names_program(const Glob& glob, const std::string& path, Leaning leaning) {
+    static constexpr std::string_view kDeleted = " (deleted)";
+    if (!glob.matches(path)) {
+        return false;
+    }
+    if (leaning == Leaning::kStrict || glob.is_literal()) {
+        return true;
+    }
+    const bool seen = path.starts_with('/') || !glob.pattern().starts_with("**");
+    return seen && (!path.ends_with(kDeleted) || glob.pattern().ends_with(kDeleted));
+}
+
+std::vector<NumberRange> read_ranges(const JsonNode& node, const std::string& one,
+                                     const std::string& many) {
+    std::vector<NumberRange> ranges;
+    if (node.kind() == JsonNode::Kind::kArray) {
+        for (const JsonNode& item : node.non_empty_items("a non-empty array of " + many)) {
+            ranges.push_back(read_range(item, one));
+        }
+    } else {
+        ranges.push_back(read_range(node, one));
+    }
+    return ranges;
+}
+
+std::string ranges_text(const std::vector<NumberRange>& ranges) {
+    std::string text;
+    for (const NumberRange& range : ranges) {
+        text += (text.empty() ? "" : " or ") + std::to_string(range.least);
+        if (range.least != range.most) {
+            text += " to " + std::to_string(range.most);
+        }
+    }
+    return text;
+}
 
 std::vector<Glob> read_exe_condition(const JsonNode& node, Leaning leaning,
                                      Conditions& conditions) {
@@ -349,15 +369,7 @@ void read_cwd_condition(const JsonNode& node, Leaning leaning, Conditions& condi
 }
 
 void read_id_condition(const JsonNode& node, IdKind kind, Conditions& conditions) {
-    std::vector<IdCondition::Range> ranges;
-    if (node.kind() == JsonNode::Kind::kArray) {
-        for (const JsonNode& item : node.non_empty_items("a non-empty array of ids")) {
-            ranges.push_back(read_id_range(item));
-        }
-    } else {
-        ranges.push_back(read_id_range(node));
-    }
-    conditions.push_back(std::make_unique<IdCondition>(kind, std::move(ranges)));
+    conditions.push_back(std::make_unique<IdCondition>(kind, read_ranges(node, "an id", "ids")));
 }
 
 void read_via_condition(const JsonNode& node, Conditions& conditions) {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "config/lineage.h"
+
 namespace execseal {
 
 // Where the exec comes from: the container's first program, the first program of a `runc exec`, or
@@ -61,6 +63,7 @@ struct ExecFacts {
     uid_t uid = 0;  // effective ids of the caller, in the container's user namespace
     gid_t gid = 0;
     Via via = Via::kChild;
+    Lineage lineage = {};
 };
 
 }  // namespace execseal

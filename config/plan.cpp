@@ -185,9 +185,14 @@ bool names_are_vouched_for(const std::string& container_id, const std::string& b
     return cri_of(container_id, bundle) != Cri::kNone;
 }
 
-bool tracks_forks(Mode mode, const Policy& policy, const Policy* floor) {
+bool binds_by_forks(Mode mode, const Policy& policy, const Policy* floor) {
     return (mode == Mode::kEnforce && policy.needs_fork_tracking()) ||
            (floor != nullptr && floor->needs_fork_tracking());
+}
+
+bool tracks_forks(Mode mode, const Policy& policy, const Policy* floor) {
+    return binds_by_forks(mode, policy, floor) || policy.sees_lineage() ||
+           (floor != nullptr && floor->sees_lineage());
 }
 
 Result<std::optional<Plan>> plan_container(const Json& spec, const std::string& container_id,

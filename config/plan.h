@@ -48,8 +48,11 @@ struct Plan {
 bool names_are_vouched_for(const std::string& container_id, const std::string& bundle);
 
 // Whether the fork-class calls of a container are in its filter at all. What only observes (the
-// modes audit and learn) binds nothing; a floor is enforced in every mode. `floor` may be null.
+// modes audit and learn) binds nothing; a floor is enforced in every mode. A rule about lineage has
+// to know who makes whom in any mode. `floor` may be null.
 bool tracks_forks(Mode mode, const Policy& policy, const Policy* floor);
+// The part of it that is enforced: who may write to an exec's memory has to be known.
+bool binds_by_forks(Mode mode, const Policy& policy, const Policy* floor);
 
 // nullopt: the container is not ours (no annotation and no default; a sandbox container that a CRI
 // implementation vouches for, see names_are_vouched_for()) and passes untouched. `spec` is the

@@ -61,6 +61,13 @@ Binding binding_of(const std::vector<CompiledRule>& rules) {
     return most;
 }
 
+bool sees_lineage_in(const std::vector<CompiledRule>& rules) {
+    return std::any_of(rules.begin(), rules.end(), [](const CompiledRule& rule) {
+        return std::any_of(rule.conditions.begin(), rule.conditions.end(),
+                           [](const auto& condition) { return condition->sees_lineage(); });
+    });
+}
+
 }  // namespace
 
 bool is_policy_name(std::string_view name) {
@@ -157,6 +164,7 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& origin) {
         return *problems.first();
     }
     compiled->binding = binding_of(compiled->rules);
+    compiled->sees_lineage = sees_lineage_in(compiled->rules);
     compiled->index.build(compiled->rules);
     Policy policy;
     policy.compiled_ = std::move(compiled);
@@ -189,6 +197,10 @@ std::vector<std::string> env_names(const Policy& policy) {
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
     return names;
+}
+
+bool Policy::sees_lineage() const {
+    return compiled_->sees_lineage;
 }
 
 bool Policy::needs_fork_tracking() const {

@@ -63,6 +63,9 @@ class Policy {
     // the verification sees the file that the kernel opened and the arguments that name an applet
     // or a loader's program.
     [[nodiscard]] bool needs_fork_tracking() const;
+    // Whether a rule asks what stands above an exec: then somebody has to see who makes whom, also
+    // where nothing is enforced.
+    [[nodiscard]] bool sees_lineage() const;
     [[nodiscard]] const CompiledPolicy& compiled() const { return *compiled_; }
 
   private:

@@ -7,6 +7,7 @@
 #include "config/condition_argv.h"
 #include "config/condition_env.h"
 #include "config/condition_facts.h"
+#include "config/condition_lineage.h"
 #include "config/errno_names.h"
 #include "config/quote.h"
 
@@ -52,12 +53,21 @@ void read_conditions(const JsonObject& object, Leaning leaning, const ProgramHin
     if (const auto names = object.get("env_names")) {
         read_env_names_condition(*names, leaning, conditions);
     }
+    if (const auto parent = object.get("parent")) {
+        read_parent_condition(*parent, leaning, conditions);
+    }
+    if (const auto ancestor = object.get("ancestor")) {
+        read_ancestor_condition(*ancestor, leaning, conditions);
+    }
+    if (const auto depth = object.get("depth")) {
+        read_depth_condition(*depth, leaning, conditions);
+    }
 }
 
 std::unique_ptr<const Condition> read_negation(const JsonNode& node, Leaning leaning,
                                                const ProgramHint& program) {
-    const JsonObject object =
-        node.object({"exe", "argv", "env", "env_names", "uid", "gid", "cwd", "via"});
+    const JsonObject object = node.object({"exe", "argv", "env", "env_names", "uid", "gid", "cwd",
+                                           "via", "parent", "ancestor", "depth"});
     Conditions conditions;
     ProgramHint hint = program;
     if (const auto exe = object.get("exe")) {
@@ -72,8 +82,9 @@ std::unique_ptr<const Condition> read_negation(const JsonNode& node, Leaning lea
 
 CompiledRule read_rule(const JsonNode& node, int default_errno) {
     CompiledRule rule;
-    const JsonObject object = node.object({"id", "description", "verdict", "errno", "exe", "argv",
-                                           "env", "env_names", "uid", "gid", "cwd", "via", "not"});
+    const JsonObject object =
+        node.object({"id", "description", "verdict", "errno", "exe", "argv", "env", "env_names",
+                     "uid", "gid", "cwd", "via", "parent", "ancestor", "depth", "not"});
     if (const auto id = object.require("id")) {
         rule.id = id->non_empty_string("a name of letters, digits, \".\", \"_\" and \"-\"");
         if (!is_policy_name(rule.id)) {
@@ -107,9 +118,8 @@ CompiledRule read_rule(const JsonNode& node, int default_errno) {
     }
     if (rule.conditions.empty()) {
         node.problem(
-            "expected at least one condition (exe, argv, env, env_names, uid, gid, cwd, via or "
-            "not); "
-            "\"default\" is for everything else");
+            "expected at least one condition (exe, argv, env, env_names, uid, gid, cwd, via, "
+            "parent, ancestor, depth or not); \"default\" is for everything else");
     }
     return rule;
 }

@@ -34,6 +34,7 @@ struct CompiledPolicy {
     int default_errno = EACCES;
     Protection protection;
     Binding binding = Binding::kArguments;
+    bool sees_lineage = false;
     std::vector<CompiledRule> rules;
     RuleIndex index;
 };

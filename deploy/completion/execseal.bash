@@ -44,7 +44,7 @@ _execseal() {
             events) words="--follow --all --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
             tree) words="--follow --all --since --file --config --help $(execseal ps 2>/dev/null | awk 'NR > 1 {print $1}')" ;;
             policy) words="check explain learn test --config --help" ;;
-            "policy explain") words="--via --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
+            "policy explain") words="--via --parent --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
             "policy check") words="--rootfs --config --help" ;;
             "policy learn") words="--container --since --into --name --strict --loose --config --help" ;;
             "policy test") words="--against --with --container --since --format --config --help" ;;

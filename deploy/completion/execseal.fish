@@ -29,6 +29,7 @@ complete -c execseal -n '__fish_seen_subcommand_from events' -s n -l last -x
 complete -c execseal -n '__fish_seen_subcommand_from events tree why' -l file -r
 
 complete -c execseal -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain learn test' -f -a 'check explain learn test'
+complete -c execseal -n '__fish_seen_subcommand_from explain' -l parent -r
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l uid -x
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l gid -x
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l env -x

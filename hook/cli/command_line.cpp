@@ -94,6 +94,7 @@ constexpr const char* kExplainFooter =
 Examples:
   execseal policy explain web.json -- /bin/sh -c id
   execseal policy explain web --via exec --uid 33 --env LD_PRELOAD=/tmp/x.so -- /usr/bin/php -v
+  execseal policy explain web --parent /usr/sbin/nginx -- /bin/sh -c id
   execseal policy explain ci.json --rootfs /srv/rootfs --cwd /src -- git push origin main
 
 POLICY is a file, or the name of one in policies_dir. The node's floor policy is asked, too.
@@ -450,6 +451,10 @@ void add_policy(CLI::App& app, Typed& typed) {
         ->check(expecting("a number", is_number));
     explain.add_option("--gid", options.gid, "effective, in the container")
         ->check(expecting("a number", is_number));
+    add_words(explain, "--parent", options.above,
+              "the program that makes the exec; again for the one above that");
+    explain.get_option("--parent")
+        ->check(expecting("an absolute path without \"//\", \".\" and \"..\"", is_plain_path));
     add_words(explain, "--env", options.env, "NAME=VALUE, as often as needed");
     explain.get_option("--env")->check(expecting("NAME=VALUE", is_assignment));
     explain.add_option("--cwd", options.cwd, "working directory in the container, default /")
@@ -468,6 +473,9 @@ void add_policy(CLI::App& app, Typed& typed) {
                 typed.explain.command.front(),
                 "expected the absolute path of the program in the container, without \"//\", "
                 "\".\" and \"..\", or --rootfs DIR to look it up");
+        }
+        if (!typed.explain.above.empty() && typed.explain.via != Via::kChild) {
+            throw CLI::ValidationError("--parent", "expected --via child beside it");
         }
         if (!typed.mode.empty()) {
             typed.explain.mode = kModes.at(typed.mode);

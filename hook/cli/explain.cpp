@@ -4,6 +4,7 @@
 
 #include "config/built_in_rules.h"
 #include "config/condition_facts.h"
+#include "config/condition_lineage.h"
 #include "config/errno_names.h"
 #include "config/policy_rules.h"
 #include "hook/cli/table.h"
@@ -154,6 +155,10 @@ std::string facts_text(const ExecFacts& facts) {
         const ProgramView& view = facts.views[i];
         text += std::string("          ") + role_name(view.role) + " " +
                 command_text(view.exe, view.argv) + "\n" + names_text(view);
+    }
+    if (facts.lineage.nearest) {
+        text += "          below " + printable(lineage_text(facts.lineage)) + ", depth " +
+                std::to_string(facts.lineage.depth) + "\n";
     }
     return text;
 }

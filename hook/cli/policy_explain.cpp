@@ -16,6 +16,19 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// Those that are given are all; without any it is known of the first program alone.
+Lineage lineage_of(const ExplainOptions& options) {
+    Lineage lineage;
+    if (!options.above.empty() || options.via != Via::kChild) {
+        lineage = Lineage::start();
+    }
+    for (auto exe = options.above.rbegin(); exe != options.above.rend(); ++exe) {
+        lineage = below({*exe, {}, true}, std::move(lineage));
+        ++lineage.depth;
+    }
+    return lineage;
+}
+
 Result<ExecFacts> facts_of(const ExplainOptions& options) {
     ExecFacts facts;
     facts.env = options.env;
@@ -23,6 +36,7 @@ Result<ExecFacts> facts_of(const ExplainOptions& options) {
     facts.uid = options.uid;
     facts.gid = options.gid;
     facts.via = options.via;
+    facts.lineage = lineage_of(options);
     facts.requested_path = options.command.front();
     if (options.rootfs.empty()) {
         std::vector<std::string> argv = options.command;

@@ -18,6 +18,7 @@ struct ExplainOptions {
     std::string policy;    // a file, or the name of one in policies_dir
     std::vector<std::string> command;
     Via via = Via::kChild;
+    std::vector<std::string> above;  // the program that makes it, then the one above that
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::string> env;  // NAME=value

@@ -122,7 +122,8 @@ bool covers(const json& earlier, const json& later) {
             return false;
         }
         return *same == item.value() ||
-               ((key == "exe" || key == "cwd") && covers_paths(item.value(), *same));
+               ((key == "exe" || key == "cwd" || key == "parent" || key == "ancestor") &&
+                covers_paths(item.value(), *same));
     });
 }
 
@@ -312,12 +313,15 @@ void warn_of_name(const Words& names, std::size_t index, const std::string& plac
 
 void warn_of_names(const json& conditions, const std::string& place, Leaning leaning,
                    const Root* root, Words& warnings) {
-    const auto exe = conditions.find("exe");
-    if (exe != conditions.end() && leaning == Leaning::kLenient) {
-        const Words names = words_of(*exe);
+    for (const char* const key : {"exe", "parent", "ancestor"}) {
+        const auto globs = conditions.find(key);
+        if (globs == conditions.end() || leaning != Leaning::kLenient) {
+            continue;
+        }
+        const Words names = words_of(*globs);
         for (std::size_t i = 0; i < names.size(); ++i) {
             const std::string at =
-                place + "/exe" + (exe->is_array() ? "/" + std::to_string(i) : "");
+                place + "/" + key + (globs->is_array() ? "/" + std::to_string(i) : "");
             warn_of_name(names, i, at, root, warnings);
         }
     }

@@ -54,6 +54,11 @@ enum class Key {
     kOutcome,
     kErrno,
     kRaceDetected,
+    kDepth,
+    kAbove,
+    kAboveCut,
+    kAboveUnknown,
+    kUnproved,
     kHex,
 };
 
@@ -98,6 +103,11 @@ Key key_of(std::string_view name) {
         {"outcome", Key::kOutcome},
         {"errno", Key::kErrno},
         {"race_detected", Key::kRaceDetected},
+        {"depth", Key::kDepth},
+        {"above", Key::kAbove},
+        {"above_cut", Key::kAboveCut},
+        {"above_unknown", Key::kAboveUnknown},
+        {"unproved", Key::kUnproved},
         {"hex", Key::kHex},
     };
     const auto found = kKeys.find(name);
@@ -126,6 +136,11 @@ class LineReader {
     bool boolean(bool value) {
         if (depth_ == 1 && path_[0] == Key::kRedacted) {
             exec.redacted = value;
+        } else if (depth_ == 1 && path_[0] == Key::kAboveUnknown) {
+            above_unknown = value;
+        } else if (depth_ == 2 && path_[0] == Key::kAbove && path_[1] == Key::kUnproved &&
+                   !above.empty()) {
+            above.back().proved = !value;
         }
         return true;
     }
@@ -158,11 +173,14 @@ class LineReader {
     bool start_object(std::size_t /*size*/) {
         if (depth_ == 1 && path_[0] == Key::kViews) {
             views.emplace_back();
+        } else if (depth_ == 1 && path_[0] == Key::kAbove) {
+            above.emplace_back();
         } else if (depth_ == 1 || (depth_ == 2 && path_[0] == Key::kViews)) {
             const Key what = path_[depth_ - 1];
             exec.arguments_cut = exec.arguments_cut || what == Key::kArgvCut;
             exec.names_cut = exec.names_cut || what == Key::kNamesCut;
             exec.environment_cut = exec.environment_cut || what == Key::kEnvCut;
+            exec.lineage_cut = exec.lineage_cut || what == Key::kAboveCut;
             exec.race_detected = exec.race_detected || what == Key::kRaceDetected;
         }
         ++depth_;
@@ -192,6 +210,8 @@ class LineReader {
     ProgramView program;
     std::vector<std::string> through;
     std::vector<RecordedView> views;
+    std::vector<ExecutedProgram> above;
+    bool above_unknown = false;
     std::string event;
     std::string via;
     bool has_views = false;
@@ -205,6 +225,9 @@ class LineReader {
             facts.gid = static_cast<gid_t>(value);
         } else if (key == Key::kErrno) {
             exec.error = static_cast<int>(value);
+        } else if (key == Key::kDepth) {
+            facts.lineage.depth = static_cast<std::uint32_t>(value);
+            exec.lineage_missing = false;
         }
     }
 
@@ -215,6 +238,16 @@ class LineReader {
             take_container(std::move(text));
         } else if (depth == 2 && path_[0] == Key::kViews && !views.empty()) {
             take_view(std::move(text));
+        } else if (depth == 2 && path_[0] == Key::kAbove && !above.empty()) {
+            take_above(std::move(text));
+        }
+    }
+
+    void take_above(std::string text) {
+        if (path_[1] == Key::kExe) {
+            above.back().exe = std::move(text);
+        } else if (path_[1] == Key::kNames) {
+            above.back().names.push_back(std::move(text));
         }
     }
 
@@ -564,10 +597,19 @@ void put_views(LineReader& reader) {
     }
 }
 
+void put_lineage(LineReader& reader) {
+    Lineage& lineage = reader.facts.lineage;
+    for (auto program = reader.above.rbegin(); program != reader.above.rend(); ++program) {
+        lineage = below(std::move(*program), lineage);
+    }
+    lineage.whole = !reader.exec.lineage_missing && !reader.above_unknown;
+}
+
 RecordedExec exec_of(LineReader& reader) {
     const auto via = via_named(reader.via);
     if (!reader.program.exe.empty() && via) {
         put_views(reader);
+        put_lineage(reader);
         reader.facts.via = *via;
         reader.facts.requested_path = reader.exec.requested;
         reader.exec.facts = std::move(reader.facts);

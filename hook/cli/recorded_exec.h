@@ -40,6 +40,8 @@ struct RecordedExec {
     bool programs_unknown = false;    // of views[1] and on only exe is known
     bool names_cut = false;           // of names or cwd_names only the first are there
     bool environment_cut = false;     // of the variables in env_of only the first are there
+    bool lineage_missing = true;      // facts->lineage is not what it was,
+    bool lineage_cut = false;         // or it is only its beginning
     bool redacted = false;            // secrets were replaced by marks
     std::vector<std::string> env_of;  // globs over the names of the variables that were recorded
 };

@@ -41,6 +41,10 @@ std::string lack_of(const Condition& condition, const RecordedExec& exec, std::s
     if (exec.names_cut && condition.sees_names()) {
         return "the record has only the first of its other names";
     }
+    if (condition.sees_lineage() && (exec.lineage_missing || exec.lineage_cut)) {
+        return exec.lineage_missing ? "the record does not have what stands above it"
+                                    : "the record has only the first of what stands above it";
+    }
     std::vector<std::string> names;
     condition.add_env_names(names);
     for (const std::string& name : names) {
@@ -149,7 +153,9 @@ std::string lack_in(const Policy& policy, const RecordedExec& exec) {
 }  // namespace
 
 RecordedJudge::RecordedJudge(const Policy& policy, const Policy* floor)
-    : policy_(policy), floor_(floor) {
+    : policy_(policy),
+      floor_(floor),
+      sees_lineage_(policy.sees_lineage() || (floor != nullptr && floor->sees_lineage())) {
     add_env_names(policy, env_names_);
     if (floor != nullptr) {
         add_env_names(*floor, env_names_);
@@ -158,6 +164,7 @@ RecordedJudge::RecordedJudge(const Policy& policy, const Policy* floor)
 
 bool RecordedJudge::is_whole(const RecordedExec& exec) const {
     return !exec.arguments_cut && !exec.programs_unknown && !exec.names_cut && !exec.redacted &&
+           (!sees_lineage_ || !(exec.lineage_missing || exec.lineage_cut)) &&
            (env_names_.empty() ||
             (!exec.environment_cut &&
              std::all_of(env_names_.begin(), env_names_.end(),

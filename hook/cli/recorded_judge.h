@@ -33,6 +33,7 @@ class RecordedJudge {
 
     const Policy& policy_;
     const Policy* floor_;
+    bool sees_lineage_;
     std::vector<std::string> env_names_;  // globs over the variables that are looked at
 };
 

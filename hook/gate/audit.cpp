@@ -175,6 +175,49 @@ void add_names(JsonLine& line, const ExecFacts& facts, EventBounds keep) {
     line.text("via", via_name(facts.via));
 }
 
+// What stands above it, the nearest first, for who judges it again: as much as fits, each with all
+// of its names.
+void add_lineage(JsonLine& line, const Lineage& lineage, EventBounds keep) {
+    constexpr std::size_t kMost = std::size_t{16} << 10U;
+    std::size_t left = std::min(keep.strings, kMost);
+    line.number("depth", lineage.depth);
+    line.open_array("above");
+    const LineageNode* node = lineage.nearest.get();
+    for (; node != nullptr; node = node->above.get()) {
+        const ExecutedProgram& program = *node->program;
+        std::size_t needed = program.exe.size() + 1;
+        for (const std::string& name : program.names) {
+            needed += name.size() + 1;
+        }
+        if (needed > left) {
+            break;
+        }
+        left -= needed;
+        line.open_object_item();
+        line.bytes("exe", program.exe);
+        if (!program.names.empty()) {
+            line.open_array("names");
+            for (const std::string& name : program.names) {
+                line.bytes_item(name);
+            }
+            line.close_array();
+        }
+        if (!program.proved) {
+            line.flag("unproved");
+        }
+        line.close_object();
+    }
+    line.close_array();
+    if (node != nullptr) {
+        line.open_object("above_cut");
+        line.number("count", static_cast<std::int64_t>(lineage.nearest->length));
+        line.close_object();
+    }
+    if (!lineage.whole) {
+        line.flag("above_unknown");
+    }
+}
+
 // Where a reason quotes so, in the part that is shown. Each quote in it is looked at once: a search
 // through all of a long reason for each argument would be work without a bound.
 std::size_t shown_quote(std::string_view reason, std::string_view quote) {
@@ -449,6 +492,9 @@ void AuditLog::add_exec(JsonLine& line, const ExecEvent& event, const char* outc
             return secrets_.redact_argument(program.exe, program.argv, i);
         });
         add_names(line, facts, keep);
+        if (shows_lineage_ || shows_all_env_) {
+            add_lineage(line, facts.lineage, keep);
+        }
     } else if (!event.requested.empty()) {
         line.bytes("requested", event.requested);
     }

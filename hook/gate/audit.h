@@ -95,6 +95,8 @@ class AuditLog {
     // Globs over the names of the variables that the container's policies look at: an event shows
     // these. An event of mode learn shows all.
     void record_env(const std::vector<std::string>& names);
+    // Whether they look at what stands above an exec.
+    void record_lineage(bool shown) { shows_lineage_ = shown; }
     // How much the next events show: all, in mode learn.
     void set_mode(Mode mode);
 
@@ -166,6 +168,7 @@ class AuditLog {
     AppendFile file_;
     bool keeps_all_ = false;
     bool shows_all_env_ = false;
+    bool shows_lineage_ = false;
     std::vector<Glob> env_names_;
     std::string env_names_text_;  // as a JSON array
     std::string id_prefix_;

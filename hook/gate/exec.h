@@ -72,7 +72,8 @@ struct Exec {
     Decision decision;
     GateReport gate;
     Writers writers;
-    Tid sleeper;  // in vfork(2), for this exec; 0: not known
+    Lineage lineage;  // of what it executes
+    Tid sleeper;      // in vfork(2), for this exec; 0: not known
 
     Clock::time_point frozen_at;
     std::optional<Clock::time_point> budget_end;  // while it holds the domain

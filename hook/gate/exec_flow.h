@@ -80,7 +80,7 @@ enum class ExecAction : std::uint8_t {
     kAnswerErrno,
     kStartGrace,
     kHurry,         // make the caller show what has become of its exec
-    kMarkExecuted,  // of a session's first process: it has its program
+    kMarkExecuted,  // the caller runs its new program, or will at once
     kVerify,
     kKillCaller,
     kEndUnverified,  // a process that goes on where the end of its exec was missed

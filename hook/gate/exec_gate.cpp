@@ -10,6 +10,7 @@
 #include "config/built_in_rules.h"
 #include "hook/gate/protection.h"
 #include "hook/os/deadline.h"
+#include "hook/os/kernel_constants.h"
 #include "hook/os/log.h"
 #include "hook/tasks/fork_tracking.h"
 #include "hook/tasks/freeze.h"
@@ -145,9 +146,6 @@ void ExecGate::set_id_maps(IdMaps maps) {
 }
 
 void ExecGate::begin(Session& session, NotifyId id, const ExecCall& call) {
-    if (context_.binder.has_news()) {
-        look_at_executing();  // what the caller is may depend on what it has executed
-    }
     Exec& exec =
         *execs_.emplace_back(std::make_unique<Exec>(session, context_.binder, id, call, terms_));
     if (call.tid == Tid{}) {
@@ -251,16 +249,47 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
             // The runtime's own: nobody of the container has made it.
             (void)context_.tasks.add(process, TaskOrigin::kSession, Clock::now());
             context_.tasks.has_own_memory(process);
+            context_.tasks.set_lineage(process, Lineage::start());
             if (context_.strays != nullptr) {
                 context_.strays->join(exec.caller.tid(), exec.session->started);
             }
         }
     }
     const Via via = via_of(*exec.session, process);
-    exec.decide(judge_.judge(exec.study, via, *exec.terms));
+    exec.lineage = lineage_of(exec, via);
+    exec.decide(judge_.judge(exec.study, via, exec.lineage, *exec.terms));
     if (!keep_start()) {
-        exec.decide(judge_.judge(exec.study, via, *exec.terms));
+        exec.decide(judge_.judge(exec.study, via, exec.lineage, *exec.terms));
     }
+}
+
+Lineage ExecGate::lineage_of(const Exec& exec, Via via) const {
+    if (via != Via::kChild) {
+        return Lineage::start();
+    }
+    // Without them a process that nobody has told of may have the number of one that has ended.
+    const Tgid process = exec.caller.process();
+    Lineage lineage =
+        forks_are_notified_ && process != Tgid{} ? context_.tasks.lineage_of(process) : Lineage{};
+    const ExecTraits& asked = exec.terms->traits;
+    const bool binds = asked.freeze || asked.verify;
+    return lineage.certain || !binds ? lineage : Lineage{};
+}
+
+void ExecGate::mark_executed(const Exec& exec) {
+    const Tgid process = exec.caller.process();
+    const ExecTraits& traits = exec.traits;
+    const bool seen = traits.freeze || traits.verify || traits.arm;
+    if (!seen && (exec.call.flags & kAtExecveCheck) != 0) {
+        return;
+    }
+    if (exec.session->leader == process) {
+        exec.session->started = true;
+    }
+    context_.tasks.set_lineage(process,
+                               exec.decision.facts
+                                   ? executed_.after(exec.lineage, exec.decision.facts->views, seen)
+                                   : Lineage{});
 }
 
 bool ExecGate::may_go(const Exec& exec) const {
@@ -400,9 +429,7 @@ std::optional<ExecInput> ExecGate::perform(Exec& exec, ExecAction action) {
             }
             break;
         case ExecAction::kMarkExecuted:
-            if (exec.session->leader == exec.caller.process()) {
-                exec.session->started = true;
-            }
+            mark_executed(exec);
             break;
         case ExecAction::kVerify:
             return verify(exec);
@@ -579,8 +606,8 @@ ExecInput ExecGate::reread(Exec& exec) {
         return ExecInput::kRefused;
     }
     exec.study = std::move(*study);
-    exec.decide(
-        judge_.judge(exec.study, via_of(*exec.session, exec.caller.process()), *exec.terms));
+    exec.decide(judge_.judge(exec.study, via_of(*exec.session, exec.caller.process()), exec.lineage,
+                             *exec.terms));
     return input_of(exec.decision.ruling);
 }
 
@@ -726,6 +753,12 @@ void ExecGate::look_at_executing() {
         }
     }
     drop_done();
+}
+
+void ExecGate::look_at_news() {
+    if (context_.binder.has_news()) {
+        look_at_executing();
+    }
 }
 
 void ExecGate::on_sigchld() {

@@ -23,6 +23,7 @@
 #include "config/policy.h"
 #include "config/settings.h"
 #include "hook/exec/container_start.h"
+#include "hook/exec/executed_programs.h"
 #include "hook/exec/reader.h"
 #include "hook/gate/audit.h"
 #include "hook/gate/binding.h"
@@ -123,6 +124,7 @@ class ExecGate final : private ExecServer {
     [[nodiscard]] bool has_room() const override;
     void take_turn(Exec& exec) override;
     void look_at_executing() override;
+    void look_at_news() override;
     void leave_earlier(Tid caller, const NotifiedCall& next) override;
     void end_session(const Session& session) override;
 
@@ -141,6 +143,10 @@ class ExecGate final : private ExecServer {
     void take_study(Exec& exec, ExecStudy study);
     // Once all of it is known. False: it could not be kept.
     bool keep_start();
+    // What its caller has executed, and who stands above that; as far as it may be relied on.
+    [[nodiscard]] Lineage lineage_of(const Exec& exec, Via via) const;
+    // Its program runs, or so it seems where nobody looks.
+    void mark_executed(const Exec& exec);
     void on_read(Exec& exec);
     void choose_whom_to_freeze(Exec& exec);
     void watch_reading(Exec& exec);
@@ -172,6 +178,7 @@ class ExecGate final : private ExecServer {
     StudyJudge judge_;
     ExecReader reader_;
     WriterFinder writers_;
+    ExecutedPrograms executed_;
     KeepStart keep_start_;
     TaskLister* lister_ = nullptr;
     std::list<std::unique_ptr<Exec>> execs_;

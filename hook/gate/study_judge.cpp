@@ -37,7 +37,7 @@ void StudyJudge::learn_root(ExecStudy study) {
     log_error("the container's root: " + *root_failure_);
 }
 
-Decision StudyJudge::judge(ExecStudy& study, Via via, const Terms& terms) {
+Decision StudyJudge::judge(ExecStudy& study, Via via, const Lineage& lineage, const Terms& terms) {
     const ExecSnapshot& snapshot = study.snapshot;
     switch (snapshot.outcome) {
         case SnapshotOutcome::kGone: {
@@ -74,6 +74,7 @@ Decision StudyJudge::judge(ExecStudy& study, Via via, const Terms& terms) {
     if (!facts) {
         return refusal_of(snapshot, EACCES, built_in_rule::kUnresolved, facts.error().text());
     }
+    facts->lineage = lineage;
     return judge_facts(std::move(*facts), terms);
 }
 

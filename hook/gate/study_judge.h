@@ -45,7 +45,8 @@ class StudyJudge {
     [[nodiscard]] const std::optional<IdMaps>& id_maps() const { return id_maps_; }
 
     // Takes the views out of the study where it gives facts.
-    [[nodiscard]] Decision judge(ExecStudy& study, Via via, const Terms& terms);
+    [[nodiscard]] Decision judge(ExecStudy& study, Via via, const Lineage& lineage,
+                                 const Terms& terms);
 
   private:
     [[nodiscard]] static Decision judge_facts(ExecFacts facts, const Terms& terms);

@@ -24,7 +24,7 @@ SharedTerms make_terms(Policy policy, std::optional<Policy> floor, Mode mode,
         Terms{std::move(policy), std::move(floor), mode, std::move(policy_sha256), {}, {}, false});
     terms->protection = protection_of(terms->policy, terms->floor_or_null(), mode);
     if (!forks_are_notified && terms->protection.freeze == FreezeScope::kWriters &&
-        tracks_forks(mode, terms->policy, terms->floor_or_null())) {
+        binds_by_forks(mode, terms->policy, terms->floor_or_null())) {
         terms->protection.freeze = FreezeScope::kPidns;
         terms->stops_everybody = true;
     }

@@ -19,6 +19,7 @@ void Turns::take(const Arrival& arrival) {
     if (arrival.caller != Tid{}) {
         arrivals_.drop(arrival.caller);
         execs_->leave_earlier(arrival.caller, arrival.call);
+        execs_->look_at_news();  // the child of a fork runs what its maker has executed
         serve();
     }
     const auto* const exec = std::get_if<ExecCall>(&arrival.call);

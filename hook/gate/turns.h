@@ -38,6 +38,9 @@ class ExecServer {
     virtual void take_turn(Exec& exec) = 0;
     // Their stops and ends may not have been looked at yet.
     virtual void look_at_executing() = 0;
+    // The same where there is news that no stop of a task tells of: it may have executed a program
+    // and gone on.
+    virtual void look_at_news() = 0;
     // A task that notifies anew has left its earlier call, whatever has become of that.
     virtual void leave_earlier(Tid caller, const NotifiedCall& next) = 0;
     // The session's last task is gone: nobody waits for its answers.

@@ -46,6 +46,26 @@ std::vector<std::string> variables_of(const Policy& policy, const std::optional<
     return variables;
 }
 
+bool see_lineage(const Policy& policy, const std::optional<Policy>& floor) {
+    return policy.sees_lineage() || (floor && floor->sees_lineage());
+}
+
+// What the container's filter, which is what it was at its start, does not give to these terms.
+std::string lacks_of(const Terms& terms, bool forks_are_notified) {
+    std::string lacks;
+    if (terms.stops_everybody) {
+        lacks = "each exec stops all of its tasks (freeze pidns)";
+    }
+    if (!forks_are_notified && see_lineage(terms.policy, terms.floor)) {
+        lacks += std::string(lacks.empty() ? "" : "; ") +
+                 "what stands above an exec is not known (parent, ancestor, depth): rules that "
+                 "refuse hold, rules that let pass do not";
+    }
+    return lacks.empty()
+               ? lacks
+               : "the container's filter, which cannot change, does not notify forks: " + lacks;
+}
+
 // The loader stands beside this program.
 Result<BindingPrograms> own_programs(const std::string& run_dir) {
     const auto self = real_path("/proc/self/exe");
@@ -80,6 +100,7 @@ Result<> Supervisor::open() {
     }
     audit_ = std::move(*audit);
     audit_->record_env(variables_of(launch_.policy, launch_.floor));
+    audit_->record_lineage(see_lineage(launch_.policy, launch_.floor));
     floor_sha256_ = plan.floor ? plan.floor->sha256 : "";
     auto procfs = open_procfs();
     if (!procfs) {
@@ -627,6 +648,7 @@ ordered_json Supervisor::take_terms(SharedTerms terms, const char* what) {
         strays_->set_fate(terms->mode == Mode::kEnforce ? StrayFate::kKilled : StrayFate::kLeft);
     }
     audit_->record_env(variables_of(terms->policy, terms->floor));
+    audit_->record_lineage(see_lineage(terms->policy, terms->floor));
     ordered_json told{{"outcome", "changed"},
                       {"mode", mode_name(terms->mode)},
                       {"mode_before", mode_name(before.mode)},
@@ -636,10 +658,8 @@ ordered_json Supervisor::take_terms(SharedTerms terms, const char* what) {
         launch_.plan.floor->sha256 = floor_sha256_;
         told["floor_sha256"] = floor_sha256_;
     }
-    if (terms->stops_everybody) {
-        told["lacks"] =
-            "the container's filter, which cannot change, does not notify forks: each exec stops "
-            "all of its tasks (freeze pidns)";
+    if (std::string lacks = lacks_of(*terms, gate_->forks_are_notified()); !lacks.empty()) {
+        told["lacks"] = std::move(lacks);
     }
     launch_.plan.policy.sha256 = terms->policy_sha256;
     gate_->set_terms(std::move(terms));

@@ -114,6 +114,7 @@ void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const F
         end_sharing(flow, Tid{});
         begin_sharing(flow, call);
         flow.memory = where_it_runs(call);
+        flow.lineage = lineage_of(call);
         run(flow, ForkInput::kNotifiedAnew, occasion);
     } else {
         std::erase_if(unseized_,
@@ -151,6 +152,7 @@ void ForkTracking::begin(const Unseized& call, Clock::time_point now) {
         flow.makes = what_it_makes(call.call);
         begin_sharing(flow, call.call);
         flow.memory = where_it_runs(call.call);
+        flow.lineage = lineage_of(call.call);
         run(flow, *seized, occasion);
         settle(caller, occasion);
     }
@@ -212,6 +214,7 @@ std::optional<ForkInput> ForkTracking::take_seized(const SeizeOutcome& outcome, 
             return std::nullopt;
         case Seized::kTracedByOther:
             if (limits_.traced_may_fork) {
+                table_.may_miss_births();
                 (void)answer(Answer::go_on(), occasion);
                 return ForkInput::kGone;  // for us
             }
@@ -331,6 +334,7 @@ void ForkTracking::start_keep(Flow& flow, Clock::time_point now) {
     keeps_.push_back({now + limits_.keep, flow.caller, flow.arming});
     flow.makes = Makes::kUnknown;
     flow.memory = Memory::kCompare;
+    flow.lineage = {};
     flow.answered.reset();
 }
 
@@ -445,6 +449,7 @@ void ForkTracking::register_child(Tid child, const Flow& creator, TaskOrigin ori
     // A caller that is not in the table is a thread, or new to us.
     if (creator.makes == Makes::kChild && table_.find(parent) != nullptr) {
         table_.add_child(process, parent, now);
+        table_.set_lineage(process, creator.lineage);
         note_memory(process, creator);
         return;
     }
@@ -455,6 +460,7 @@ void ForkTracking::register_child(Tid child, const Flow& creator, TaskOrigin ori
         }
     }
     if (table_.add(process, origin, now)) {
+        table_.set_lineage(process, creator.lineage);
         note_memory(process, creator);
     }
 }
@@ -478,6 +484,15 @@ void ForkTracking::note_memory(Tgid child, const Flow& creator) {
     }
     const auto ids = read_task_ids(creator.caller);
     table_.shares_memory(child, ids ? ids->tgid : Tgid{});
+}
+
+// By the process itself: the number of a thread may be that of a process that has ended.
+Lineage ForkTracking::lineage_of(const ForkCall& call) const {
+    if (what_it_makes(call) == Makes::kThread) {
+        return {};
+    }
+    const auto ids = read_task_ids(call.tid);
+    return ids ? table_.lineage_of(ids->tgid) : Lineage{};
 }
 
 // Not attached any more is not yet dead.

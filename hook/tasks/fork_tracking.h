@@ -116,6 +116,7 @@ class ForkTracking {
         Makes makes = Makes::kUnknown;
         Tgid fs_maker;  // whose root and working directory its child will share; 0: of nobody
         Memory memory = Memory::kCompare;
+        Lineage lineage;                            // of its caller, when it made its present call
         std::optional<bool> catches_child;          // unless it has not been asked
         std::optional<Clock::time_point> answered;  // its present call
     };
@@ -153,6 +154,8 @@ class ForkTracking {
     void end_sharing(Flow& flow, Tid child);
     static Memory where_it_runs(const ForkCall& call);
     void note_memory(Tgid child, const Flow& creator);
+    // Before the call's answer: what its caller runs cannot change until then.
+    [[nodiscard]] Lineage lineage_of(const ForkCall& call) const;
 
     // Runs until the flow waits again or is done.
     void run(Flow& flow, ForkInput input, const Occasion& occasion);

@@ -57,7 +57,7 @@ bool TaskTable::add(Tgid process, TaskOrigin origin, Clock::time_point now) {
     const auto known = entries_.find(process);
     if (known != entries_.end()) {
         if (may_be_of(known->second.key, entry.key.birth) && origin == TaskOrigin::kListing) {
-            known->second.key = entry.key;
+            learn_birth(known->second, entry.key.birth);
             return true;
         }
         // The number was recycled before we noticed the end of the former holder.
@@ -163,6 +163,34 @@ std::optional<std::vector<Tgid>> TaskTable::sharers_of(Tgid process) const {
     return sharers;
 }
 
+void TaskTable::set_lineage(Tgid process, Lineage lineage) {
+    if (const auto entry = entries_.find(process); entry != entries_.end()) {
+        entry->second.lineage = std::move(lineage);
+    }
+}
+
+Lineage TaskTable::lineage_of(Tgid process) const {
+    const TaskEntry* const entry = find(process);
+    if (entry == nullptr) {
+        return {};
+    }
+    if (may_miss_births_) {
+        const Result<std::optional<TaskStat>> stat = procfs_.stat(entry->key.tid);
+        if (entry->key.birth == 0 || !stat || !*stat || (*stat)->birth != entry->key.birth) {
+            return {};
+        }
+    }
+    return entry->lineage;
+}
+
+// It may be another one's, that was born unseen.
+void TaskTable::learn_birth(TaskEntry& entry, std::uint64_t birth) const {
+    if (may_miss_births_ && entry.key.birth == 0) {
+        entry.lineage = {};
+    }
+    entry.key.birth = birth;
+}
+
 void TaskTable::heal(std::span<const ListedTask> tasks, Clock::time_point now) {
     std::unordered_set<Tgid> present;
     for (const ListedTask& task : tasks) {
@@ -212,7 +240,7 @@ void TaskTable::settle(const TaskKey& key, Clock::time_point now) {
         return;
     }
     if (stat) {
-        known->second.key.birth = (*stat)->birth;
+        learn_birth(known->second, (*stat)->birth);
     }
     if (!watched || *watched != WatchReach::kDone) {
         settling_.push_back({known->second.key, now + limits_.slow_look});

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/lineage.h"
 #include "hook/os/exit_watch.h"
 #include "hook/os/procfs.h"
 #include "hook/tasks/task_lister.h"
@@ -32,6 +33,8 @@ struct TaskEntry {
     std::chrono::system_clock::time_point since;
     // Its address space: processes with the same number may share it. 0: not known.
     std::uint64_t memory = 0;
+    // Of what it executes: the program that it runs, and those above.
+    Lineage lineage;
 };
 
 struct TaskRow {
@@ -72,6 +75,14 @@ class TaskTable {
     // share it, and those of whom nothing is known. nullopt: there may be more than the table has.
     [[nodiscard]] std::optional<std::vector<Tgid>> sharers_of(Tgid process) const;
 
+    // Of what the process executes next. Nothing is known of one that has no entry, and of one
+    // whose birth nobody has told of.
+    void set_lineage(Tgid process, Lineage lineage);
+    [[nodiscard]] Lineage lineage_of(Tgid process) const;
+    // From now on a process may be born that nobody tells of, with the number of one that has ended
+    // and still has its entry.
+    void may_miss_births() { may_miss_births_ = true; }
+
     // Adds what was missed and forgets what has gone. Costs a read a process.
     void heal(std::span<const ListedTask> tasks, Clock::time_point now);
 
@@ -103,6 +114,7 @@ class TaskTable {
     void set_memory(Tgid process, std::uint64_t memory);
     void count_memory(std::uint64_t memory, int change);
     [[nodiscard]] Clock::time_point settled_at(Clock::time_point born) const;
+    void learn_birth(TaskEntry& entry, std::uint64_t birth) const;
     // Forgets it if it has gone, watches it if it lives, reads its birth if that is 0.
     void settle(const TaskKey& key, Clock::time_point now);
 
@@ -115,6 +127,7 @@ class TaskTable {
     std::vector<Tgid> newcomers_;
     Clock::time_point next_look_{};
     std::size_t refused_ = 0;
+    bool may_miss_births_ = false;
     std::uint64_t next_memory_ = 1;
     std::unordered_map<std::uint64_t, std::size_t> memories_;  // how many entries have each
 };

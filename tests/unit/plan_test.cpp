@@ -275,6 +275,7 @@ TEST_F(PlanContainer, TracksForksOnlyWhereSomethingIsEnforcedThatOthersCanChange
     };
     write("argv.json", rule("argv", R"("argv": {"contains": ["x"]})"));
     write("files.json", rule("files", R"("exe": "/bin/sh")"));
+    write("above.json", rule("above", R"("exe": "/bin/sh", "parent": "/bin/x")"));
     struct Row {
         const char* policy;
         const char* mode;
@@ -285,7 +286,10 @@ TEST_F(PlanContainer, TracksForksOnlyWhereSomethingIsEnforcedThatOthersCanChange
          {Row{"argv", "enforce", "", true}, Row{"argv", "audit", "", false},
           Row{"argv", "learn", "", false}, Row{"files", "enforce", "", false},
           Row{"files", "enforce", "argv", true}, Row{"files", "audit", "argv", true},
-          Row{"argv", "audit", "files", false}, Row{"argv", "enforce", "files", true}}) {
+          Row{"argv", "audit", "files", false}, Row{"argv", "enforce", "files", true},
+          // Who makes whom has to be seen also where nothing is enforced.
+          Row{"above", "enforce", "", true}, Row{"above", "audit", "", true},
+          Row{"above", "learn", "", true}, Row{"files", "enforce", "above", true}}) {
         settings_.floor_policy =
             *row.floor == '\0' ? std::nullopt : std::optional<std::string>(row.floor);
         const auto made =

@@ -68,6 +68,9 @@ class Recorded : public FolderTest {
         facts.uid = 12;
         facts.gid = 34;
         facts.via = Via::kExec;
+        facts.lineage = below({"/srv/daemon", {}, false}, Lineage::start());
+        facts.lineage = below({"/usr/bin/d\xff", {"/bin/sh", "/n\xfe"}, true}, facts.lineage);
+        facts.lineage.depth = 7;
         return facts;
     }
 };
@@ -85,6 +88,12 @@ TEST_F(Recorded, AnEventOfTheModeLearnHasAllThatWasJudged) {
     EXPECT_EQ(read.uid, judged.uid);
     EXPECT_EQ(read.gid, judged.gid);
     EXPECT_EQ(read.via, judged.via);
+    EXPECT_FALSE(exec.lineage_missing || exec.lineage_cut);
+    EXPECT_EQ(read.lineage.depth, 7U);
+    EXPECT_TRUE(read.lineage.whole);
+    ASSERT_TRUE(read.lineage.nearest && read.lineage.nearest->above);
+    EXPECT_EQ(*read.lineage.nearest->program, *judged.lineage.nearest->program);
+    EXPECT_EQ(*read.lineage.nearest->above->program, *judged.lineage.nearest->above->program);
     ASSERT_EQ(read.views.size(), judged.views.size());
     for (std::size_t i = 0; i < read.views.size(); ++i) {
         EXPECT_EQ(read.views[i].role, judged.views[i].role) << i;
@@ -158,6 +167,38 @@ TEST(RecordedLines, TextsAndEnvironmentsAreReadAsTheyWereWritten) {
     for (const char* const bad : {R"({"time":"a)", R"({"time":"a\)", R"({"time":"\x"})"}) {
         EXPECT_EQ(read_recorded_line(bad).kind, LineKind::kForeign) << bad;
     }
+}
+
+// What a rule of lineage says of a record, "lacking" where the record does not have it.
+std::string judged_again(const RecordedExec& exec, const std::string& conditions) {
+    const auto policy = test::policy_of(R"([{"id": "r", "verdict": "deny", )" + conditions + "}]");
+    EXPECT_TRUE(policy.has_value()) << (policy ? "" : policy.error().text());
+    const RecordedJudgement judged = RecordedJudge(*policy, nullptr).judge(exec);
+    return judged.lacking.empty() ? verdict_name(judged.judgement.verdict) : "lacking";
+}
+
+TEST_F(Recorded, WhatStandsAboveIsJudgedAgainWhereItIsInTheRecord) {
+    ExecFacts facts = full();
+    const RecordedExec whole = after_the_file(facts, Mode::kLearn);
+    EXPECT_EQ(judged_again(whole, R"("parent": "**/sh")"), "deny");
+    EXPECT_EQ(judged_again(whole, R"("parent": "/srv/daemon")"), "allow");
+    EXPECT_EQ(judged_again(whole, R"("ancestor": "/srv/daemon")"), "deny");
+    EXPECT_EQ(judged_again(whole, R"("depth": 7)"), "deny");
+    EXPECT_EQ(judged_again(whole, R"("depth": 6)"), "allow");
+    facts.lineage.whole = false;
+    const RecordedExec half = after_the_file(facts, Mode::kLearn);
+    EXPECT_EQ(judged_again(half, R"("ancestor": "/srv/other")"), "deny") << "it was not known";
+    EXPECT_EQ(judged_again(half, R"("parent": "/srv/other")"), "allow");
+    const RecordedExec without = after_the_file(facts, Mode::kAudit);
+    EXPECT_EQ(judged_again(without, R"("parent": "/srv/other")"), "lacking");
+    EXPECT_EQ(judged_again(without, R"("exe": "/other", "parent": "/srv/other")"), "allow");
+    for (int i = 0; i < 40; ++i) {
+        facts.lineage =
+            below({"/" + std::string(1000, 'x') + std::to_string(i), {}, true}, facts.lineage);
+    }
+    const RecordedExec cut = after_the_file(facts, Mode::kLearn);
+    EXPECT_TRUE(cut.lineage_cut);
+    EXPECT_EQ(judged_again(cut, R"("ancestor": "/srv/daemon")"), "lacking");
 }
 
 }  // namespace

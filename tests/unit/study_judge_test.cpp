@@ -31,7 +31,7 @@ class StudyJudgeTest : public ::testing::Test {
 
     Ruling ruling_on(ExecStudy&& study) { return ruling_on(study); }
     Ruling ruling_on(ExecStudy& study) {
-        decision = judge.judge(study, Via::kChild, *terms);
+        decision = judge.judge(study, Via::kChild, {}, *terms);
         return decision.ruling;
     }
     // `rule` and `reason` of the decision, the errno and nothing that a policy has said.
@@ -69,12 +69,12 @@ TEST_F(StudyJudgeTest, ThePolicysRefusalIsAnsweredWithItsErrno) {
     const auto under = make_terms(strict, std::nullopt, Mode::kEnforce, "", true);
     by_rule.set_id_maps(host_ids());
     ExecStudy study = study_of_ls();
-    decision = by_rule.judge(study, Via::kChild, *under);
+    decision = by_rule.judge(study, Via::kChild, {}, *under);
     EXPECT_EQ(decision.ruling, Ruling::kRefuse);
     EXPECT_EQ(decision.error, EPERM);
     ExecStudy other = study_of_ls();
     other.program.views[0].exe = "/bin/sh";
-    EXPECT_EQ(by_rule.judge(other, Via::kChild, *under).ruling, Ruling::kKill);
+    EXPECT_EQ(by_rule.judge(other, Via::kChild, {}, *under).ruling, Ruling::kKill);
 }
 
 TEST_F(StudyJudgeTest, WhatCouldNotBeReadIsRefusedWhateverThePolicySays) {
@@ -113,7 +113,7 @@ TEST_F(StudyJudgeTest, AProgramThatCannotBeNamedIsRefused) {
 TEST_F(StudyJudgeTest, WithoutIdMapsEverythingIsRefused) {
     StudyJudge early;
     ExecStudy study = study_of_ls();
-    decision = early.judge(study, Via::kChild, *terms);
+    decision = early.judge(study, Via::kChild, {}, *terms);
     EXPECT_EQ(decision.ruling, Ruling::kRefuse);
     EXPECT_EQ(decision.error, EACCES);
     EXPECT_FALSE(decision.facts.has_value());

@@ -107,6 +107,48 @@ TEST_F(Table, ARegisteredProcessIsFoundWithItsParent) {
     EXPECT_EQ(table.size(), 2U);
 }
 
+TEST_F(Table, ALineageGoesWithTheProcessAndNotWithItsNumber) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}};
+    const auto is_known = [&](pid_t process) { return table.lineage_of(Tgid{process}).whole; };
+    EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kSession, now));
+    EXPECT_FALSE(is_known(200)) << "nobody has told";
+    table.set_lineage(Tgid{200}, Lineage::start());
+    EXPECT_TRUE(is_known(200));
+    EXPECT_FALSE(is_known(201)) << "it is not in the table";
+    table.add_child(Tgid{201}, Tgid{200}, now);
+    EXPECT_FALSE(is_known(201));
+    table.set_lineage(Tgid{201}, table.lineage_of(Tgid{200}));
+    EXPECT_TRUE(is_known(201));
+    const std::vector<ListedTask> all{listed(200), listed(201)};
+    table.heal(all, now);
+    EXPECT_TRUE(is_known(200) && is_known(201)) << "a listing changes nothing";
+    // The number is given again, by a fork and by a listing that notices it.
+    table.add_child(Tgid{201}, Tgid{200}, now);
+    EXPECT_FALSE(is_known(201));
+    procfs.tasks[200] = {99, 1};
+    table.heal(all, now);
+    EXPECT_FALSE(is_known(200));
+    table.set_lineage(Tgid{202}, Lineage::start());
+    EXPECT_FALSE(is_known(202)) << "of nobody in the table";
+}
+
+TEST_F(Table, WhereBirthsMayBeMissedALineageIsThatOfTheBirth) {
+    procfs.tasks = {{200, {11, 1}}, {201, {12, 200}}};
+    const auto is_known = [&](pid_t process) { return table.lineage_of(Tgid{process}).whole; };
+    EXPECT_TRUE(table.add(Tgid{200}, TaskOrigin::kSession, now));
+    table.set_lineage(Tgid{200}, Lineage::start());
+    table.add_child(Tgid{201}, Tgid{200}, now);
+    table.set_lineage(Tgid{201}, Lineage::start());
+    EXPECT_TRUE(is_known(200) && is_known(201)) << "the control";
+    table.may_miss_births();
+    EXPECT_TRUE(is_known(200));
+    EXPECT_FALSE(is_known(201)) << "its birth has not been read, and it may be another's by now";
+    table.heal(std::vector<ListedTask>{listed(200), listed(201)}, now);
+    EXPECT_FALSE(is_known(201)) << "what is read now is too late";
+    procfs.tasks[200] = {99, 1};
+    EXPECT_FALSE(is_known(200)) << "another one has its number";
+}
+
 TEST_F(Table, ARecycledNumberNeverMatchesTheOldEntry) {
     procfs.tasks = {{200, {11, 1}}};
     ASSERT_TRUE(table.add(Tgid{200}, TaskOrigin::kForkEvent, now));

@@ -54,6 +54,7 @@ class FakeExecs final : public ExecServer {
         }
     }
     void look_at_executing() override { said.emplace_back("look"); }
+    void look_at_news() override {}
     void leave_earlier(Tid caller, const NotifiedCall& next) override {
         said.push_back(std::to_string(caller.value) + " calls " +
                        (std::holds_alternative<ExecCall>(next) ? "exec" : "fork"));
