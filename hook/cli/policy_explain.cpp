@@ -53,12 +53,17 @@ Result<ExecFacts> facts_of(const ExplainOptions& options) {
     return facts;
 }
 
-void print_table(const ExplainOptions& options, const ExecFacts& facts,
+void print_table(const ExplainOptions& options, const ExecFacts& facts, bool asks_lineage,
                  const std::vector<Explanation>& explanations, const Judgement& judgement) {
     std::string text = "exec      " + facts_text(facts);
     if (options.rootfs.empty()) {
         text += "names     only " + shell_word(facts.views.front().exe) +
                 ", as if it were no link, script, loader or busybox; --rootfs DIR looks\n";
+    }
+    if (asks_lineage && !facts.lineage.whole) {
+        text +=
+            "above     not known, so rules that refuse take it for theirs; --parent PROGRAM "
+            "tells\n";
     }
     for (std::size_t i = 0; i < explanations.size(); ++i) {
         std::string block = explanation_text(explanations[i], facts);
@@ -148,7 +153,8 @@ Result<int> run_policy_explain(const ExplainOptions& options) {
     if (options.format == Format::kJson) {
         print_json(*facts, explanations, judgement);
     } else {
-        print_table(options, *facts, explanations, judgement);
+        const bool asks_lineage = policy->sees_lineage() || (floor && floor->sees_lineage());
+        print_table(options, *facts, asks_lineage, explanations, judgement);
     }
     return judgement.verdict == Verdict::kAllow || judgement.verdict == Verdict::kAudit ? 0 : 1;
 }

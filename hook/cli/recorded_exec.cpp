@@ -114,6 +114,9 @@ Key key_of(std::string_view name) {
     return found == kKeys.end() ? Key::kOther : found->second;
 }
 
+// More than any event has: a line may be anybody's.
+constexpr std::size_t kMostAbove = 256;
+
 struct RecordedView {
     std::string role;
     std::vector<std::string> head;
@@ -175,6 +178,7 @@ class LineReader {
             views.emplace_back();
         } else if (depth_ == 1 && path_[0] == Key::kAbove) {
             above.emplace_back();
+            exec.lineage_cut = exec.lineage_cut || above.size() > kMostAbove;
         } else if (depth_ == 1 || (depth_ == 2 && path_[0] == Key::kViews)) {
             const Key what = path_[depth_ - 1];
             exec.arguments_cut = exec.arguments_cut || what == Key::kArgvCut;
@@ -599,6 +603,7 @@ void put_views(LineReader& reader) {
 
 void put_lineage(LineReader& reader) {
     Lineage& lineage = reader.facts.lineage;
+    reader.above.resize(std::min(reader.above.size(), kMostAbove));
     for (auto program = reader.above.rbegin(); program != reader.above.rend(); ++program) {
         lineage = below(std::move(*program), lineage);
     }

@@ -249,7 +249,9 @@ void ExecGate::take_study(Exec& exec, ExecStudy study) {
             // The runtime's own: nobody of the container has made it.
             (void)context_.tasks.add(process, TaskOrigin::kSession, Clock::now());
             context_.tasks.has_own_memory(process);
-            context_.tasks.set_lineage(process, Lineage::start());
+            if (!exec.session->started) {  // else it may be anybody of the container
+                context_.tasks.set_lineage(process, Lineage::start());
+            }
             if (context_.strays != nullptr) {
                 context_.strays->join(exec.caller.tid(), exec.session->started);
             }

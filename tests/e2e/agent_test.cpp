@@ -305,6 +305,38 @@ TEST_P(AgentPodman, AContainerWhoseSupervisorsServeNobodyIsGivenUp) {
     EXPECT_EQ(agent.sample("execseal_agent_containers"), "0");
 }
 
+// Who was made by whom before it came nobody tells it; what is executed from then on it sees.
+TEST_P(AgentPodman, ASuccessorDoesNotGuessWhatStandsAbove) {
+    node_
+        .policy("below", ordered_json::parse(R"({"apiVersion": "execseal/v1", "name": "below",
+            "default": "allow", "rules": [
+                {"id": "of-sh", "verdict": "allow", "exe": "/bin/id", "parent": "/bin/sh"},
+                {"id": "no-id", "verdict": "deny", "exe": "/bin/id"},
+                {"id": "no-echo", "verdict": "deny", "exe": "/bin/echo", "ancestor": "/bin/cp"}
+            ]})"))
+        .write();
+    const NodeAgent agent(scratch_, node_);
+    const fs::path fifos = scratch_.path() / "fifos";
+    fs::create_directories(fifos);
+    const UniqueFd go = open_fifo(fifos / "go");
+    const UniqueFd said = open_fifo(fifos / "said");
+    const std::string both = "/bin/id >/dev/null 2>&1; a=$?; /bin/echo >/dev/null 2>&1; echo $a $?";
+    start("below", agent.profile({"below"}),
+          {"/bin/sh", "-c", "while read line < /srv/go; do (" + both + ") > /srv/said; done"},
+          fifos.string() + ":/srv");
+    const auto of_the_shell = [&] {
+        EXPECT_EQ(::write(go.get(), "go\n", 3), 3);
+        return read_line(said);
+    };
+    EXPECT_EQ(of_the_shell(), "0 0\n") << "the control";
+    kill_supervisor();
+    ASSERT_TRUE(eventually(
+        [&] { return agent.sample("execseal_agent_supervisor_restarts_total") == "1"; }));
+    EXPECT_EQ(of_the_shell(), "126 126\n");
+    EXPECT_EQ(podman_.call({"exec", "below", "/bin/sh", "-c", both}).out, "0 0\n");
+    EXPECT_EQ(podman_.call({"rm", "--force", "--time", "0", "below"}).exit_code, 0);
+}
+
 // The first process sits in a jail whose /bin/echo is a program of its own: that is no /bin/echo of
 // the image, for the successor of a supervisor neither.
 TEST_P(AgentPodman, ASuccessorJudgesByTheImagesNames) {

@@ -278,6 +278,26 @@ TEST_F(ExecGateKernel, AnEntrypointThatBacksOutOfItsCallIsStillTheEntrypoint) {
     EXPECT_EQ(members("via"), std::vector<std::string>{"entrypoint"});
 }
 
+// Whose call is the first that a supervisor sees after another one's death may be anybody of the
+// container.
+TEST_F(ExecGateKernel, WhatStandsAboveTheFirstCallerIsKnownOnlyWhereTheSessionBegins) {
+    const Policy lineage = Policy::parse(R"({
+        "apiVersion": "execseal/v1", "name": "lineage", "default": "allow",
+        "rules": [{"id": "first", "verdict": "audit", "depth": 0}]})",
+                                         "policy")
+                               .value();
+    for (const bool resumed : {false, true}) {
+        ForkedContainer container(NotifiedCalls::kForksAndExecs, exec_in_spite_of_signals);
+        session.leader.reset();
+        session.started = resumed;
+        serve(container, lineage);
+        turns->on_notification(session, next_call());
+        serve_until_word(container);
+        EXPECT_EQ(container.wait_end(), 0);
+    }
+    EXPECT_EQ(members("rule"), (std::vector<std::string>{"first", "default"}));
+}
+
 // A supervisor that takes over must not take a caller's own root for the container's.
 TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers) {
     ASSERT_TRUE(std::filesystem::copy_file(kWitness, folder.file("witness")));
