@@ -522,6 +522,13 @@ std::string quoted_regex(std::string_view bytes) {
 }
 
 ArgumentShape shape_of(std::string_view argument, Width width, const DataNames& names) {
+    // Longer than any path: a script or data, of which only itself is an example.
+    static constexpr std::size_t kLongest = 4096;
+    if (argument.size() > kLongest) {
+        ArgumentShape itself;
+        itself.regex = quoted_regex(argument);
+        return itself;
+    }
     return Shaper(argument, width, names).run();
 }
 

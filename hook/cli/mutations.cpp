@@ -96,10 +96,16 @@ class Mutator {
     }
 
     void change_paths(const Argv& argv) {
+        static constexpr std::size_t kMostPaths = 16;
+        std::vector<std::size_t> paths;
         for (std::size_t i = 1; i < argv.size(); ++i) {
-            if (!is_path(argv[i])) {
-                continue;
+            if (is_path(argv[i])) {
+                paths.push_back(i);
             }
+        }
+        const std::size_t step = paths.size() / kMostPaths + 1;
+        for (std::size_t at = 0; at < paths.size(); at += step) {
+            const std::size_t i = paths[at];
             for (const std::string& other :
                  {std::string("/etc/shadow"), argv[i] + "/../../../../../etc/shadow",
                   std::string("/root/.ssh/id_rsa"), std::string("../../../etc/shadow")}) {

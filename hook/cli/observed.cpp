@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "config/condition_facts.h"
+#include "hook/cli/argument_shape.h"
+#include "hook/cli/table.h"
 
 namespace execseal {
 namespace {
@@ -18,7 +20,72 @@ std::string key_of(const ExecFacts& facts) {
     return key;
 }
 
+// What a rule can tell, for a person to read and in a policy of 8 MiB: bytes of texts that are no
+// pattern's example, arguments (xargs(1) makes thousands), variables. A long exec is one with more
+// than kLong bytes of arguments; all of them together may take kLongTexts.
+constexpr std::size_t kText = std::size_t{64} << 10U;
+constexpr std::size_t kArguments = 16'384;
+constexpr std::size_t kVariables = 4096;
+constexpr std::size_t kLong = std::size_t{4} << 10U;
+constexpr std::size_t kLongTexts = std::size_t{4} << 20U;
+
+std::size_t bytes_of(const std::vector<std::string>& strings) {
+    std::size_t bytes = 0;
+    for (const std::string& one : strings) {
+        bytes += one.size();
+    }
+    return bytes;
+}
+
+// How long a rule about these arguments would be, more or less.
+std::size_t text_of(const std::vector<std::string>& arguments) {
+    std::set<std::string> texts;
+    for (const std::string& argument : arguments) {
+        const ArgumentShape shape = shape_of(argument, Width::kDefault);
+        texts.insert(shape.general ? shape.regex : argument);
+    }
+    static constexpr std::size_t kEscaped = 4;  // \xNN
+    std::size_t bytes = 0;
+    for (const std::string& text : texts) {
+        for (const char c : text) {
+            bytes += static_cast<unsigned char>(c) < 0x80 ? 1 : kEscaped;
+        }
+    }
+    return bytes;
+}
+
+bool has_long_variables(const std::vector<std::string>& env) {
+    return env.size() > kVariables || std::any_of(env.begin(), env.end(), [](const auto& entry) {
+               return entry.size() > kText;
+           });
+}
+
 }  // namespace
+
+// Whether no rule is to tell this exec.
+bool Observations::set_apart(const RecordedExec& exec) {
+    const std::vector<std::string>& argv = exec.facts->views.front().argv;
+    const std::size_t bytes = bytes_of(argv);
+    std::string why;
+    if (has_long_variables(exec.facts->env)) {
+        why = std::to_string(exec.facts->env.size()) + " variables of " +
+              std::to_string(bytes_of(exec.facts->env)) + " bytes";
+    } else if (bytes > kLong) {
+        const std::size_t text = argv.size() > kArguments ? 0 : text_of(argv);
+        if (argv.size() > kArguments || text > kText || long_texts_ + text > kLongTexts) {
+            why = std::to_string(argv.size()) + " arguments of " + std::to_string(bytes) + " bytes";
+        } else {
+            long_texts_ += text;
+        }
+    }
+    static constexpr std::size_t kNamed = 20;
+    if (!why.empty() && named_too_large_.size() < kNamed) {
+        named_too_large_.push_back(command_text(exec.facts->views.front().exe, argv) +
+                                   (exec.id.empty() ? "" : ", event " + printable(exec.id)) + ": " +
+                                   why + " are too many for a rule to read");
+    }
+    return !why.empty();
+}
 
 void Observations::add(const RecordedExec& exec, std::size_t group) {
     if (group == 0) {
@@ -51,6 +118,9 @@ Observations::Known Observations::add_new(RecordedExec exec) {
             by_policy && exec.rule != "kernel" ? &Observations::refused_ : &Observations::not_run_;
     } else if (!exec.facts || exec.arguments_cut || exec.programs_unknown) {
         known.place = &Observations::not_whole_;
+    }
+    if (known.place == &Observations::taken_ && set_apart(exec)) {
+        known.place = &Observations::too_large_;
     }
     ++(this->*known.place);
     if (known.place != &Observations::taken_) {

@@ -52,6 +52,12 @@ class Observations {
     [[nodiscard]] std::uint64_t refused() const { return refused_; }      // by a policy then
     [[nodiscard]] std::uint64_t not_whole() const { return not_whole_; }  // shortened events
     [[nodiscard]] std::uint64_t not_run() const { return not_run_; }      // no such file, gone
+    // Whose arguments or variables nobody would read in a rule: a line that names each, of the
+    // first ones.
+    [[nodiscard]] std::uint64_t too_large() const { return too_large_; }
+    [[nodiscard]] const std::vector<std::string>& named_too_large() const {
+        return named_too_large_;
+    }
 
   private:
     // Where an exec is counted.
@@ -62,6 +68,7 @@ class Observations {
     };
 
     Known add_new(RecordedExec exec);
+    bool set_apart(const RecordedExec& exec);
     static void count(ObservedExec& observed, const std::string& time);
     void take_environment(const RecordedExec& exec);
     void redact(RecordedExec& exec) const;
@@ -77,6 +84,9 @@ class Observations {
     std::uint64_t refused_ = 0;
     std::uint64_t not_whole_ = 0;
     std::uint64_t not_run_ = 0;
+    std::uint64_t too_large_ = 0;
+    std::vector<std::string> named_too_large_;
+    std::size_t long_texts_ = 0;  // bytes that the long execs take in rules
 };
 
 }  // namespace execseal

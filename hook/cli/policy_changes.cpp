@@ -6,6 +6,7 @@
 
 #include "config/built_in_rules.h"
 #include "config/condition_facts.h"
+#include "hook/cli/parallel.h"
 #include "hook/cli/table.h"
 #include "hook/gate/json_line.h"
 
@@ -56,6 +57,14 @@ void PolicyChanges::take(const RecordedExec& exec, std::size_t group) {
         known = answer_to(exec);
     }
     count(exec, *known);
+}
+
+void PolicyChanges::take_batch(std::span<const RecordedExec* const> execs) {
+    std::vector<Answer> answers(execs.size());
+    in_parallel(execs.size(), [&](std::size_t i) { answers[i] = answer_to(*execs[i]); });
+    for (std::size_t i = 0; i < execs.size(); ++i) {
+        count(*execs[i], answers[i]);
+    }
 }
 
 PolicyChanges::Answer PolicyChanges::answer_to(const RecordedExec& exec) const {

@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class PolicyChanges {
 
     // `group`: execs of one group get one answer, the first one's; 0: of none.
     void take(const RecordedExec& exec, std::size_t group = 0);
+    // The same for many execs of no group, which several threads look at.
+    void take_batch(std::span<const RecordedExec* const> execs);
 
     struct Change {
         std::uint64_t count = 0;

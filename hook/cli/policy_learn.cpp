@@ -282,6 +282,7 @@ void tell_report(const Learnt& learnt, const Observations& observations,
     left_out(observations.refused(), "that a policy refused");
     left_out(observations.not_run(), "that did not run (no such program, ended, raced)");
     left_out(observations.not_whole(), "of which the record has only a part");
+    left_out(observations.too_large(), "too large for a rule to tell");
     left_out(counts.summed_up, "that the record only counts (summaries)");
     if (counts.foreign > 0) {
         tell("left out: " +
@@ -291,6 +292,7 @@ void tell_report(const Learnt& learnt, const Observations& observations,
         tell(
             "no rules about variables: the record does not have the environment (mode learn does)");
     }
+    tell_list("too large", observations.named_too_large());
     tell_list("not learnt", told);
     tell_list("rare, and marked in events (verdict audit): look at them", rare);
     tell_width(learnt.width);
@@ -324,6 +326,7 @@ Result<int> run_policy_learn(const LearnCommand& command) {
         return counts.error();
     }
     if (observations.taken() == 0) {
+        tell_list("too large", observations.named_too_large());
         return make_error("there is nothing to learn from: " +
                           plural(counts->execs, "exec", "execs") + " in the record, none that ran");
     }

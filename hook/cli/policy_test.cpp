@@ -38,7 +38,8 @@ Result<int> run_policy_test(const TestCommand& command) {
     PolicyChanges changes(judge, other ? &*other : nullptr);
     const auto counts = read_grouped(
         command.query,
-        [&](const RecordedExec& exec, std::size_t group) { changes.take(exec, group); });
+        [&](const RecordedExec& exec, std::size_t group) { changes.take(exec, group); },
+        [&](std::span<const RecordedExec* const> execs) { changes.take_batch(execs); });
     if (!counts) {
         return counts.error();
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -62,57 +64,106 @@ enum class Key {
     kHex,
 };
 
-Key key_of(std::string_view name) {
-    static const std::unordered_map<std::string_view, Key> kKeys{
-        {"time", Key::kTime},
-        {"event", Key::kEvent},
-        {"container", Key::kContainer},
-        {"id", Key::kId},
-        {"name", Key::kName},
-        {"pod", Key::kPod},
-        {"policy", Key::kPolicy},
-        {"policy_sha256", Key::kPolicySha256},
-        {"uid", Key::kUid},
-        {"gid", Key::kGid},
-        {"exe", Key::kExe},
-        {"argv", Key::kArgv},
-        {"names", Key::kNames},
-        {"loose_link", Key::kLooseLink},
-        {"through", Key::kThrough},
-        {"views", Key::kViews},
-        {"role", Key::kRole},
-        {"head", Key::kHead},
-        {"rest", Key::kRest},
-        {"requested", Key::kRequested},
-        {"cwd", Key::kCwd},
-        {"cwd_names", Key::kCwdNames},
-        {"via", Key::kVia},
-        {"env", Key::kEnv},
-        {"env_of", Key::kEnvOf},
-        {"env_cut", Key::kEnvCut},
-        {"argv_cut", Key::kArgvCut},
-        {"head_cut", Key::kArgvCut},
-        {"names_cut", Key::kNamesCut},
-        {"cwd_names_cut", Key::kNamesCut},
-        {"redacted", Key::kRedacted},
-        {"verdict", Key::kVerdict},
-        {"would_be", Key::kWouldBe},
-        {"rule", Key::kRule},
-        {"decided_by", Key::kDecidedBy},
-        {"reason", Key::kReason},
-        {"outcome", Key::kOutcome},
-        {"errno", Key::kErrno},
-        {"race_detected", Key::kRaceDetected},
-        {"depth", Key::kDepth},
-        {"above", Key::kAbove},
-        {"above_cut", Key::kAboveCut},
-        {"above_unknown", Key::kAboveUnknown},
-        {"unproved", Key::kUnproved},
-        {"hex", Key::kHex},
-    };
-    const auto found = kKeys.find(name);
-    return found == kKeys.end() ? Key::kOther : found->second;
-}
+struct KnownKey {
+    std::string_view name;
+    Key key = Key::kOther;
+};
+
+// All that supervisors write into the event of an exec. The first one stands for any other.
+constexpr KnownKey kKeys[] = {
+    {"", Key::kOther},
+    {"time", Key::kTime},
+    {"event", Key::kEvent},
+    {"container", Key::kContainer},
+    {"id", Key::kId},
+    {"name", Key::kName},
+    {"pod", Key::kPod},
+    {"policy", Key::kPolicy},
+    {"policy_sha256", Key::kPolicySha256},
+    {"uid", Key::kUid},
+    {"gid", Key::kGid},
+    {"exe", Key::kExe},
+    {"argv", Key::kArgv},
+    {"names", Key::kNames},
+    {"loose_link", Key::kLooseLink},
+    {"through", Key::kThrough},
+    {"views", Key::kViews},
+    {"role", Key::kRole},
+    {"head", Key::kHead},
+    {"rest", Key::kRest},
+    {"requested", Key::kRequested},
+    {"cwd", Key::kCwd},
+    {"cwd_names", Key::kCwdNames},
+    {"via", Key::kVia},
+    {"env", Key::kEnv},
+    {"env_of", Key::kEnvOf},
+    {"env_cut", Key::kEnvCut},
+    {"argv_cut", Key::kArgvCut},
+    {"head_cut", Key::kArgvCut},
+    {"names_cut", Key::kNamesCut},
+    {"cwd_names_cut", Key::kNamesCut},
+    {"redacted", Key::kRedacted},
+    {"verdict", Key::kVerdict},
+    {"would_be", Key::kWouldBe},
+    {"rule", Key::kRule},
+    {"decided_by", Key::kDecidedBy},
+    {"reason", Key::kReason},
+    {"outcome", Key::kOutcome},
+    {"errno", Key::kErrno},
+    {"race_detected", Key::kRaceDetected},
+    {"depth", Key::kDepth},
+    {"above", Key::kAbove},
+    {"above_cut", Key::kAboveCut},
+    {"above_unknown", Key::kAboveUnknown},
+    {"unproved", Key::kUnproved},
+    {"hex", Key::kHex},
+    {"annotations", Key::kOther},
+    {"claimed", Key::kOther},
+    {"host_pid", Key::kOther},
+    {"container_pid", Key::kOther},
+    {"ppid", Key::kOther},
+    {"field", Key::kOther},
+    {"frozen_tasks", Key::kOther},
+    {"frozen_us", Key::kOther},
+    {"unfrozen_tasks", Key::kOther},
+    {"raced", Key::kOther},
+    {"latency_us", Key::kOther},
+};
+
+// Finds keys. Members mostly come in the order in which they came the last time.
+class KeyFinder {
+  public:
+    // The key at the beginning of `text`, behind its quote, if it is the one that was to be
+    // expected. Its text, its closing quote included, is known_text() long.
+    bool expected(std::string_view text) {
+        const std::string_view name = kKeys[followers_[last_]].name;
+        if (name.empty() || text.size() <= name.size() || text[name.size()] != '"' ||
+            !text.starts_with(name)) {
+            return false;
+        }
+        last_ = followers_[last_];
+        return true;
+    }
+    Key find(std::string_view name) {
+        static const std::unordered_map<std::string_view, std::size_t> kPlaces = [] {
+            std::unordered_map<std::string_view, std::size_t> places;
+            for (std::size_t i = 0; i < std::size(kKeys); ++i) {
+                places.emplace(kKeys[i].name, i);
+            }
+            return places;
+        }();
+        const auto found = kPlaces.find(name);
+        const std::size_t place = found == kPlaces.end() ? 0 : found->second;
+        followers_[last_] = place;
+        last_ = place;
+        return kKeys[place].key;
+    }
+    [[nodiscard]] const KnownKey& last() const { return kKeys[last_]; }
+
+  private:
+    std::array<std::size_t, std::size(kKeys)> followers_{};
+    std::size_t last_ = 0;
+};
 
 // More than any event has: a line may be anybody's.
 constexpr std::size_t kMostAbove = 256;
@@ -128,6 +179,12 @@ struct RecordedView {
 // What nlohmann-json's parser calls, value by value.
 class LineReader {
   public:
+    // `result` is a new one and outlives this.
+    LineReader(RecordedExec& result, KeyFinder& keys)
+        : exec(result), facts(exec.facts.emplace()), keys_(keys) {
+        facts.views.emplace_back();
+    }
+
     using number_integer_t = ordered_json::number_integer_t;
     using number_unsigned_t = ordered_json::number_unsigned_t;
     using number_float_t = ordered_json::number_float_t;
@@ -165,11 +222,11 @@ class LineReader {
         }
         return true;
     }
-    bool string(string_t& text) {
+    bool string(std::string_view text) {
         if (depth_ > 1 && depth_ <= path_.size() && path_[depth_ - 1] == Key::kHex) {
             take(depth_ - 1, bytes_from_json(ordered_json{{"hex", text}}));
         } else {
-            take(depth_, std::move(text));
+            take(depth_, text);
         }
         return true;
     }
@@ -194,12 +251,14 @@ class LineReader {
         --depth_;
         return true;
     }
-    bool key(string_t& name) {
-        if (depth_ <= path_.size()) {
-            path_[depth_ - 1] = key_of(name);
-            has_views = has_views || (depth_ == 1 && path_[0] == Key::kViews);
-        }
+    bool key(std::string_view name) {
+        known_key(keys_.find(name));
         return true;
+    }
+    void known_key(Key key) {
+        if (depth_ <= path_.size()) {
+            path_[depth_ - 1] = key;
+        }
     }
 
     // Whether string() would take a text here.
@@ -209,17 +268,14 @@ class LineReader {
     }
     [[nodiscard]] bool is_environment() const { return depth_ == 1 && path_[0] == Key::kEnv; }
 
-    RecordedExec exec;
-    ExecFacts facts;
-    ProgramView program;
+    RecordedExec& exec;
+    ExecFacts& facts;  // of exec; it has the program's view, the others are in `views`
     std::vector<std::string> through;
     std::vector<RecordedView> views;
     std::vector<ExecutedProgram> above;
     bool above_unknown = false;
     std::string event;
     std::string via;
-    bool has_views = false;
-    bool has_argv = false;
 
   private:
     void take_number(Key key, number_unsigned_t value) {
@@ -235,65 +291,64 @@ class LineReader {
         }
     }
 
-    void take(std::size_t depth, std::string text) {
+    void take(std::size_t depth, std::string_view text) {
         if (depth == 1) {
-            take_member(path_[0], std::move(text));
+            take_member(path_[0], text);
         } else if (depth == 2 && path_[0] == Key::kContainer) {
-            take_container(std::move(text));
+            take_container(text);
         } else if (depth == 2 && path_[0] == Key::kViews && !views.empty()) {
-            take_view(std::move(text));
+            take_view(text);
         } else if (depth == 2 && path_[0] == Key::kAbove && !above.empty()) {
-            take_above(std::move(text));
+            take_above(text);
         }
     }
 
-    void take_above(std::string text) {
+    void take_above(std::string_view text) {
         if (path_[1] == Key::kExe) {
-            above.back().exe = std::move(text);
+            above.back().exe = text;
         } else if (path_[1] == Key::kNames) {
-            above.back().names.push_back(std::move(text));
+            above.back().names.emplace_back(text);
         }
     }
 
-    void take_container(std::string text) {
+    void take_container(std::string_view text) {
         if (path_[1] == Key::kId) {
-            exec.container_id = std::move(text);
+            exec.container_id = text;
         } else if (path_[1] == Key::kName) {
-            exec.container_name = std::move(text);
+            exec.container_name = text;
         } else if (path_[1] == Key::kPod) {
-            exec.pod = std::move(text);
+            exec.pod = text;
         }
     }
 
-    void take_view(std::string text) {
+    void take_view(std::string_view text) {
         RecordedView& view = views.back();
         if (path_[1] == Key::kRole) {
-            view.role = std::move(text);
+            view.role = text;
         } else if (path_[1] == Key::kHead) {
-            view.head.push_back(std::move(text));
+            view.head.emplace_back(text);
         } else if (path_[1] == Key::kNames) {
-            view.names.push_back(std::move(text));
+            view.names.emplace_back(text);
         } else if (path_[1] == Key::kLooseLink) {
-            view.loose_link = std::move(text);
+            view.loose_link = text;
         }
     }
 
     // Lists come string by string.
-    void take_member(Key key, std::string text) {
+    void take_member(Key key, std::string_view text) {
         if (std::vector<std::string>* const list = list_of(key)) {
-            has_argv = has_argv || key == Key::kArgv;
-            list->push_back(std::move(text));
+            list->emplace_back(text);
         } else if (std::string* const place = place_of(key)) {
-            *place = std::move(text);
+            *place = text;
         }
     }
 
     std::vector<std::string>* list_of(Key key) {
         switch (key) {
             case Key::kArgv:
-                return &program.argv;
+                return &facts.views.front().argv;
             case Key::kNames:
-                return &program.names;
+                return &facts.views.front().names;
             case Key::kThrough:
                 return &through;
             case Key::kEnv:
@@ -320,9 +375,9 @@ class LineReader {
             case Key::kPolicySha256:
                 return &exec.policy_sha256;
             case Key::kExe:
-                return &program.exe;
+                return &facts.views.front().exe;
             case Key::kLooseLink:
-                return &program.loose_link;
+                return &facts.views.front().loose_link;
             case Key::kRequested:
                 return &exec.requested;
             case Key::kCwd:
@@ -353,6 +408,7 @@ class LineReader {
         }
     }
 
+    KeyFinder& keys_;
     std::array<Key, 4> path_{};
     std::size_t depth_ = 0;
 };
@@ -393,8 +449,9 @@ class Environments {
 // is anything else in it; then that parser is asked.
 class PlainScanner {
   public:
-    PlainScanner(std::string_view text, LineReader& reader, Environments& environments)
-        : text_(text), reader_(reader), environments_(environments) {}
+    PlainScanner(std::string_view text, LineReader& reader, KeyFinder& keys,
+                 Environments& environments)
+        : text_(text), reader_(reader), keys_(keys), environments_(environments) {}
 
     bool scan() {
         static constexpr int kDepth = 8;
@@ -424,8 +481,7 @@ class PlainScanner {
             return array(depth);
         }
         if (at_ < text_.size() && text_[at_] == '"') {
-            const bool wanted = reader_.wants_text();
-            return string(wanted) && (!wanted || reader_.string(string_));
+            return string() && (!reader_.wants_text() || reader_.string(string_));
         }
         if (take("true") || take("false")) {
             return reader_.boolean(text_[at_ - 2] == 'u');
@@ -439,11 +495,20 @@ class PlainScanner {
             return reader_.end_object();
         }
         do {
-            if (!string(true) || !reader_.key(string_) || !take(':') || !value(depth - 1)) {
+            if (!key() || !take(':') || !value(depth - 1)) {
                 return false;
             }
         } while (take(','));
         return take('}') && reader_.end_object();
+    }
+
+    bool key() {
+        if (at_ < text_.size() && text_[at_] == '"' && keys_.expected(text_.substr(at_ + 1))) {
+            at_ += keys_.last().name.size() + 2;
+            reader_.known_key(keys_.last().key);
+            return true;
+        }
+        return string() && reader_.key(string_);
     }
 
     bool array(int depth) {
@@ -485,44 +550,63 @@ class PlainScanner {
         return reader_.number_unsigned(number);
     }
 
-    // Into string_, if it is wanted.
-    bool string(bool wanted) {
+    // Into string_, which is good for as long as the text, or until the next one.
+    bool string() {
         if (!take('"')) {
             return false;
         }
         const std::size_t start = at_;
-        const char* const end = text_.data() + text_.size();
-        const char* at = text_.data() + at_;
-        bool plain = true;
-        while (at < end && *at != '"') {
-            if (kPlain[static_cast<unsigned char>(*at)]) {
-                ++at;
-                continue;
-            }
-            plain = false;
-            at += *at == '\\' && at + 1 < end ? 2 : 1;
-        }
-        if (at == end) {
-            return false;
-        }
-        const std::string_view raw =
-            text_.substr(start, static_cast<std::size_t>(at - (text_.data() + start)));
-        at_ = start + raw.size() + 1;
-        if (plain) {
-            if (wanted) {
-                string_.assign(raw);
-            }
+        at_ = behind_plain(at_);
+        if (at_ < text_.size() && text_[at_] == '"') {
+            string_ = text_.substr(start, at_ - start);
+            ++at_;
             return true;
         }
-        return unescape(raw);
+        while (at_ < text_.size() && text_[at_] != '"') {
+            at_ += text_[at_] == '\\' && at_ + 1 < text_.size() ? 2 : 1;
+        }
+        if (at_ >= text_.size()) {
+            return false;
+        }
+        ++at_;
+        return unescape(text_.substr(start, at_ - 1 - start));
+    }
+
+    // The first place from `at` on where something stands that is not plain.
+    [[nodiscard]] std::size_t behind_plain(std::size_t at) const {
+        while (at + sizeof(std::uint64_t) <= text_.size() && is_plain(text_.data() + at)) {
+            at += sizeof(std::uint64_t);
+        }
+        while (at < text_.size() && kPlain[static_cast<unsigned char>(text_[at])]) {
+            ++at;
+        }
+        return at;
+    }
+
+    // Whether eight bytes are plain, all at once: the high bit of each byte says what it is not.
+    static bool is_plain(const char* text) {
+        static constexpr std::uint64_t kOnes = 0x0101010101010101;
+        static constexpr std::uint64_t kHighs = kOnes * 0x80;
+        std::uint64_t bytes = 0;
+        std::memcpy(&bytes, text, sizeof(bytes));
+        const auto zeros = [](std::uint64_t word) { return (word - kOnes) & ~word; };
+        const std::uint64_t below_space = (bytes - kOnes * ' ') & ~bytes;
+        const std::uint64_t deleted = bytes + kOnes;  // 0x7f
+        return ((bytes | deleted | below_space | zeros(bytes ^ kOnes * '"') |
+                 zeros(bytes ^ kOnes * '\\')) &
+                kHighs) == 0;
     }
 
     bool unescape(std::string_view raw) {
-        string_.clear();
+        unescaped_.clear();
         for (std::size_t i = 0; i < raw.size(); ++i) {
-            if (kPlain[static_cast<unsigned char>(raw[i])]) {
-                string_ += raw[i];
-                continue;
+            const std::size_t plain = i;
+            while (i < raw.size() && kPlain[static_cast<unsigned char>(raw[i])]) {
+                ++i;
+            }
+            unescaped_.append(raw, plain, i - plain);
+            if (i == raw.size()) {
+                break;
             }
             static constexpr std::string_view kEscapes = "\"\\/bfnrt";
             static constexpr std::string_view kMeant = "\"\\/\b\f\n\r\t";
@@ -531,9 +615,10 @@ class PlainScanner {
             if (escape == std::string_view::npos) {
                 return parse_string(raw);
             }
-            string_ += kMeant[escape];
+            unescaped_ += kMeant[escape];
             ++i;
         }
+        string_ = unescaped_;
         return true;
     }
 
@@ -544,7 +629,8 @@ class PlainScanner {
         if (!token.is_string()) {
             return false;
         }
-        string_ = token.get<std::string>();
+        unescaped_ = token.get<std::string>();
+        string_ = unescaped_;
         return true;
     }
 
@@ -559,32 +645,21 @@ class PlainScanner {
 
     std::string_view text_;
     LineReader& reader_;
+    KeyFinder& keys_;
     Environments& environments_;
     std::size_t at_ = 0;
-    std::string string_;
+    std::string_view string_;
+    std::string unescaped_;
 };
-
-std::optional<LineReader> read_line(std::string_view line) {
-    // Only a memory of what was read: the same lines give the same execs.
-    thread_local Environments environments;
-    LineReader plain;
-    if (PlainScanner(line, plain, environments).scan()) {
-        return plain;
-    }
-    LineReader reader;
-    return ordered_json::sax_parse(line.begin(), line.end(), &reader)
-               ? std::optional(std::move(reader))
-               : std::nullopt;
-}
 
 void put_views(LineReader& reader) {
     ExecFacts& facts = reader.facts;
-    const std::vector<std::string> own = reader.program.argv;
-    facts.views.push_back(std::move(reader.program));
     reader.exec.programs_unknown =
         !reader.through.empty() && reader.views.size() != reader.through.size();
+    facts.views.reserve(1 + reader.through.size());
+    const std::vector<std::string>& own = facts.views.front().argv;
     for (std::size_t i = 0; i < reader.through.size(); ++i) {
-        ProgramView view;
+        ProgramView& view = facts.views.emplace_back();
         view.exe = std::move(reader.through[i]);
         view.role = ViewRole::kInterpreter;
         if (!reader.exec.programs_unknown) {
@@ -597,7 +672,6 @@ void put_views(LineReader& reader) {
             view.names = std::move(recorded.names);
             view.loose_link = std::move(recorded.loose_link);
         }
-        facts.views.push_back(std::move(view));
     }
 }
 
@@ -610,16 +684,47 @@ void put_lineage(LineReader& reader) {
     lineage.whole = !reader.exec.lineage_missing && !reader.above_unknown;
 }
 
-RecordedExec exec_of(LineReader& reader) {
+void complete_facts(LineReader& reader) {
     const auto via = via_named(reader.via);
-    if (!reader.program.exe.empty() && via) {
-        put_views(reader);
-        put_lineage(reader);
-        reader.facts.via = *via;
-        reader.facts.requested_path = reader.exec.requested;
-        reader.exec.facts = std::move(reader.facts);
+    if (reader.facts.views.front().exe.empty() || !via) {
+        reader.exec.facts.reset();
+        return;
     }
-    return std::move(reader.exec);
+    put_views(reader);
+    put_lineage(reader);
+    reader.facts.via = *via;
+    reader.facts.requested_path = reader.exec.requested;
+}
+
+// The kind; an Exec without its facts where it is no exec.
+LineKind take_exec(LineReader& reader) {
+    if (reader.exec.time.empty() || reader.event.empty() || reader.exec.container_id.empty()) {
+        return LineKind::kForeign;
+    }
+    if (reader.event == "summary") {
+        return LineKind::kSummary;
+    }
+    if (reader.event != "exec") {
+        return LineKind::kOther;
+    }
+    complete_facts(reader);
+    return LineKind::kExec;
+}
+
+LineKind read_line(std::string_view line, RecordedExec& exec) {
+    // Only a memory of what was read: the same lines give the same execs.
+    thread_local Environments environments;
+    thread_local KeyFinder keys;
+    {
+        LineReader reader(exec, keys);
+        if (PlainScanner(line, reader, keys, environments).scan()) {
+            return take_exec(reader);
+        }
+    }
+    exec = {};
+    LineReader reader(exec, keys);
+    return ordered_json::sax_parse(line.begin(), line.end(), &reader) ? take_exec(reader)
+                                                                      : LineKind::kForeign;
 }
 
 SummedUp summary_of(std::string_view line) {
@@ -660,20 +765,12 @@ SummedUp summary_of(std::string_view line) {
 
 RecordedLine read_recorded_line(std::string_view line) {
     RecordedLine result;
-    auto read = read_line(line);
-    if (!read || read->exec.time.empty() || read->event.empty() ||
-        read->exec.container_id.empty()) {
-        return result;
-    }
-    LineReader& reader = *read;
-    if (reader.event == "summary") {
-        result.kind = LineKind::kSummary;
+    result.kind = read_line(line, result.exec);
+    if (result.kind == LineKind::kSummary) {
         result.summary = summary_of(line);
-        return result;
     }
-    result.kind = reader.event == "exec" ? LineKind::kExec : LineKind::kOther;
-    if (result.kind == LineKind::kExec) {
-        result.exec = exec_of(reader);
+    if (result.kind != LineKind::kExec) {
+        result.exec = {};
     }
     return result;
 }

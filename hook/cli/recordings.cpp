@@ -1,17 +1,15 @@
 #include "hook/cli/recordings.h"
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <iostream>
 #include <system_error>
-#include <thread>
 #include <unordered_map>
 
 #include "config/settings.h"
 #include "hook/cli/event_filter.h"
+#include "hook/cli/parallel.h"
 #include "hook/cli/progress.h"
 
 namespace execseal {
@@ -101,7 +99,7 @@ class KnownExecs {
 
   private:
     static constexpr std::size_t kTrial = 1024;
-    static constexpr std::size_t kSample = 8;  // lines of which one is looked up all the same
+    static constexpr std::size_t kSample = 32;  // lines of which one is looked up all the same
     static constexpr std::string_view kTime = R"({"time":")";
     static constexpr std::string_view kExec = R"(","event":"exec",)";
     static constexpr std::size_t kMostKinds = 50'000;
@@ -117,58 +115,37 @@ class KnownExecs {
     std::size_t passed_ = 0;
 };
 
-// Reads lines by as many threads as there are processors, four at most.
-std::vector<RecordedLine> read_lines(const std::vector<std::string_view>& lines) {
-    static constexpr unsigned kMostThreads = 4;
-    static constexpr std::size_t kSlice = 64;
-    std::vector<RecordedLine> read(lines.size());
-    std::atomic<std::size_t> next{0};
-    const auto work = [&] {
-        for (std::size_t start = next.fetch_add(kSlice); start < lines.size();
-             start = next.fetch_add(kSlice)) {
-            for (std::size_t i = start; i < std::min(start + kSlice, lines.size()); ++i) {
-                read[i] = read_recorded_line(lines[i]);
-            }
-        }
-    };
-    std::vector<std::future<void>> others;
-    const unsigned threads = std::min(std::thread::hardware_concurrency(), kMostThreads);
-    for (unsigned i = 1; i < threads; ++i) {
-        try {
-            others.push_back(std::async(std::launch::async, work));
-        } catch (const std::system_error&) {
-            break;  // no more threads: this one reads what is left
-        }
-    }
-    work();
-    for (const std::future<void>& other : others) {
-        other.wait();
-    }
-    return read;
-}
-
 class RecordingReader {
   public:
     RecordingReader(EventFilter filter, bool all, const OnRecordedExec& on_exec,
-                    const OnGroupedExec& on_grouped)
-        : filter_(std::move(filter)), all_(all), on_exec_(on_exec), on_grouped_(on_grouped) {}
+                    const OnGroupedExec& on_grouped, const OnExecBatch& on_batch)
+        : filter_(std::move(filter)),
+          all_(all),
+          on_exec_(on_exec),
+          on_grouped_(on_grouped),
+          on_batch_(on_batch) {}
 
     void take(const std::vector<std::string_view>& lines) {
         // Where most lines were seen before, reading the others is little work.
         if (lines.size() > 1 && (!on_grouped_ || !known_.pays())) {
-            std::vector<RecordedLine> read = read_lines(lines);
+            read_.resize(lines.size());
+            in_parallel(lines.size(),
+                        [&](std::size_t i) { read_[i] = read_recorded_line(lines[i]); });
             for (std::size_t i = 0; i < lines.size(); ++i) {
                 if (!take_known(lines[i])) {
-                    take_read(std::move(read[i]));
+                    take_read(read_[i]);
                 }
             }
-            return;
-        }
-        for (const std::string_view line : lines) {
-            if (!take_known(line)) {
-                take_read(read_recorded_line(line));
+        } else {
+            for (const std::string_view line : lines) {
+                if (!take_known(line)) {
+                    RecordedLine read = read_recorded_line(line);
+                    take_read(read);
+                    tell_batch();
+                }
             }
         }
+        tell_batch();
     }
 
     RecordingCounts counts;
@@ -182,22 +159,20 @@ class RecordingReader {
         if (known.group == 0) {
             return false;
         }
-        if (shows(*known.exec)) {
-            ++counts.execs;
-            on_grouped_(*known.exec, known.group);
-        }
+        tell_grouped(*known.exec, known.group);
         return true;
     }
 
-    void take_read(RecordedLine read) {
+    // What is told in batches stays where it is until tell_batch().
+    void take_read(RecordedLine& read) {
         switch (read.kind) {
             case LineKind::kExec:
-                tell_first(std::move(read.exec));
+                tell_first(read.exec);
                 break;
             case LineKind::kSummary:
                 counts.summed_up += read.summary.execs;
                 for (RecordedExec& example : read.summary.examples) {
-                    tell(std::move(example));
+                    tell(example);
                 }
                 break;
             case LineKind::kOther:
@@ -221,27 +196,41 @@ class RecordingReader {
     }
 
     // Of its kind.
-    void tell_first(RecordedExec exec) {
-        if (!on_grouped_) {
-            tell(std::move(exec));
-            return;
-        }
-        const auto known = known_.remember(exec);
-        if (shows(*known.exec)) {
-            ++counts.execs;
-            on_grouped_(*known.exec, known.group);
+    void tell_first(RecordedExec& exec) {
+        const auto known = on_grouped_ ? known_.remember(exec) : KnownExecs::Known{};
+        if (known.group == 0) {
+            tell(exec);
+        } else {
+            tell_grouped(*known.exec, known.group);
         }
     }
 
-    void tell(RecordedExec exec) {
+    void tell_grouped(const RecordedExec& exec, std::size_t group) {
+        if (shows(exec)) {
+            tell_batch();
+            ++counts.execs;
+            on_grouped_(exec, group);
+        }
+    }
+
+    void tell(RecordedExec& exec) {
         if (!shows(exec)) {
             return;
         }
         ++counts.execs;
-        if (on_grouped_) {
+        if (on_batch_) {
+            batch_.push_back(&exec);
+        } else if (on_grouped_) {
             on_grouped_(exec, 0);
         } else {
             on_exec_(std::move(exec));
+        }
+    }
+
+    void tell_batch() {
+        if (!batch_.empty()) {
+            on_batch_(batch_);
+            batch_.clear();
         }
     }
 
@@ -249,14 +238,17 @@ class RecordingReader {
     bool all_;
     const OnRecordedExec& on_exec_;
     const OnGroupedExec& on_grouped_;
+    const OnExecBatch& on_batch_;
     KnownExecs known_;
+    std::vector<RecordedLine> read_;
+    std::vector<const RecordedExec*> batch_;  // to be told, in this order
 };
 
 // A last line without its newline is a line, too: the writer may have died in it.
 Result<> read_stream(std::istream& stream, std::uint64_t size, const std::string& name,
                      RecordingReader& reader) {
     Progress progress("reading " + name);
-    static constexpr std::size_t kChunk = std::size_t{1} << 20U;
+    static constexpr std::size_t kChunk = std::size_t{1} << 19U;
     std::string chunk(kChunk, '\0');
     std::string pending;
     std::uint64_t done = 0;
@@ -323,7 +315,7 @@ Result<std::string> settings_audit_file(const std::string& settings) {
 namespace {
 
 Result<RecordingCounts> read_all(const RecordingQuery& query, const OnRecordedExec& on_exec,
-                                 const OnGroupedExec& on_grouped) {
+                                 const OnGroupedExec& on_grouped, const OnExecBatch& on_batch) {
     EventQuery wanted;
     wanted.containers = query.containers;
     wanted.since = query.since;
@@ -340,7 +332,7 @@ Result<RecordingCounts> read_all(const RecordingQuery& query, const OnRecordedEx
         files.push_back(std::move(*file));
     }
     RecordingReader reader(std::move(*filter), query.containers.empty() && query.since.empty(),
-                           on_exec, on_grouped);
+                           on_exec, on_grouped, on_batch);
     for (const std::string& file : files) {
         if (auto read = read_one(file, reader); !read) {
             return read.error();
@@ -353,11 +345,12 @@ Result<RecordingCounts> read_all(const RecordingQuery& query, const OnRecordedEx
 
 Result<RecordingCounts> read_recordings(const RecordingQuery& query,
                                         const OnRecordedExec& on_exec) {
-    return read_all(query, on_exec, nullptr);
+    return read_all(query, on_exec, nullptr, nullptr);
 }
 
-Result<RecordingCounts> read_grouped(const RecordingQuery& query, const OnGroupedExec& on_exec) {
-    return read_all(query, nullptr, on_exec);
+Result<RecordingCounts> read_grouped(const RecordingQuery& query, const OnGroupedExec& on_exec,
+                                     const OnExecBatch& on_batch) {
+    return read_all(query, nullptr, on_exec, on_batch);
 }
 
 }  // namespace execseal

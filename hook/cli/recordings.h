@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,11 @@ Result<RecordingCounts> read_recordings(const RecordingQuery& query, const OnRec
 // that differ in nothing but their time, id, processes and what they took. 0: not remembered, there
 // are too many kinds. `exec` is good for the call.
 using OnGroupedExec = std::function<void(const RecordedExec& exec, std::size_t group)>;
-Result<RecordingCounts> read_grouped(const RecordingQuery& query, const OnGroupedExec& on_exec);
+// Where `on_batch` is given, execs without a group come by it, many at once, so that they can be
+// looked at in parallel; all still come in their order.
+using OnExecBatch = std::function<void(std::span<const RecordedExec* const> execs)>;
+Result<RecordingCounts> read_grouped(const RecordingQuery& query, const OnGroupedExec& on_exec,
+                                     const OnExecBatch& on_batch = nullptr);
 
 // The audit file of the settings; an Error where they name none.
 Result<std::string> settings_audit_file(const std::string& settings);

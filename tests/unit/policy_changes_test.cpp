@@ -322,6 +322,56 @@ TEST(PolicyChanges, EventsThatAllDifferCostNoMoreThanTwoReadings) {
     EXPECT_LT(costs.judging, costs.parsing * 2);
 }
 
+// Many threads look at them; what is told of them is what one by one gives.
+TEST(PolicyChanges, BatchesTellWhatExecsOneByOneTell) {
+    const Folder folder;
+    std::vector<Line> lines;
+    for (int i = 0; i < 5000; ++i) {
+        const bool repeated = i % 7 == 0;
+        lines.push_back({.exe = "/usr/bin/git",
+                         .arguments = {i % 3 == 0 ? "push" : "status",
+                                       repeated ? "again" : "/work/" + std::to_string(i)},
+                         .rule = i % 11 == 0 ? "kernel" : "default",
+                         .more = {{"id", "e-" + std::to_string(i)}}});
+    }
+    RecordingQuery query;
+    query.files = {folder.put("events.jsonl", lines)};
+    const Policy policy = policy_with(
+        R"([{"id": "s", "verdict": "audit", "exe": "/usr/bin/git", "argv": {"contains": ["status"]}}])");
+    const RecordedJudge judge(policy, nullptr);
+    PolicyChanges one_by_one(judge, nullptr);
+    const auto take = [&](PolicyChanges& changes) {
+        return
+            [&changes](const RecordedExec& exec, std::size_t group) { changes.take(exec, group); };
+    };
+    ASSERT_TRUE(read_grouped(query, take(one_by_one)).has_value());
+    PolicyChanges batches(judge, nullptr);
+    std::size_t most = 0;
+    std::vector<std::string> ids;
+    const auto counts = read_grouped(
+        query,
+        [&](const RecordedExec& exec, std::size_t group) {
+            ids.push_back(exec.id);
+            batches.take(exec, group);
+        },
+        [&](std::span<const RecordedExec* const> execs) {
+            most = std::max(most, execs.size());
+            for (const RecordedExec* const exec : execs) {
+                ids.push_back(exec->id);
+            }
+            batches.take_batch(execs);
+        });
+    ASSERT_TRUE(counts.has_value());
+    EXPECT_EQ(counts->execs, 5000U);
+    EXPECT_GT(most, 100U) << "nothing came as a batch";
+    ASSERT_EQ(ids.size(), 5000U);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        ASSERT_EQ(ids[i], "e-" + std::to_string(i)) << "in their order";
+    }
+    EXPECT_EQ(changes_json(batches), changes_json(one_by_one));
+    EXPECT_GT(batches.changed(), 1000U);
+}
+
 // What differs in more than time and processes is another kind.
 TEST(PolicyChanges, ExecsOfOneGroupAreEqual) {
     const Folder folder;

@@ -341,6 +341,54 @@ TEST(PolicyLearn, BytesThatAreNoTextStay) {
     EXPECT_FALSE(runs(policy, exec_in("/usr/bin/x", {"\xff/A", "\xff\x42"})));
 }
 
+// One large exec must not spoil the whole recording: what no rule could tell is named, the rest is
+// learnt.
+TEST(PolicyLearn, WhatIsTooLargeForARuleIsSetApartByName) {
+    std::vector<std::string> texts(40);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        texts[i] = std::string(100'000, '|') + std::to_string(i);
+    }
+    const nlohmann::json bytes{{"hex", [] {
+                                    std::string hex;
+                                    for (int i = 0; i < 20'000; ++i) {
+                                        hex += i % 3 == 0 ? "fe" : "c1";
+                                    }
+                                    return hex;
+                                }()}};
+    std::vector<std::string> variables;
+    for (int i = 0; i < 5000; ++i) {
+        variables.push_back("V" + std::to_string(i) + "=1");
+    }
+    std::vector<std::string> files;
+    for (int i = 0; i < 1500; ++i) {
+        files.push_back("/srv/data/f" + std::to_string(i) + ".c");
+    }
+    const std::vector<Line> lines{
+        {.exe = "/usr/bin/git", .arguments = {"status"}},
+        {.exe = "/usr/bin/texts", .arguments = texts, .more = {{"id", "e-1"}}},
+        {.exe = "/usr/bin/bytes",
+         .more = {{"argv", {"bytes", bytes, bytes, bytes, bytes, bytes}}, {"id", "e-2"}}},
+        {.exe = "/usr/bin/many", .arguments = std::vector<std::string>(100'000, "x")},
+        {.exe = "/usr/bin/variables", .env = variables},
+        {.exe = "/usr/bin/gcc", .arguments = files},
+    };
+    const Folder folder;
+    const Learning learnt = learn(folder, lines);
+    ASSERT_EQ(learnt.code, 0) << learnt.error;
+    EXPECT_LT(learnt.policy.size(), 100'000U);
+    EXPECT_NE(learnt.told.find("from 2 execs (2 different)"), std::string::npos) << learnt.told;
+    EXPECT_NE(learnt.told.find("left out: 4 execs too large for a rule to tell"), std::string::npos)
+        << learnt.told;
+    EXPECT_NE(learnt.told.find("event e-1: 41 arguments of 4000075 bytes"), std::string::npos)
+        << learnt.told;
+    const Policy policy = policy_from(learnt.policy);
+    EXPECT_EQ(judge(policy, exec_in("/usr/bin/git", {"status"})).verdict, Verdict::kAllow);
+    EXPECT_EQ(judge(policy, exec_in("/usr/bin/gcc", {"/srv/data/f7.c", "/srv/data/new.c"})).verdict,
+              Verdict::kAllow)
+        << "a long list of files is learnt as xargs(1) makes it";
+    EXPECT_EQ(judge(policy, exec_in("/usr/bin/many", {"x"})).verdict, Verdict::kDeny);
+}
+
 TEST(PolicyLearn, AShapeIsAnExampleOfItsKind) {
     struct Example {
         std::string seen;
