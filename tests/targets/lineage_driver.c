@@ -53,8 +53,7 @@ static void in_thread(void* (*what)(void*)) {
 }
 
 // Once its maker is dead and somebody else is its parent.
-static void execute_as_orphan(void) {
-    const pid_t maker = getppid();
+static void execute_as_orphan(pid_t maker) {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, maker, 0), .events = POLLIN};
     if (end.fd >= 0) {
         poll(&end, 1, -1);
@@ -87,8 +86,9 @@ static void make(const char* way) {
     } else if (strcmp(way, "orphan") == 0) {
         const pid_t maker = fork();
         if (maker == 0) {
+            const pid_t self = getpid();
             if (fork() == 0) {
-                execute_as_orphan();
+                execute_as_orphan(self);
             }
             _exit(0);
         }

@@ -58,6 +58,10 @@ TEST(CliCommandLine, NamesTheWordThatIsWrong) {
          "/usr//bin/x: expected the absolute path of the program"},
         {{"policy", "explain", "p", "--cwd", "/srv/../x", "--", "/x"},
          "--cwd: /srv/../x: expected an absolute path without"},
+        {{"policy", "explain", "p", "--parent", "sh", "--", "/x"},
+         "--parent: sh: expected an absolute path without"},
+        {{"policy", "explain", "p", "--via", "exec", "--parent", "/bin/sh", "--", "/x"},
+         "--parent: expected --via child beside it"},
         {{"policy", "explain", "p", "--env", "A", "--", "/x"}, "--env: A: expected NAME=VALUE"},
         {{"events", "--since", "10"}, "--since: 10: expected an age"}};
     for (const auto& [words, text] : rows) {
@@ -74,6 +78,7 @@ TEST(CliCommandLine, TakesWhatTheHelpShows) {
         {"policy", "check"},
         {"policy", "check", "a.json", "b.json"},
         {"policy", "explain", "a.json", "--via", "exec", "--env", "A=b", "--", "/bin/sh", "-c"},
+        {"policy", "explain", "a.json", "--parent", "/bin/sh", "--parent", "/x", "--", "/bin/id"},
         {"policy", "explain", "--", "/bin/sh"},
         {"version"},
         {"--config", "/x", "ps"},

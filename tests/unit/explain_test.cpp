@@ -97,6 +97,23 @@ TEST(Explain, AgreesWithTheJudgeWhateverTheIndexLeavesOut) {
     }
 }
 
+TEST(Explain, NamesWhatStandsAboveOrSaysThatItIsNotKnown) {
+    const Policy below_nginx = policy(R"([
+        {"id": "of-nginx", "verdict": "deny", "parent": "/usr/sbin/nginx"}])");
+    ExecFacts facts = exec_of("/bin/sh");
+    EXPECT_EQ(explain(below_nginx, facts).rules[0].held,
+              std::vector<std::string>{R"(parent is not known and may be "/usr/sbin/nginx")"});
+    facts.lineage = below({"/usr/sbin/nginx", {}, true}, Lineage::start());
+    facts.lineage = below({"/usr/bin/dash", {"/bin/sh"}, true}, facts.lineage);
+    facts.lineage.depth = 2;
+    EXPECT_NE(facts_text(facts).find("below \"/usr/bin/dash\" < \"/usr/sbin/nginx\", depth 2\n"),
+              std::string::npos)
+        << facts_text(facts);
+    const Explanation explanation = explain(below_nginx, facts);
+    ASSERT_EQ(explanation.rules[0].failed.size(), 1U);
+    EXPECT_EQ(explanation.rules[0].failed[0].found, R"(parent is "/usr/bin/dash" or "/bin/sh")");
+}
+
 TEST(Explain, SaysTheSameInJson) {
     const ExecFacts facts = exec_of("/usr/bin/git", {"push"}, Via::kExec);
     const auto json = explanation_json(explain(policy(kRules), facts), facts);

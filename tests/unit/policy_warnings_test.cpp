@@ -56,6 +56,12 @@ TEST(PolicyWarnings, ARuleBehindOneThatMatchesMore) {
               never);
     EXPECT_EQ(two(R"("verdict": "allow", "uid": 5)", R"("verdict": "allow", "uid": 5, "gid": 5)"),
               never);
+    EXPECT_EQ(two(R"("verdict": "allow", "parent": "/bin/*")",
+                  R"("verdict": "allow", "parent": "/bin/sh", "depth": 3)"),
+              never);
+    EXPECT_EQ(two(R"("verdict": "allow", "parent": "/bin/*")",
+                  R"("verdict": "allow", "ancestor": "/bin/sh")"),
+              Words{});
     EXPECT_EQ(two(R"("verdict": "deny", "exe": "**/git", "uid": 1)",
                   R"("verdict": "allow", "exe": "/usr/bin/git")"),
               Words{});
@@ -132,6 +138,8 @@ TEST_F(PolicyWarningsRoot, ANameThatIsALinkNeverLetsPass) {
               "root file system, the program is \"/usr/bin/dash\""});
     EXPECT_EQ(look(R"("verdict": "allow", "exe": ["/usr/bin/dash", "/bin/*"])").size(), 1U);
     EXPECT_EQ(look(R"("verdict": "deny", "not": {"exe": "/bin/dash"})").size(), 1U);
+    EXPECT_EQ(look(R"("verdict": "allow", "parent": "/usr/bin/sh")").size(), 1U);
+    EXPECT_EQ(look(R"("verdict": "allow", "ancestor": ["/usr/bin/dash", "/usr/bin/sh"])"), Words{});
     EXPECT_EQ(look(R"("verdict": "allow", "exe": "/usr/bin/dash")"), Words{});
     EXPECT_EQ(look(R"("verdict": "allow", "exe": ["/bin/*", "/usr/bin/*"])"), Words{});
     EXPECT_EQ(look(R"("verdict": "allow", "exe": "/usr/bin/not-there")"), Words{});
