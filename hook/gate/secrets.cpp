@@ -65,17 +65,23 @@ bool is_built_in_name(std::string_view name) {
                     [&](const char* word) { return words.find(word) != std::string::npos; })) {
         return true;
     }
-    static constexpr std::array kLast{"pass", "pwd", "auth", "cookie", "bearer", "jwt", "pat"};
+    static constexpr std::array kLast{"pass",   "pwd", "auth", "cookie",
+                                      "bearer", "jwt", "pat",  "pw"};
+    const bool is_short = last == "pat" || last == "auth" || last == "pw";
     return last.ends_with("token") || last == "sshpass" ||
            (std::find(kLast.begin(), kLast.end(), last) != kLast.end() &&
-            (!alone || (last != "pat" && last != "auth") || name.starts_with("--")));
+            (!alone || !is_short || name.starts_with("--")));
 }
 
 // Where a value begins at `from` and ends: at its closing quote, else at a space or a delimiter of
 // a query, a list or a command. A header's value goes to the end of its line or quote.
 std::size_t value_end(std::string_view text, std::size_t from, bool whole_line, char quote) {
     if (quote != 0) {
-        return std::min(text.find(quote, from), text.size());
+        std::size_t end = from;
+        while (end < text.size() && text[end] != quote) {
+            end += quote == '"' && text[end] == '\\' ? 2 : 1;
+        }
+        return std::min(end, text.size());
     }
     const std::string_view ends = whole_line ? std::string_view("\"'\r\n") : " \t\r\n&;,\"'|)}";
     return std::min(text.find_first_of(ends, from), text.size());
@@ -87,12 +93,16 @@ struct KnownKey {
     std::size_t least;
 };
 constexpr std::array kKnownKeys{
-    KnownKey{"ghp_", 20},  KnownKey{"gho_", 20},      KnownKey{"ghs_", 20},
-    KnownKey{"ghu_", 20},  KnownKey{"ghr_", 20},      KnownKey{"glpat-", 16},
-    KnownKey{"xoxb-", 16}, KnownKey{"xoxp-", 16},     KnownKey{"xoxa-", 16},
-    KnownKey{"AKIA", 16},  KnownKey{"ASIA", 16},      KnownKey{"AIza", 30},
-    KnownKey{"sk-", 32},   KnownKey{"npm_", 30},      KnownKey{"eyJ", 40},
-    KnownKey{"hvs.", 20},  KnownKey{"dckr_pat_", 16}, KnownKey{"github_pat_", 20}};
+    KnownKey{"ghp_", 20},     KnownKey{"gho_", 20},      KnownKey{"ghs_", 20},
+    KnownKey{"ghu_", 20},     KnownKey{"ghr_", 20},      KnownKey{"glpat-", 16},
+    KnownKey{"xoxb-", 16},    KnownKey{"xoxp-", 16},     KnownKey{"xoxa-", 16},
+    KnownKey{"AKIA", 16},     KnownKey{"ASIA", 16},      KnownKey{"AIza", 30},
+    KnownKey{"sk_live_", 16}, KnownKey{"sk_test_", 16},  KnownKey{"rk_live_", 16},
+    KnownKey{"xoxs-", 16},    KnownKey{"xapp-", 16},     KnownKey{"glrt-", 16},
+    KnownKey{"pypi-", 32},    KnownKey{"hf_", 30},       KnownKey{"SG.", 40},
+    KnownKey{"shpat_", 24},   KnownKey{"whsec_", 24},    KnownKey{"AGE-SECRET-KEY-", 32},
+    KnownKey{"sk-", 32},      KnownKey{"npm_", 30},      KnownKey{"eyJ", 40},
+    KnownKey{"hvs.", 20},     KnownKey{"dckr_pat_", 16}, KnownKey{"github_pat_", 20}};
 
 std::size_t known_key_end(std::string_view text, std::size_t at) {
     if (at > 0 && is_name_byte(text[at - 1])) {
@@ -135,6 +145,15 @@ constexpr std::array kPasswordFlags{PasswordFlag{"sshpass", "-p"},
                                     PasswordFlag{"zip", "-P"},
                                     PasswordFlag{"unzip", "-P"},
                                     PasswordFlag{"ipmitool", "-P"},
+                                    PasswordFlag{"useradd", "-p"},
+                                    PasswordFlag{"usermod", "-p"},
+                                    PasswordFlag{"ssh-keygen", "-N"},
+                                    PasswordFlag{"ssh-keygen", "-P"},
+                                    PasswordFlag{"smbclient", "-U"},
+                                    PasswordFlag{"http", "-a"},
+                                    PasswordFlag{"twine", "-p"},
+                                    PasswordFlag{"az", "-p", "login"},
+                                    PasswordFlag{"rclone", "obscure"},
                                     PasswordFlag{"docker", "-p", "login"},
                                     PasswordFlag{"podman", "-p", "login"},
                                     PasswordFlag{"buildah", "-p", "login"},
@@ -154,10 +173,29 @@ bool is_password_flag(std::string_view program, std::string_view flag,
                 std::find(first.begin(), first.end(), one.subcommand) != first.end());
     });
 }
+
+// Not "-" and more than one byte: that may as well be a password.
+bool looks_like_flag(std::string_view argument) {
+    return argument.starts_with("--") || (argument.starts_with('-') && argument.size() <= 2);
+}
+
+// "npm config set //registry/:_authToken VALUE"
+bool is_package_manager(std::string_view program) {
+    static constexpr std::array kPrograms{"npm", "pnpm", "yarn"};
+    return std::find(kPrograms.begin(), kPrograms.end(), base_of(program)) != kPrograms.end();
+}
+
+bool is_shell_separator(char c) {
+    return std::string_view(";|&()`").find(c) != std::string_view::npos;
+}
+// Of a command in a shell's text; flags behind so many are not looked at.
+constexpr std::size_t kMostWords = 256;
+
 bool has_attached_password(std::string_view program, std::string_view argument) {
     const std::string_view base = base_of(program);
     return argument.size() > 2 && argument.starts_with("-p") &&
-           (base.starts_with("mysql") || base.starts_with("mariadb") || base == "sshpass");
+           (base.starts_with("mysql") || base.starts_with("mariadb") || base.starts_with("7z") ||
+            base == "sshpass");
 }
 bool takes_user_and_password(std::string_view program, std::string_view flag) {
     static constexpr std::array kFlags{"-u", "--user", "-U", "--proxy-user"};
@@ -207,6 +245,21 @@ bool Secrets::tells(std::string_view name) const {
 
 namespace {
 
+// Whether it begins with what secret_mark() gives, not with something that only looks so.
+bool is_mark(std::string_view text) {
+    static constexpr std::string_view kStart = "<secret: ";
+    static constexpr std::string_view kMiddle = " bytes, sha256 ";
+    static constexpr std::size_t kDigits = 64;
+    if (!text.starts_with(kStart)) {
+        return false;
+    }
+    text.remove_prefix(kStart.size());
+    text.remove_prefix(std::min(text.find_first_not_of("0123456789"), text.size()));
+    return text.starts_with(kMiddle) &&
+           text.find_first_not_of("0123456789abcdef", kMiddle.size()) == kMiddle.size() + kDigits &&
+           text[kMiddle.size() + kDigits] == '>';
+}
+
 // One pass over a text; keeps what is no secret.
 class TextRedaction {
   public:
@@ -228,7 +281,7 @@ class TextRedaction {
 
   private:
     void replace(std::size_t from, std::size_t to) {
-        if (to > from && !text_.substr(from).starts_with("<secret: ")) {
+        if (to > from && !is_mark(text_.substr(from))) {
             out_.append(text_.substr(kept_, from - kept_));
             out_ += secret_mark(text_.substr(from, to - from));
             kept_ = to;
@@ -253,7 +306,13 @@ class TextRedaction {
         const bool assigned = value < text_.size() && (text_[value] == '=' || text_[value] == ':');
         const bool flag =
             name.starts_with('-') && value > end && value < text_.size() && text_[value] != '-';
-        if ((!assigned && !flag) || !secrets_.tells(name)) {
+        // SQL: PASSWORD 'value'.
+        const bool quoted =
+            value > end && value < text_.size() && (text_[value] == '\'' || text_[value] == '"');
+        if (take_identified_by(name, value)) {
+            return true;
+        }
+        if ((!assigned && !flag && !quoted) || !secrets_.tells(name)) {
             return false;
         }
         const bool header = assigned && text_[value] == ':';
@@ -265,6 +324,25 @@ class TextRedaction {
         }
         at_ = end;
         replace(value, value_end(text_, value, header && quote == 0, quote));
+        return true;
+    }
+
+    // SQL: IDENTIFIED BY 'value', and PASSWORD FOR somebody = 'value'.
+    bool take_identified_by(std::string_view name, std::size_t next) {
+        static constexpr std::size_t kNear = 128;
+        const std::string low = lowered(name.substr(0, kNear));
+        const std::string after = low == "identified" || low == "password"
+                                      ? lowered(text_.substr(next, kNear))
+                                      : std::string();
+        if (!after.starts_with(low == "identified" ? "by " : "for ")) {
+            return false;
+        }
+        const std::size_t quote = after.find('\'');
+        if (quote == std::string::npos) {
+            return false;
+        }
+        const std::size_t value = next + quote + 1;
+        replace(value, value_end(text_, value, false, '\''));
         return true;
     }
 
@@ -331,26 +409,80 @@ std::string Secrets::redact_variable(std::string_view entry) const {
     return redact_text(entry);
 }
 
-std::string Secrets::redact_argument(std::string_view program, std::span<const std::string> argv,
-                                     std::size_t at) const {
-    const std::string_view argument = argv[at];
-    const std::string_view before = at > 0 ? std::string_view(argv[at - 1]) : std::string_view();
-    if (at > 0 && is_shell_text_flag(before)) {
-        return redact_text(argument);
+// Word by word, so that the flags of the programs in it are known. A secret in quotes stays in
+// them.
+std::string Secrets::redact_shell(std::string_view text) const {
+    std::string shown;
+    std::vector<std::string> words;  // of one command
+    std::size_t kept = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        if (kSpace.find(text[at]) != std::string_view::npos || is_shell_separator(text[at])) {
+            if (is_shell_separator(text[at]) || text[at] == '\n') {
+                words.clear();
+            }
+            ++at;
+            continue;
+        }
+        const char quote = text[at] == '\'' || text[at] == '"' ? text[at] : '\0';
+        const std::size_t begin = at + (quote != '\0' ? 1 : 0);
+        std::size_t end = begin;
+        if (quote != '\0') {
+            end = value_end(text, begin, false, quote);
+        } else {
+            while (end < text.size() && kSpace.find(text[end]) == std::string_view::npos &&
+                   !is_shell_separator(text[end])) {
+                ++end;
+            }
+        }
+        at = std::max(at + 1, std::min(text.size(), end + (quote != '\0' ? 1 : 0)));
+        const std::string_view word = text.substr(begin, end - begin);
+        // NAME=value before the program.
+        const bool assignment = words.empty() && word.find('=') != std::string_view::npos;
+        if (assignment || words.size() > kMostWords) {
+            continue;
+        }
+        words.emplace_back(word);
+        if (auto mine = redact_by_flags(words.front(), words, words.size() - 1)) {
+            shown += redact_text(text.substr(kept, begin - kept)) + *mine;
+            kept = end;
+        }
     }
-    if (at > 0 && !argument.empty() &&
-        (is_password_flag(program, before, argv) ||
-         (before.starts_with('-') && before.find('=') == std::string_view::npos && tells(before) &&
-          !argument.starts_with('-')))) {
+    return shown + redact_text(text.substr(kept));
+}
+
+std::optional<std::string> Secrets::redact_by_flags(std::string_view program,
+                                                    std::span<const std::string> argv,
+                                                    std::size_t at) const {
+    if (at == 0 || argv[at].empty()) {
+        return std::nullopt;
+    }
+    const std::string_view argument = argv[at];
+    const std::string_view before = argv[at - 1];
+    if (is_password_flag(program, before, argv) ||
+        (before.starts_with('-') && before.find('=') == std::string_view::npos && tells(before) &&
+         !looks_like_flag(argument)) ||
+        (is_package_manager(program) && tells(before))) {
         return secret_mark(argument);
     }
-    if (at > 0 && has_attached_password(program, argument)) {
+    if (has_attached_password(program, argument)) {
         return "-p" + secret_mark(argument.substr(2));
     }
     const std::size_t colon = argument.find(':');
-    if (at > 0 && colon != std::string_view::npos &&
+    if (colon != std::string_view::npos &&
         (takes_user_and_password(program, before) || attached_user(program, argument) != 0)) {
         return std::string(argument.substr(0, colon + 1)) + secret_mark(argument.substr(colon + 1));
+    }
+    return std::nullopt;
+}
+
+std::string Secrets::redact_argument(std::string_view program, std::span<const std::string> argv,
+                                     std::size_t at) const {
+    const std::string_view argument = argv[at];
+    if (at > 0 && is_shell_text_flag(argv[at - 1])) {
+        return redact_shell(argument);
+    }
+    if (auto mine = redact_by_flags(program, argv, at)) {
+        return *mine;
     }
     // As a whole: the value of a flag or a variable may hold spaces.
     const std::size_t equals = argument.find('=');

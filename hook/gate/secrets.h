@@ -8,6 +8,7 @@
 // knows all: what a program calls harmlessly stays.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,13 @@ class Secrets {
     [[nodiscard]] std::string redact_variable(std::string_view entry) const;
 
   private:
+    // A shell's command.
+    [[nodiscard]] std::string redact_shell(std::string_view text) const;
+    // nullopt: no flag before it and none that it begins with says that it is one.
+    [[nodiscard]] std::optional<std::string> redact_by_flags(std::string_view program,
+                                                             std::span<const std::string> argv,
+                                                             std::size_t at) const;
+
     std::vector<Glob> names_;
 };
 

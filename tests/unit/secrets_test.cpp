@@ -87,6 +87,46 @@ TEST(Secrets, AreFoundInEachWayInWhichAnArgumentHasThem) {
     EXPECT_EQ(secrets().redact_variable("DB_PASSWORD=hunter2"), "DB_PASSWORD=" + mark);
 }
 
+TEST(Secrets, AreFoundInAShellsCommandsBySameFlags) {
+    const std::string mark = secret_mark("hunter2");
+    const auto shell = [](const std::string& text) { return redacted({"sh", "-c", text}, 2); };
+    EXPECT_EQ(shell("cd /x && mysql -phunter2 -u root; id"),
+              "cd /x && mysql -p" + mark + " -u root; id");
+    EXPECT_EQ(shell("A=1 curl -u me:hunter2 https://h"), "A=1 curl -u me:" + mark + " https://h");
+    EXPECT_EQ(shell("sshpass -p 'hunter2' ssh h"), "sshpass -p '" + mark + "' ssh h");
+    EXPECT_EQ(shell("true | docker login -u me -p hunter2\nmkdir -p /a"),
+              "true | docker login -u me -p " + mark + "\nmkdir -p /a");
+    EXPECT_EQ(shell("export PASSWORD=\"hun\\\"ter2\"; id"),
+              "export PASSWORD=\"" + secret_mark("hun\\\"ter2") + "\"; id");
+}
+
+TEST(Secrets, AreFoundInFormsThatFewProgramsHave) {
+    const std::string mark = secret_mark("hunter2");
+    EXPECT_EQ(redacted({"p", "--password", "-hunter2"}, 2), secret_mark("-hunter2"));
+    EXPECT_EQ(redacted({"p", "--password", "--user"}, 2), "--user");
+    EXPECT_EQ(redacted({"p", "--pw", "hunter2"}, 2), mark);
+    EXPECT_EQ(redacted({"7z", "x", "-phunter2", "a.7z"}, 2), "-p" + mark);
+    EXPECT_EQ(redacted({"smbclient", "-U", "me%hunter2"}, 2), secret_mark("me%hunter2"));
+    EXPECT_EQ(redacted({"useradd", "-p", "hunter2", "me"}, 2), mark);
+    EXPECT_EQ(redacted({"ssh-keygen", "-N", "hunter2"}, 2), mark);
+    EXPECT_EQ(redacted({"npm", "config", "set", "//r/:_authToken", "hunter2"}, 4), mark);
+    EXPECT_EQ(redacted({"psql", "-c", "ALTER USER me PASSWORD 'hunter2'"}, 2),
+              "ALTER USER me PASSWORD '" + mark + "'");
+    EXPECT_EQ(redacted({"mysql", "-e", "CREATE USER me IDENTIFIED BY 'hunter2'"}, 2),
+              "CREATE USER me IDENTIFIED BY '" + mark + "'");
+    EXPECT_EQ(redacted({"mysql", "-e", "SET PASSWORD FOR me = 'hunter2'"}, 2),
+              "SET PASSWORD FOR me = '" + mark + "'");
+    const std::string key = "sk_live_abcdefghijklmnopqrstuvwxyz";
+    EXPECT_EQ(redacted({"p", key}, 1), secret_mark(key));
+}
+
+TEST(Secrets, WhatOnlyLooksLikeAMarkIsReplacedToo) {
+    EXPECT_EQ(redacted({"sh", "-c", "PASSWORD='<secret: hunter2' id"}, 2),
+              "PASSWORD='" + secret_mark("<secret: hunter2") + "' id");
+    const std::string mark = secret_mark("x");
+    EXPECT_EQ(secrets().redact_text("--password '" + mark + "'"), "--password '" + mark + "'");
+}
+
 TEST(Secrets, WhatIsNoneStaysAsItIs) {
     for (const std::vector<std::string>& argv : std::vector<std::vector<std::string>>{
              {"ls", "-l", "/tmp/a=b"},
@@ -96,6 +136,9 @@ TEST(Secrets, WhatIsNoneStaysAsItIs) {
              {"docker", "run", "-p", "80:80", "x"},
              {"redis-server", "-a", "/a/b"},
              {"mkdir", "-p/a/b"},
+             {"sh", "-c", "mkdir -p /a/b; docker run -p 80:80 'x y' && grep -a x"},
+             {"sh", "-c", "psql -c 'SELECT password FROM users'"},
+             {"npm", "install", "x"},
              {"curl", "https://host:80/a@b"},
              {"sh", "-c", "cd /x && make test -- --verbose; echo a:b"},
              {"p", "TOKEN="},
@@ -124,6 +167,14 @@ TEST(Secrets, LongTextsOfOddBytesAreSearchedAsWell) {
         names += "a=:'\"//@";
     }
     EXPECT_EQ(redacted({"p", names}, 1), names);
+    for (const std::string unit :
+         {"-p ", "'", "\"\\", "identified by ", "docker login -p ", "a;b "}) {
+        std::string many;
+        while (many.size() < 131000) {
+            many += unit;
+        }
+        EXPECT_FALSE(redacted({"sh", "-c", many}, 2).empty()) << unit;
+    }
 }
 
 // Nor does a list of them: each is looked at with what stands around it.
