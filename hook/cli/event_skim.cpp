@@ -20,13 +20,14 @@ class Cursor {
         return true;
     }
 
-    // A string without a backslash. They are short: byte by byte is the fastest.
+    // A string of ASCII without a backslash. They are short: byte by byte is the fastest.
     bool plain_string(std::string_view& value) {
         if (!take('"')) {
             return false;
         }
         std::size_t end = at_;
-        while (end < text_.size() && text_[end] != '"' && text_[end] != '\\') {
+        while (end < text_.size() && text_[end] != '"' && text_[end] != '\\' &&
+               static_cast<unsigned char>(text_[end] - ' ') < 0x7f - ' ') {
             ++end;
         }
         value = text_.substr(at_, end - at_);

@@ -12,7 +12,8 @@ namespace execseal {
 
 // Fills the fields of `event` that EventFilter looks at; `json` and `argv` are not touched. False
 // where the line is not the exec of a supervisor in its plainest form (another kind of event, an
-// escape or {"hex"} in one of the fields, a torn line): then parse_event() is to be asked.
+// escape, {"hex"} or more than ASCII in one of the fields, a torn line): then parse_event() is to
+// be asked.
 bool skim_event(std::string_view line, Event& event);
 
 }  // namespace execseal

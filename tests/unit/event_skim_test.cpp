@@ -59,6 +59,8 @@ TEST(EventSkim, LeavesToTheParserWhatIsNotPlain) {
          {line + "}", line + line, line + " ", with(line, R"("event":"exec")", R"("event":"end")"),
           with(line, R"("exe":"/bin/wget")", R"("exe":"/bin/w\u0067et")"),
           with(line, R"("exe":"/bin/wget")", R"("exe":{"hex":"2f78"})"),
+          with(line, R"("exe":"/bin/wget")", "\"exe\":\"/bin/\xff\""),
+          with(line, R"("exe":"/bin/wget")", "\"exe\":\"/bin/\t\""),
           with(line, R"("name":"web")", R"("na\u006de":"web")"), with(line, R"("id":"4f3c",)", ""),
           with(line, R"("time":)", R"("times":)"), with(line, R"("host_pid":9)", R"("host_pid":)"),
           std::string("{}"), std::string("[]"), std::string("nonsense")}) {
