@@ -62,7 +62,7 @@ void print_table(const ExplainOptions& options, const ExecFacts& facts, bool ask
     }
     if (asks_lineage && !facts.lineage.whole) {
         text +=
-            "above     not known, so rules that refuse take it for theirs; --parent PROGRAM "
+            "above     not known, which rules that refuse take for a match; --parent PROGRAM "
             "tells\n";
     }
     for (std::size_t i = 0; i < explanations.size(); ++i) {
@@ -103,6 +103,14 @@ void print_json(const ExecFacts& facts, const std::vector<Explanation>& explanat
         {"policies", std::move(policies)},          {"verdict", verdict_name(judgement.verdict)},
         {"decided_by", judgement.policy},           {"rule", judgement.rule},
         {"reason", bytes_to_json(judgement.reason)}};
+    auto above = ordered_json::array();
+    for (const LineageNode* node = facts.lineage.nearest.get(); node != nullptr;
+         node = node->above.get()) {
+        above.push_back(bytes_to_json(node->program->exe));
+    }
+    json["above"] = std::move(above);
+    json["depth"] = facts.lineage.depth;
+    json["above_unknown"] = !facts.lineage.whole;
     if (judgement.softened) {
         json["would_be"] = verdict_name(*judgement.softened);
     }

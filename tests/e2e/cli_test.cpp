@@ -374,6 +374,27 @@ TEST_F(Cli, PolicyExplainAsksTheFloorToo) {
     EXPECT_EQ(cli({"policy", "explain", "small", "--", "/bin/true"}).exit_code, 0);
 }
 
+TEST_F(Cli, PolicyExplainTakesWhatStandsAboveFromTheCommandLine) {
+    const std::string file = scratch_.path() / "below.json";
+    write_file(file, R"({"apiVersion": "execseal/v1", "name": "below", "default": "allow", "rules":
+        [{"id": "of-nginx", "verdict": "deny", "exe": "/bin/sh", "ancestor": "/usr/sbin/nginx"}]})");
+    const auto explain = [&](const std::vector<std::string>& options) {
+        std::vector<std::string> words{"policy", "explain", file, "--format", "json"};
+        words.insert(words.end(), options.begin(), options.end());
+        words.insert(words.end(), {"--", "/bin/sh"});
+        return cli(words);
+    };
+    const Outcome below = explain({"--parent", "/usr/bin/php", "--parent", "/usr/sbin/nginx"});
+    EXPECT_EQ(below.exit_code, 1) << below.text();
+    EXPECT_EQ(parse(below)["above"], (ordered_json{"/usr/bin/php", "/usr/sbin/nginx"}));
+    EXPECT_EQ(parse(below)["depth"], 2);
+    EXPECT_EQ(explain({"--parent", "/usr/bin/php"}).exit_code, 0) << "the control";
+    EXPECT_EQ(explain({"--via", "exec"}).exit_code, 0) << "nothing stands above it";
+    const Outcome unknown = explain({});
+    EXPECT_EQ(unknown.exit_code, 1) << unknown.text();
+    EXPECT_EQ(parse(unknown)["above_unknown"], true);
+}
+
 // The same names that the supervisor's resolver gives in a container.
 TEST_F(Cli, PolicyExplainLooksProgramsUpInARootfs) {
     bundle_.file("/app/run.sh", "#!/bin/sh -e\necho\n", 0755);
