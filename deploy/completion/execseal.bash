@@ -6,10 +6,10 @@ _execseal() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --) return ;; # the command of policy explain
+            --) return ;; # the command of run or policy explain
             --config) ((i++)) ;;
             -*) ;;
-            ps | events | tree | why | reload | mode | doctor | install | uninstall | version)
+            ps | events | tree | run | why | reload | mode | doctor | install | uninstall | version)
                 [[ -n $command ]] || command=$word
                 ;;
             policy)
@@ -39,10 +39,11 @@ _execseal() {
     esac
     if [[ -z $words ]]; then
         case $command in
-            "") words="ps events tree why reload mode policy doctor install uninstall version --config --help --version" ;;
+            "") words="ps events tree run why reload mode policy doctor install uninstall version --config --help --version" ;;
             ps) words="--tasks --format --config --help" ;;
             events) words="--follow --all --container --verdict --policy --rule --exe --via --outcome --since --last --file --format --config --help" ;;
             tree) words="--follow --all --since --file --config --help $(execseal ps 2>/dev/null | awk 'NR > 1 {print $1}')" ;;
+            run) words="--policy --learn --rootfs --bind --env --net --config --help --" ;;
             policy) words="check explain learn test --config --help" ;;
             "policy explain") words="--via --parent --uid --gid --env --cwd --rootfs --mode --format --config --help --" ;;
             "policy check") words="--rootfs --config --help" ;;

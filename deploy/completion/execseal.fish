@@ -4,7 +4,7 @@ function __execseal_containers
     execseal ps 2>/dev/null | awk 'NR > 1 {print $1}'
 end
 
-set -l commands ps events tree why reload mode policy doctor install uninstall version
+set -l commands ps events tree run why reload mode policy doctor install uninstall version
 complete -c execseal -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c execseal -l config -r -d settings
 complete -c execseal -s h -l help -d 'help with examples'
@@ -32,9 +32,13 @@ complete -c execseal -n '__fish_seen_subcommand_from policy; and not __fish_seen
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l parent -r
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l uid -x
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l gid -x
-complete -c execseal -n '__fish_seen_subcommand_from explain' -l env -x
+complete -c execseal -n '__fish_seen_subcommand_from explain run' -l env -x
+complete -c execseal -n '__fish_seen_subcommand_from run' -l policy -r
+complete -c execseal -n '__fish_seen_subcommand_from run' -l learn
+complete -c execseal -n '__fish_seen_subcommand_from run' -l bind -r
+complete -c execseal -n '__fish_seen_subcommand_from run' -l net
 complete -c execseal -n '__fish_seen_subcommand_from explain' -l cwd -r
-complete -c execseal -n '__fish_seen_subcommand_from check explain' -l rootfs -r
+complete -c execseal -n '__fish_seen_subcommand_from check explain run' -l rootfs -r
 complete -c execseal -n '__fish_seen_subcommand_from learn' -l into -r
 complete -c execseal -n '__fish_seen_subcommand_from learn' -l name -x
 complete -c execseal -n '__fish_seen_subcommand_from learn' -l strict

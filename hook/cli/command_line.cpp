@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <sstream>
 
@@ -19,6 +20,7 @@
 #include "hook/cli/policy_test.h"
 #include "hook/cli/ps.h"
 #include "hook/cli/reload.h"
+#include "hook/cli/run.h"
 #include "hook/cli/tree.h"
 #include "hook/cli/why.h"
 
@@ -31,6 +33,7 @@ constexpr const char* kAbout =
 constexpr const char* kFooter = R"(Examples:
   execseal ps                                       supervised containers
   execseal events --follow --verdict deny           what is refused, as it happens
+  execseal run --policy web -- make test            a command in a throw-away container
   execseal policy check web.json                    is this policy right?
   execseal policy explain web.json -- /bin/sh -c id what would it say, and why?
   execseal policy learn --container web > web.json  what was recorded, as a policy
@@ -40,6 +43,22 @@ constexpr const char* kFooter = R"(Examples:
 
 Exit codes: 0 ok; 1 failure, or what was asked about is refused; 2 wrong usage.
 Data goes to stdout, messages to stderr. Settings: /etc/execseal/config.json.)";
+
+constexpr const char* kRunFooter =
+    R"(Usage: execseal run [OPTIONS] -- COMMAND [ARGS...]
+
+Examples:
+  execseal run --policy ci-no-push -- make test
+  execseal run --learn -- make test > make.json
+  execseal run --policy agent.json --net --env TOKEN -- ./tool
+  execseal run --policy web.json --rootfs /srv/rootfs --bind ./site:/srv/site:ro -- /bin/server
+
+The container is gone when COMMAND ends. It sees the host's /usr and /etc, read-only and without
+what in /etc not everybody may read, and the working folder, which it may write; /root, /home, /run
+and everything else are its own and empty, there is no network, and of the environment only TERM
+and LANG. With --rootfs it sees DIR, read-only, and no working folder. Terminal and signals are
+COMMAND's.
+Exit codes: COMMAND's; 1 it was not started; 2 wrong usage.)";
 
 constexpr const char* kPsFooter = R"(Examples:
   execseal ps
@@ -208,6 +227,7 @@ struct Typed {
     LearnCommand learn;
     TestCommand test;
     WhyCommand why;
+    RunCommand throw_away;
     ReloadCommand reload;
     ModeCommand switched;
     InstallOptions install;
@@ -406,6 +426,45 @@ void add_why(CLI::App& app, Typed& typed) {
     why.callback([&typed] { typed.run = [](const Typed& all) { return run_why(all.why); }; });
 }
 
+// NAME=VALUE, or NAME for what it is here.
+std::string variable_of(const std::string& word) {
+    if (is_assignment(word)) {
+        return word;
+    }
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread of ours calls setenv
+    const char* const value = std::getenv(word.c_str());
+    if (value == nullptr) {
+        throw CLI::ValidationError("--env " + word, "there is no such variable");
+    }
+    return word + "=" + value;
+}
+
+void add_run(CLI::App& app, Typed& typed) {
+    CLI::App& run = *app.add_subcommand("run", "A command in a throw-away container");
+    RunCommand& command = typed.throw_away;
+    run.footer(kRunFooter);
+    CLI::Option* const policy =
+        run.add_option("--policy", command.policy,
+                       "a file, or a name in policies_dir; the settings' default if none is given");
+    run.add_flag("--learn", command.learn, "refuse nothing; at the end print what ran as a policy")
+        ->excludes(policy);
+    run.add_option("--rootfs", command.rootfs, "this root file system instead of the host's /usr")
+        ->type_name("DIR");
+    add_words(run, "--bind", command.binds, "SOURCE:DESTINATION[:ro], as often as needed");
+    add_words(run, "--env", command.environment, "NAME=VALUE, or NAME for its value here");
+    run.add_flag("--net", command.net, "with the host's network");
+    run.callback([&typed] {
+        typed.throw_away.command = typed.behind_dashes;
+        if (typed.throw_away.command.empty()) {
+            throw CLI::RequiredError("-- COMMAND [ARGS...]");
+        }
+        for (std::string& word : typed.throw_away.environment) {
+            word = variable_of(word);
+        }
+        typed.run = [](const Typed& all) { return run_command(all.throw_away); };
+    });
+}
+
 void add_reload(CLI::App& app, Typed& typed) {
     CLI::App& reload =
         *app.add_subcommand("reload", "Read the policies of running containers anew");
@@ -539,6 +598,7 @@ void take_settings(Typed& typed) {
     typed.learn.query.settings = typed.settings;
     typed.test.query.settings = typed.settings;
     typed.why.query.settings = typed.settings;
+    typed.throw_away.settings = typed.settings;
     typed.reload.settings = typed.settings;
     typed.switched.settings = typed.settings;
     typed.doctor.settings = typed.settings;
@@ -559,7 +619,7 @@ std::string problem_of(const CLI::App& app, const CLI::ParseError& error) {
     const auto is_option = [](const std::string& word) { return word.starts_with('-'); };
     const std::vector<std::string> rest = app.remaining(true);
     const auto word = std::find_if_not(rest.begin(), rest.end(), is_option);
-    if (word != rest.end() && deepest->get_name() == "explain") {
+    if (word != rest.end() && (deepest->get_name() == "explain" || deepest->get_name() == "run")) {
         return *word + ": expected -- before the program";
     }
     const auto option = std::find_if(rest.begin(), rest.end(), is_option);
@@ -585,6 +645,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& words) {
     add_ps(app, typed);
     add_events(app, typed);
     add_tree(app, typed);
+    add_run(app, typed);
     add_policy(app, typed);
     add_why(app, typed);
     add_reload(app, typed);
