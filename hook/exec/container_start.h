@@ -22,8 +22,24 @@ struct ContainerStart {
     IdMaps maps;
 };
 
-void put_root(FlatWriter& out, const RootIdentity& root);
-RootIdentity get_root(FlatReader& in);
+// For FlatWriter and FlatReader: the fields of each, in order.
+template <class Wire, class Root>
+void root_fields(Wire& wire, Root& root) {
+    wire.field(root.directory.device);
+    wire.field(root.directory.inode);
+    wire.field(root.mount_namespace.device);
+    wire.field(root.mount_namespace.inode);
+    wire.field(root.mount);
+    wire.field(root.prefix);
+}
+
+template <class Wire, class Mounts>
+void mounts_fields(Wire& wire, Mounts& mounts) {
+    wire.list(mounts, [&](auto& mount) {
+        wire.field(mount.mount);
+        wire.field(mount.place);
+    });
+}
 
 std::string pack_start(const ContainerStart& start);
 // An Error: it is not whole, or not what pack_start() writes.

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "config/exec_facts.h"
-#include "hook/exec/reader.h"
+#include "hook/exec/study.h"
 #include "hook/os/ids.h"
 #include "hook/os/result.h"
 

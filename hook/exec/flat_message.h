@@ -3,6 +3,8 @@
 //
 // No versions and no byte order: both ends are one program. Bounded all the same: a writer that
 // runs out of room and a reader that runs off the end say so once, at the end.
+//
+// Both have field() and list(), so that one list of a struct's fields serves both directions.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +13,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace execseal {
+
+template <class T>
+concept FlatNumber = std::is_integral_v<T> || std::is_enum_v<T>;
 
 class FlatWriter {
   public:
@@ -37,6 +43,16 @@ class FlatWriter {
         std::memcpy(room_.data() + length_at, &size, sizeof size);
         used_ += size;
         return size;
+    }
+    void field(const FlatNumber auto& value) { number(static_cast<std::uint64_t>(value)); }
+    void field(const std::string& text) { string(text); }
+    // `each` takes one element.
+    template <class List, class Each>
+    void list(const List& elements, Each each) {
+        number(elements.size());
+        for (const auto& element : elements) {
+            each(element);
+        }
     }
     [[nodiscard]] bool fits() const { return fits_; }
     [[nodiscard]] std::size_t size() const { return used_; }
@@ -92,6 +108,18 @@ class FlatReader {
             return 0;
         }
         return value;
+    }
+    template <FlatNumber Number>
+    void field(Number& value) {
+        value = static_cast<Number>(number());
+    }
+    void field(std::string& text) { text = string(); }
+    // Adds to what the list holds.
+    template <class List, class Each>
+    void list(List& elements, Each each) {
+        for (std::size_t left = count(); left > 0; --left) {
+            each(elements.emplace_back());
+        }
     }
     // Everything was there, and nothing is left.
     [[nodiscard]] bool done() const { return whole_ && rest_.empty(); }

@@ -1,9 +1,10 @@
-// exec_reader: reads and resolves one exec in an expendable process, within a deadline.
+// reader: reads and resolves one exec in an expendable process, within a deadline.
 //
-// Takes a decoded call, gives its bytes (exec_request.h) and its program (program.h); the front of
-// stage "read" for the gate. Whatever a container can make hang (a page of an unanswered FUSE file,
-// a dead NFS mount under the path) hangs there: the process is killed and the request is kBlocked.
-// Memory of the caller and files of the container are touched in no other process of ours.
+// The supervisor's side: takes a decoded call, gives its bytes (arguments.h) and its program
+// (program.h). worker.h is the other process's side, study_wire.h what goes between them. Whatever
+// a container can make hang (a page of an unanswered FUSE file, a dead NFS mount under the path)
+// hangs there: the process is killed and the request is kBlocked. Memory of the caller and files of
+// the container are touched in no other process of ours.
 #pragma once
 
 #include <chrono>
@@ -11,26 +12,11 @@
 #include <optional>
 #include <vector>
 
-#include "hook/exec/arguments.h"
 #include "hook/exec/fs_sharers.h"
-#include "hook/exec/program.h"
+#include "hook/exec/study.h"
 #include "hook/os/expendable.h"
 
 namespace execseal {
-
-// All that is known of one exec before it is judged.
-struct ExecStudy {
-    ExecSnapshot snapshot;
-    // Looked for only when the snapshot is complete, and not for StudyScope::kMemory.
-    Program program;
-    TaskIds caller;
-    static constexpr std::uint64_t kSharersIgnored = ~std::uint64_t{0};
-    std::uint64_t fs_serial = kSharersIgnored;  // FsSharers::serial() when it began
-};
-
-// kMemory: the bytes alone, for the second look of a frozen caller. kRoot: of no call, but of a
-// task; only program.root, where program.outcome is kFound.
-enum class StudyScope { kMemory, kMemoryAndProgram, kRoot };
 
 class ExecReader {
   public:

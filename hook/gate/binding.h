@@ -12,7 +12,7 @@
 #include <string>
 
 #include "config/built_in_rules.h"
-#include "hook/exec/reader.h"
+#include "hook/exec/study.h"
 #include "hook/gate/verify.h"
 #include "hook/os/ids.h"
 

@@ -11,7 +11,7 @@
 #include "config/policy.h"
 #include "config/settings.h"
 #include "hook/exec/facts.h"
-#include "hook/exec/reader.h"
+#include "hook/exec/study.h"
 #include "hook/gate/judge.h"
 #include "hook/gate/terms.h"
 

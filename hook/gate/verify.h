@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "hook/exec/reader.h"
 #include "hook/exec/string_block.h"
+#include "hook/exec/study.h"
 #include "hook/gate/taken_reader.h"
 #include "hook/os/ids.h"
 #include "hook/os/path_calls.h"

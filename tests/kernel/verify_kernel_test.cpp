@@ -1,6 +1,7 @@
 // The whole promise in small: a caller is studied, really executes under ptrace, and what the
 // kernel took is compared at PTRACE_EVENT_EXEC; unchanged callers are the same, changed ones
 // differ.
+#include "hook/exec/reader.h"
 #include "hook/gate/verify.h"
 
 #include <gtest/gtest.h>
