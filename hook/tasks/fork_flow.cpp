@@ -3,209 +3,117 @@
 namespace execseal {
 namespace {
 
-using State = ForkState;
-using Input = ForkInput;
-using Action = ForkAction;
+using enum ForkAction;
+using enum ForkInput;
+using enum ForkState;
 
-ForkStep impossible() {
-    return {State::kDone, {Action::kAbandon}, true};
+template <typename... States>
+constexpr std::uint16_t in(States... states) {
+    return static_cast<std::uint16_t>(((1U << static_cast<unsigned>(states)) | ...));
 }
 
-ForkStep from_received(Input input) {
-    switch (input) {
-        case Input::kSeizeDone:
-            return {State::kSeized, {Action::kAnswerContinue}};
-        case Input::kSeizeRefused:
-            return {State::kDone, {Action::kAnswerErrno}};
-        case Input::kGone:
-            return {State::kDone, {}};
-        case Input::kDeadline:
-        case Input::kYield:
-            return {State::kReceived, {}};
-        default:
-            return impossible();
-    }
+template <typename... Actions>
+constexpr ForkActions all(Actions... actions) {
+    return {actions...};
 }
 
-ForkStep from_seized(Input input) {
-    switch (input) {
-        case Input::kAnswerDone:
-            return {State::kAnswered, {Action::kStartGrace}};
-        case Input::kAnswerGone:
-            // Alive and about to stop for a signal, dead, or (its number recycled) somebody else:
-            // the interrupt ends all three.
-            return {State::kInterrupted, {Action::kInterrupt, Action::kStartGrace}};
-        case Input::kAnswerFailed:
-            return {State::kInterrupted,
-                    {Action::kAnswerErrno, Action::kInterrupt, Action::kStartGrace}};
-        case Input::kGone:
-            return {State::kDone, {}};
-        case Input::kDeadline:
-        case Input::kYield:
-            return {State::kSeized, {}};
-        default:
-            return impossible();
-    }
-}
+constexpr std::optional<ForkState> kStays = std::nullopt;
 
-// kAnswered and kInterrupted: the kernel is at work for the caller.
-ForkStep from_answered(Input input) {
-    switch (input) {
-        case Input::kBorn:
-            return {State::kBirth, {Action::kRegisterChild}};
-        case Input::kPassingStop:
-            return {State::kAsking, {Action::kAskCaller}};
-        case Input::kGroupStop:
-            return {State::kDone, {Action::kReleaseCaller}};
-        case Input::kNotifiedAnew:
-            return {State::kSeized, {Action::kAnswerContinue}};
-        case Input::kDeadline:
-            return {State::kInterrupted, {Action::kInterrupt, Action::kStartGrace}};
-        case Input::kYield:
-            return {State::kRecalled, {Action::kInterrupt}};
-        case Input::kGone:
-            return {State::kDone, {}};
-        default:
-            return impossible();
-    }
-}
+// The kernel is at work for the caller.
+constexpr std::uint16_t kInCall = in(kAnswered, kInterrupted);
+// The caller runs, and is attached.
+constexpr std::uint16_t kRuns = in(kKept, kRecalled);
+// They are passed within one call, but for kBirth: there the child owes its first stop to the
+// kernel alone.
+constexpr std::uint16_t kNoDeadline = in(kReceived, kSeized, kBirth, kAsking);
 
-ForkStep from_birth(Input input) {
-    switch (input) {
-        case Input::kChildStop:
-            return {State::kAsking, {Action::kReleaseChild, Action::kAskCaller}};
-        case Input::kChildGone:
-            return {State::kAsking, {Action::kForgetChild, Action::kAskCaller}};
-        case Input::kDeadline:
-        case Input::kYield:
-            return {State::kBirth, {}};
-        default:
-            return impossible();
-    }
-}
+// clang-format off
+constexpr std::array kRows{
+    // In these states      this           leads to       and does
+    ForkRow{in(kReceived),  kSeizeDone,    kSeized,       all(kAnswerContinue)},
+    ForkRow{in(kReceived),  kSeizeRefused, kDone,         all(kAnswerErrno)},
+    ForkRow{in(kReceived),  kGone,         kDone,         all()},
 
-ForkStep from_asking(Input input) {
-    switch (input) {
-        case Input::kCatchesChild:
-            return {State::kKept, {Action::kKeepCaller, Action::kResumeCaller}};
-        case Input::kCatchesNone:
-            return {State::kDone, {Action::kReleaseCaller}};
-        case Input::kDeadline:
-        case Input::kYield:
-            return {State::kAsking, {}};
-        default:
-            return impossible();
-    }
-}
+    ForkRow{in(kSeized),    kAnswerDone,   kAnswered,     all(kStartGrace)},
+    // Alive and about to stop for a signal, dead, or (its number recycled) somebody else: the
+    // interrupt ends all three.
+    ForkRow{in(kSeized),    kAnswerGone,   kInterrupted,  all(kInterrupt, kStartGrace)},
+    ForkRow{in(kSeized),    kAnswerFailed, kInterrupted,  all(kAnswerErrno, kInterrupt, kStartGrace)},
+    ForkRow{in(kSeized),    kGone,         kDone,         all()},
 
-// kKept and kRecalled: the caller runs.
-ForkStep from_kept(State state, Input input) {
-    switch (input) {
-        case Input::kPassingStop:
-            if (state == State::kKept) {
-                return {State::kKept, {Action::kResumeCaller}};
-            }
-            return {State::kDone, {Action::kReleaseCaller}};
-        case Input::kGroupStop:
-            return {State::kDone, {Action::kReleaseCaller}};
-        case Input::kNotifiedAnew:
-            return {State::kSeized, {Action::kAnswerContinue}};
-        case Input::kDeadline:
-        case Input::kYield:
-            return {State::kRecalled, {Action::kInterrupt}};
-        case Input::kBorn:
-            return {State::kBirth, {Action::kRegisterChild}};
-        case Input::kGone:
-            return {State::kDone, {}};
-        default:
-            return impossible();
-    }
-}
+    ForkRow{kInCall,        kBorn,         kBirth,        all(kRegisterChild)},
+    // A signal or a freeze has made it back out, and it starts again.
+    ForkRow{kInCall,        kPassingStop,  kAsking,       all(kAskCaller)},
+    ForkRow{kInCall,        kGroupStop,    kDone,         all(kReleaseCaller)},
+    // The call has failed, and here is the next.
+    ForkRow{kInCall,        kNotifiedAnew, kSeized,       all(kAnswerContinue)},
+    // No event: it has failed, or is slow. An interrupt more does nothing in the kernel.
+    ForkRow{kInCall,        kDeadline,     kInterrupted,  all(kInterrupt, kStartGrace)},
+    ForkRow{kInCall,        kYield,        kRecalled,     all(kInterrupt)},
+    ForkRow{kInCall,        kGone,         kDone,         all()},
+
+    ForkRow{in(kBirth),     kChildStop,    kAsking,       all(kReleaseChild, kAskCaller)},
+    ForkRow{in(kBirth),     kChildGone,    kAsking,       all(kForgetChild, kAskCaller)},
+
+    ForkRow{in(kAsking),    kCatchesChild, kKept,         all(kKeepCaller, kResumeCaller)},
+    ForkRow{in(kAsking),    kCatchesNone,  kDone,         all(kReleaseCaller)},
+
+    // A child's end, say, or a freeze.
+    ForkRow{in(kKept),      kPassingStop,  kStays,        all(kResumeCaller)},
+    ForkRow{in(kRecalled),  kPassingStop,  kDone,         all(kReleaseCaller)},
+    ForkRow{kRuns,          kGroupStop,    kDone,         all(kReleaseCaller)},
+    ForkRow{kRuns,          kNotifiedAnew, kSeized,       all(kAnswerContinue)},
+    // A thread, which is not notified.
+    ForkRow{kRuns,          kBorn,         kBirth,        all(kRegisterChild)},
+    ForkRow{kRuns,          kDeadline,     kRecalled,     all(kInterrupt)},
+    ForkRow{kRuns,          kYield,        kRecalled,     all(kInterrupt)},
+    ForkRow{kRuns,          kGone,         kDone,         all()},
+
+    ForkRow{kNoDeadline,    kDeadline,     kStays,        all()},
+    ForkRow{kNoDeadline,    kYield,        kStays,        all()},
+};
+// clang-format on
 
 }  // namespace
 
+std::span<const ForkRow> fork_rows() {
+    return kRows;
+}
+
 ForkStep fork_step(ForkState state, ForkInput input) {
-    switch (state) {
-        case State::kReceived:
-            return from_received(input);
-        case State::kSeized:
-            return from_seized(input);
-        case State::kAnswered:
-        case State::kInterrupted:
-            return from_answered(input);
-        case State::kBirth:
-            return from_birth(input);
-        case State::kAsking:
-            return from_asking(input);
-        case State::kKept:
-        case State::kRecalled:
-            return from_kept(state, input);
-        case State::kDone:
-            break;
+    for (const ForkRow& row : kRows) {
+        if ((row.states & in(state)) != 0 && row.input == input) {
+            return {row.next.value_or(state), row.actions, false};
+        }
     }
-    return impossible();
+    return {kDone, all(kAbandon), true};
 }
 
 const char* fork_state_name(ForkState state) {
-    switch (state) {
-        case State::kReceived:
-            return "received";
-        case State::kSeized:
-            return "seized";
-        case State::kAnswered:
-            return "answered";
-        case State::kInterrupted:
-            return "interrupted";
-        case State::kBirth:
-            return "birth";
-        case State::kAsking:
-            return "asking";
-        case State::kKept:
-            return "kept";
-        case State::kRecalled:
-            return "recalled";
-        case State::kDone:
-            return "done";
-    }
-    return "?";
+    static constexpr std::array<const char*, kForkStates> kNames{
+        "received", "seized", "answered", "interrupted", "birth",
+        "asking",   "kept",   "recalled", "done"};
+    return kNames.at(static_cast<std::size_t>(state));
 }
 
 const char* fork_input_name(ForkInput input) {
-    switch (input) {
-        case Input::kSeizeRefused:
-            return "seize refused";
-        case Input::kSeizeDone:
-            return "seized";
-        case Input::kAnswerFailed:
-            return "answer failed";
-        case Input::kAnswerGone:
-            return "answer stale";
-        case Input::kAnswerDone:
-            return "answered";
-        case Input::kBorn:
-            return "born";
-        case Input::kPassingStop:
-            return "passing stop";
-        case Input::kGroupStop:
-            return "group stop";
-        case Input::kNotifiedAnew:
-            return "notified anew";
-        case Input::kChildStop:
-            return "child's stop";
-        case Input::kChildGone:
-            return "child gone";
-        case Input::kCatchesChild:
-            return "catches SIGCHLD";
-        case Input::kCatchesNone:
-            return "does not catch SIGCHLD";
-        case Input::kDeadline:
-            return "deadline";
-        case Input::kYield:
-            return "yield";
-        case Input::kGone:
-            return "gone";
-    }
-    return "?";
+    static constexpr std::array<const char*, kForkInputs> kNames{"seize refused",
+                                                                 "seized",
+                                                                 "answer failed",
+                                                                 "answer stale",
+                                                                 "answered",
+                                                                 "born",
+                                                                 "passing stop",
+                                                                 "group stop",
+                                                                 "notified anew",
+                                                                 "child's stop",
+                                                                 "child gone",
+                                                                 "catches SIGCHLD",
+                                                                 "does not catch SIGCHLD",
+                                                                 "deadline",
+                                                                 "yield",
+                                                                 "gone"};
+    return kNames.at(static_cast<std::size_t>(input));
 }
 
 }  // namespace execseal

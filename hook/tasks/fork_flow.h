@@ -12,48 +12,17 @@
 // have: the end of the first process of a pipeline while the shell makes the next. Attached, it
 // stops for the signal first, and its call is made to start again (Tracer::resume()).
 //
-//   state      input          what it is                     next          actions
-//   kReceived  kSeizeDone     attached                       kSeized       continue
-//              kSeizeRefused  traced by another, say         kDone         errno
-//              kGone          the caller has died            kDone
-//   kSeized    kAnswerDone    the caller goes on             kAnswered     grace
-//              kAnswerGone    stale: a signal, or its death  kInterrupted  interrupt, grace
-//              kAnswerFailed  our own failure                kInterrupted  errno, then as above
-//              kGone          the caller has died            kDone
-//   kAnswered  kBorn          fork, vfork or clone event     kBirth        register child
-//              kPassingStop   a signal or a freeze made it   kAsking       ask caller
-//                             back out, and it starts again
-//              kGroupStop     job control made it            kDone         release caller
-//              kNotifiedAnew  the call failed, here is more  kSeized       continue
-//              kDeadline      no event: failed, or slow      kInterrupted  interrupt, grace
-//              kYield         somebody needs the caller      kRecalled     interrupt
-//              kGone          the caller has died            kDone
-//   kInterrupted: as kAnswered; an interrupt more does nothing in the kernel
-//   kBirth     kChildStop     the child's first stop         kAsking       release child,
-//                                                                          ask caller
-//              kChildGone     killed before it ever ran      kAsking       forget child,
-//                                                                          ask caller
-//   kAsking    kCatchesChild  it catches SIGCHLD             kKept         keep, resume caller
-//              kCatchesNone   it does not, or is no process  kDone         release caller
-//   kKept      kPassingStop   a child's end, say; a freeze   kKept         resume caller
-//              kGroupStop     job control                    kDone         release caller
-//              kNotifiedAnew  its next call                  kSeized       continue
-//              kBorn          a thread, which is not told    kBirth        register child
-//              kDeadline      no call for long               kRecalled     interrupt
-//              kYield         somebody needs the caller      kRecalled     interrupt
-//              kGone          it has ended                   kDone
-//   kRecalled: as kKept, but at the first stop it is released
-//
-// Elsewhere kDeadline and kYield change nothing: kReceived, kSeized and kAsking do not wait, and a
-// child in kBirth owes its first stop to the kernel alone. Anything else is impossible: the flow
-// ends, the caller is released when it stops, and fork_tracking.cpp says so in the log.
+// kInterrupted is kAnswered after an interrupt, kRecalled is kKept after one.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <vector>
+#include <optional>
+#include <span>
 
 namespace execseal {
 
+inline constexpr std::size_t kForkStates = 9;
 enum class ForkState : std::uint8_t {
     kReceived,
     kSeized,
@@ -66,26 +35,28 @@ enum class ForkState : std::uint8_t {
     kDone
 };
 
+inline constexpr std::size_t kForkInputs = 16;
 enum class ForkInput : std::uint8_t {
-    kSeizeRefused,
+    kSeizeRefused,  // traced by another, say
     kSeizeDone,
     kAnswerFailed,
-    kAnswerGone,
+    kAnswerGone,  // nobody waits for it any more
     kAnswerDone,
-    kBorn,
+    kBorn,         // fork, vfork or clone event
     kPassingStop,  // any but job control's and those of births
     kGroupStop,
     kNotifiedAnew,
     kChildStop,
-    kChildGone,
+    kChildGone,  // killed before it ever ran
     kCatchesChild,
     kCatchesNone,
     kDeadline,
-    kYield,
-    kGone,
+    kYield,  // somebody needs the caller unattached
+    kGone
 };
 
 enum class ForkAction : std::uint8_t {
+    kNothing,
     kAnswerErrno,
     kAnswerContinue,
     kStartGrace,
@@ -97,14 +68,27 @@ enum class ForkAction : std::uint8_t {
     kRegisterChild,
     kReleaseChild,
     kForgetChild,
-    kAbandon,  // release whatever is attached as soon as it stops
+    kAbandon  // release whatever is attached as soon as it stops
 };
+
+inline constexpr std::size_t kMostForkActions = 3;
+using ForkActions = std::array<ForkAction, kMostForkActions>;
 
 struct ForkStep {
     ForkState next = ForkState::kDone;
-    std::vector<ForkAction> actions;
+    ForkActions actions{};
+    // No such row: the flow ends, and the caller is released when it stops.
     bool impossible = false;
 };
+
+// One row of the table; no two have a state and an input in common.
+struct ForkRow {
+    std::uint16_t states;  // a bit each
+    ForkInput input;
+    std::optional<ForkState> next;  // nullopt: it stays
+    ForkActions actions;
+};
+std::span<const ForkRow> fork_rows();
 
 ForkStep fork_step(ForkState state, ForkInput input);
 

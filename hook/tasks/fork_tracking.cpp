@@ -271,6 +271,8 @@ void ForkTracking::run(Flow& flow, ForkInput input, const Occasion& occasion) {
 std::optional<ForkInput> ForkTracking::perform(Flow& flow, ForkAction action,
                                                const Occasion& occasion) {
     switch (action) {
+        case ForkAction::kNothing:
+            return std::nullopt;
         case ForkAction::kAnswerErrno:
             (void)answer(Answer::fail(limits_.refused_errno), occasion);
             return std::nullopt;
@@ -382,8 +384,10 @@ void ForkTracking::settle(Tid caller, const Occasion& occasion) {
         end_sharing(found->second, Tid{});
         flows_.erase(found);
     } else if (found->second.state == ForkState::kBirth) {
-        births_[occasion.child] = found->second;
-        flows_.erase(found);
+        auto flow = flows_.extract(found);
+        flow.key() = occasion.child;
+        births_.erase(occasion.child);
+        births_.insert(std::move(flow));
         poll_birth(occasion.child, occasion.now);
     }
 }
@@ -427,15 +431,16 @@ void ForkTracking::poll_birth(Tid child, Clock::time_point now) {
     if (!stop) {
         return;
     }
-    Flow flow = found->second;
-    births_.erase(found);
+    auto flow = births_.extract(found);
     if (is_end(*stop) && vfork_parents_ != nullptr) {
         vfork_parents_->forget_child(Tgid{child.value});
     }
-    run(flow, is_end(*stop) ? ForkInput::kChildGone : ForkInput::kChildStop,
+    run(flow.mapped(), is_end(*stop) ? ForkInput::kChildGone : ForkInput::kChildStop,
         {nullptr, NotifyId{}, child, now});
-    if (flow.state == ForkState::kKept) {
-        flows_[flow.caller] = flow;
+    if (flow.mapped().state == ForkState::kKept) {
+        flow.key() = flow.mapped().caller;
+        flows_.erase(flow.key());
+        flows_.insert(std::move(flow));
     }
 }
 
@@ -530,7 +535,11 @@ void ForkTracking::on_sigchld(Clock::time_point now) {
         }
     }
     for (std::size_t i = 0; i < scratch_.size(); ++i) {
-        i < callers ? poll_flow(scratch_[i], now) : poll_birth(scratch_[i], now);
+        if (i < callers) {
+            poll_flow(scratch_[i], now);
+        } else {
+            poll_birth(scratch_[i], now);
+        }
     }
     tracer_.reap_leaving();
     // Children that this very sweep met before their creators' events are among them.

@@ -60,8 +60,8 @@ class ForkTracking {
 
     ForkTracking(Tracer& tracer, TaskTable& table, Procfs& procfs, ForkTrackingLimits limits = {});
 
-    // To be told of each vfork from now on; outlives this.
     void set_traced_may_fork(bool may) { limits_.traced_may_fork = may; }
+    // To be told of each vfork from now on; outlives this.
     void tell_vforks_to(VforkParents& parents) { vfork_parents_ = &parents; }
 
     // Of this listener, which is kept only until forget() for a caller in whose process another
@@ -89,7 +89,6 @@ class ForkTracking {
     // The tracer has found children that nobody waits for (freeze, leaving tasks): they are
     // registered here, and released.
     void adopt_strays(Clock::time_point now);
-    void look_again(Clock::time_point now);
 
     // Who has used CLONE_FS, as far as their calls came here.
     [[nodiscard]] const FsSharers& fs_sharers() const { return fs_sharers_; }
@@ -183,6 +182,7 @@ class ForkTracking {
     // The first that still stands; drops those before it that do not.
     std::optional<Clock::time_point> first_of(std::deque<Deadline>& deadlines);
     void run_due(std::deque<Deadline>& deadlines, Clock::time_point now);
+    void look_again(Clock::time_point now);
 
     Tracer& tracer_;
     TaskTable& table_;
@@ -190,14 +190,14 @@ class ForkTracking {
     ForkTrackingLimits limits_;
     std::chrono::microseconds grace_;
     std::uint64_t next_number_ = 1;
-    std::unordered_map<Tid, Flow> flows_;   // by caller; until the child is known
+    // A flow stands in one of them.
+    std::unordered_map<Tid, Flow> flows_;   // by caller; all but kBirth
     std::unordered_map<Tid, Flow> births_;  // by child; kBirth
     std::deque<Deadline> deadlines_;        // of the grace
     std::deque<Deadline> keeps_;            // of those that are kept
     std::vector<Unseized> unseized_;
     std::optional<Clock::time_point> next_retry_;  // while there are any
-    std::optional<Clock::time_point>
-        next_look_;  // at flows and strays of which nothing may be told
+    std::optional<Clock::time_point> next_look_;   // see look_again()
     std::vector<Stray> strays_;
     FsSharers fs_sharers_;
     VforkParents* vfork_parents_ = nullptr;
