@@ -91,7 +91,7 @@ ArmReport PtraceBinding::arm(const ArmRequest& request) {
 }
 
 std::optional<BoundOutcome> PtraceBinding::outcome() {
-    const auto stop = tracer_.poll_exec(tid_, process_);
+    const auto stop = tracer_.waits().poll_exec(tid_, process_);
     if (!stop) {
         return std::nullopt;
     }

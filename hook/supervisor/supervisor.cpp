@@ -23,6 +23,7 @@
 #include "hook/os/privileges.h"
 #include "hook/os/state_dir.h"
 #include "hook/tasks/freeze.h"
+#include "hook/tasks/notified_restart.h"
 #include "hook/tasks/supervisors.h"
 
 namespace execseal {
@@ -109,7 +110,8 @@ Result<> Supervisor::open() {
     procfs_ = std::move(*procfs);
     ptrace_ = real_ptrace();
     wait_ = real_tracee_wait();
-    tracer_ = std::make_unique<Tracer>(*ptrace_, *wait_, *procfs_);
+    tracer_ =
+        std::make_unique<Tracer>(*ptrace_, *wait_, *procfs_, restart_notified_calls(*ptrace_));
     tracer_->ask_for_supervisors([this](Tid other) { return is_supervisor(other, *procfs_); });
     auto exits = open_exit_watch(kWatchedProcesses);
     if (!exits) {

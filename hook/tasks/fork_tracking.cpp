@@ -397,7 +397,7 @@ void ForkTracking::poll_flow(Tid caller, Clock::time_point now) {
     if (found == flows_.end()) {
         return;
     }
-    const std::optional<Stop> stop = tracer_.poll(caller);
+    const std::optional<Stop> stop = tracer_.waits().poll(caller);
     if (!stop) {
         return;
     }
@@ -427,7 +427,7 @@ void ForkTracking::poll_birth(Tid child, Clock::time_point now) {
     if (found == births_.end()) {
         return;
     }
-    const std::optional<Stop> stop = tracer_.poll(child);
+    const std::optional<Stop> stop = tracer_.waits().poll(child);
     if (!stop) {
         return;
     }
@@ -513,9 +513,9 @@ void ForkTracking::attach_waiting(const ForkCall& call) {
 }
 
 void ForkTracking::on_sigchld(Clock::time_point now) {
-    const bool swept = tracer_.may_have_strays() || in_flight() >= limits_.many;
+    const bool swept = tracer_.waits().may_have_strays() || in_flight() >= limits_.many;
     if (swept) {
-        (void)tracer_.sweep();
+        (void)tracer_.waits().sweep();
     }
     // After a sweep only those are asked that it, or an earlier one of a freeze, has met: that
     // costs no system call.
@@ -557,7 +557,7 @@ void ForkTracking::look_again(Clock::time_point now) {
 }
 
 void ForkTracking::adopt_strays(Clock::time_point now) {
-    for (const Tid tid : tracer_.take_strays()) {
+    for (const Tid tid : tracer_.waits().take_strays()) {
         strays_.push_back({tid, next_number_});
     }
     if (strays_.empty()) {
@@ -605,16 +605,16 @@ std::optional<ForkTracking::Clock::time_point> ForkTracking::first_of(
 }
 
 std::optional<ForkTracking::Clock::time_point> ForkTracking::next_deadline() {
-    return tracer_.sweep_is_due()
+    return tracer_.waits().sweep_is_due()
                ? std::optional(Clock::time_point{})
                : earliest({first_of(deadlines_), first_of(keeps_), next_retry_, next_look_});
 }
 
 void ForkTracking::on_deadline(Clock::time_point now) {
     if (next_look_ && *next_look_ <= now) {
-        (void)tracer_.sweep();
+        (void)tracer_.waits().sweep();
         on_sigchld(now);
-    } else if (tracer_.sweep_is_due()) {
+    } else if (tracer_.waits().sweep_is_due()) {
         on_sigchld(now);
     }
     run_due(deadlines_, now);

@@ -59,7 +59,7 @@ FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
     first_sibling_ = 0;
     const Clock::time_point start = Clock::now();
     FreezeReport report;
-    if (const Result<> armed = tracer_.arm(kTick); !armed) {
+    if (const Result<> armed = tracer_.waits().arm(kTick); !armed) {
         fail(report, FreezeFailure::kRefused, Tid{}, armed.error().text());
     }
     bool news = true;
@@ -70,7 +70,7 @@ FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
                  "there were still new tasks when the budget was over");
         }
     }
-    tracer_.disarm();
+    tracer_.waits().disarm();
     for (const Held& held : held_) {
         report.held += held.state == State::kStopped ? 1 : 0;
         report.quiet += held.state == State::kQuiet ? 1 : 0;
@@ -238,7 +238,7 @@ bool Freeze::hold(const ListedTask& task, const QuietCaller* quiet, const SeizeO
     if (quiet != nullptr && still_waits(*quiet)) {
         held.state = State::kQuiet;
     }
-    tracer_.hold(task.tid);
+    tracer_.waits().hold(task.tid);
     add(held);
     return true;
 }
@@ -304,7 +304,7 @@ bool Freeze::wait_for_all(const FreezeRequest& request, FreezeReport& report) {
     const auto parent = known_.find(Tid{request.parent.value});
     if (parent != known_.end() && parent->second != kNobody) {
         Held& held = held_[parent->second];
-        if (held.state == State::kPending && tracer_.look(held.tid) == Awaited::kTick &&
+        if (held.state == State::kPending && tracer_.waits().look(held.tid) == Awaited::kTick &&
             is_kernel_held(held.tid, request, true)) {
             held.state = State::kInKernel;
             report.in_kernel.push_back(held.tid);
@@ -323,7 +323,7 @@ bool Freeze::wait_for(std::size_t index, const FreezeRequest& request, FreezeRep
     const Tid tid = held_[index].tid;
     std::optional<Clock::time_point> since;
     while (held_[index].state == State::kPending) {
-        switch (tracer_.await(tid)) {
+        switch (tracer_.waits().await(tid)) {
             case Awaited::kStopped:
                 held_[index].state = State::kStopped;
                 adopt_birth(index, report);
@@ -406,7 +406,7 @@ void Freeze::adopt_birth(std::size_t creator, FreezeReport& report) {
             (void)table_.add(held.process, TaskOrigin::kForkEvent, Clock::now());
         }
     }
-    tracer_.hold(child);
+    tracer_.waits().hold(child);
     ++report.born;
     add(held);
 }
@@ -418,7 +418,7 @@ void Freeze::reap_siblings(Tgid process) {
         Held& held = held_[i];
         const bool alive = held.process == process && held.state != State::kEnded &&
                            held.serial != 0 && tracer_.serial(held.tid) == held.serial;
-        if (alive && !tracer_.try_reap(held.tid)) {
+        if (alive && !tracer_.waits().try_reap(held.tid)) {
             ++misses;
             all_before_ended = false;
         } else if (all_before_ended) {
@@ -432,7 +432,7 @@ void Freeze::release(const Held& held) {
     if (held.state == State::kEnded || tracer_.serial(held.tid) != held.serial) {
         return;
     }
-    tracer_.unhold(held.tid);
+    tracer_.waits().unhold(held.tid);
     if (!held.ours) {
         return;
     }

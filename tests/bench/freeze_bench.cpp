@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "hook/tasks/freeze.h"
+#include "hook/tasks/notified_restart.h"
 #include "hook/tasks/pidns_lister.h"
 #include "tests/kernel/forked_container.h"
 
@@ -114,7 +115,7 @@ void measure(int processes, int threads, int rounds) {
     const auto wait = real_tracee_wait();
     const auto procfs = open_procfs().value();
     const auto exits = open_exit_watch(8192).value();
-    Tracer tracer(*ptrace, *wait, *procfs);
+    Tracer tracer(*ptrace, *wait, *procfs, restart_notified_calls(*ptrace));
     TaskTable table(*procfs, *exits);
     Freeze freeze(tracer, *procfs, table);
     const auto lister = PidnsLister::open(container.init()).value();

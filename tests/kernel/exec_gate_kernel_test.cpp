@@ -16,6 +16,7 @@
 #include "hook/exec/notified_call.h"
 #include "hook/gate/ptrace_binding.h"
 #include "hook/tasks/freeze.h"
+#include "hook/tasks/notified_restart.h"
 #include "hook/tasks/pidns_lister.h"
 #include "hook/tasks/supervisors.h"
 #include "tests/kernel/fork_supervisor.h"
@@ -206,7 +207,7 @@ class ExecGateKernel : public ::testing::Test {
     ForgetfulWait wait;
     std::unique_ptr<Procfs> procfs = open_procfs().value();
     std::unique_ptr<ExitWatch> exits = open_exit_watch(4096).value();
-    Tracer tracer{*ptrace, wait, *procfs};
+    Tracer tracer{*ptrace, wait, *procfs, restart_notified_calls(*ptrace)};
     TaskTable table{*procfs, *exits};
     ForkTracking forks{tracer, table, *procfs};
     AuditLog audit = AuditLog::open(settings.audit, plan).value();

@@ -7,6 +7,7 @@
 
 #include "hook/os/event_loop.h"
 #include "hook/tasks/fork_tracking.h"
+#include "hook/tasks/notified_restart.h"
 #include "tests/kernel/forked_container.h"
 
 namespace execseal::test {
@@ -72,7 +73,7 @@ class ForkSupervisor {
     std::unique_ptr<TraceeWait> wait = real_tracee_wait();
     std::unique_ptr<Procfs> procfs = open_procfs().value();
     std::unique_ptr<ExitWatch> exits = open_exit_watch(4096).value();
-    Tracer tracer{ptrace, *wait, *procfs};
+    Tracer tracer{ptrace, *wait, *procfs, restart_notified_calls(ptrace)};
     TaskTable table{*procfs, *exits};
     ForkTracking tracking;
     bool hung_up = false;

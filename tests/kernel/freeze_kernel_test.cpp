@@ -17,6 +17,7 @@
 #include <set>
 
 #include "hook/tasks/domain.h"
+#include "hook/tasks/notified_restart.h"
 #include "hook/tasks/pidns_lister.h"
 #include "tests/kernel/fork_supervisor.h"
 
@@ -86,7 +87,7 @@ class FreezeKernel : public ::testing::Test {
     std::unique_ptr<TraceeWait> wait = real_tracee_wait();
     std::unique_ptr<Procfs> procfs = open_procfs().value();
     std::unique_ptr<ExitWatch> exits = open_exit_watch(4096).value();
-    Tracer tracer{*ptrace, *wait, *procfs};
+    Tracer tracer{*ptrace, *wait, *procfs, restart_notified_calls(*ptrace)};
     TaskTable table{*procfs, *exits};
     Freeze freeze{tracer, *procfs, table};
     Page& page = test::shared_page<Page>();
@@ -533,7 +534,7 @@ TEST_F(FreezeKernel, AnExecOfAThreadedProcessGetsItsSiblingsReaped) {
     std::optional<Stop> stop;
     ASSERT_TRUE(eventually([&] {
         freeze.reap_siblings(Tgid{container.init().value});
-        return (stop = tracer.poll(container.init())).has_value();
+        return (stop = tracer.waits().poll(container.init())).has_value();
     }));
     ASSERT_TRUE(std::holds_alternative<stop::Event>(*stop));
     EXPECT_EQ(std::get<stop::Event>(*stop).kind, stop::EventKind::kExec);

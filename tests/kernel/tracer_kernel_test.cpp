@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "hook/os/bounded_call.h"
+#include "hook/tasks/notified_restart.h"
 #include "tests/kernel/forked_container.h"
 
 namespace execseal {
@@ -35,7 +36,7 @@ class TracerKernel : public ::testing::Test {
   protected:
     std::optional<Stop> wait_stop(Tid tid) {
         std::optional<Stop> stop;
-        EXPECT_TRUE(eventually([&] { return (stop = tracer.poll(tid)).has_value(); }));
+        EXPECT_TRUE(eventually([&] { return (stop = tracer.waits().poll(tid)).has_value(); }));
         return stop;
     }
     template <class T>
@@ -67,7 +68,7 @@ class TracerKernel : public ::testing::Test {
     std::unique_ptr<Ptrace> ptrace = real_ptrace();
     std::unique_ptr<TraceeWait> wait = real_tracee_wait();
     std::unique_ptr<Procfs> procfs = open_procfs().value();
-    Tracer tracer{*ptrace, *wait, *procfs};
+    Tracer tracer{*ptrace, *wait, *procfs, restart_notified_calls(*ptrace)};
     Page& page = test::shared_page<Page>();
 };
 
@@ -101,7 +102,7 @@ TEST_F(TracerKernel, AnInterruptedTaskStandsStillUntilItIsReleased) {
     EXPECT_EQ(seize(child), Seized::kAlready);
     ASSERT_TRUE(tracer.interrupt(child).has_value());
     (void)expect_stop<stop::Trap>(child);
-    EXPECT_FALSE(tracer.poll(child).has_value());  // a stop is given once
+    EXPECT_FALSE(tracer.waits().poll(child).has_value());  // a stop is given once
     const int before = page.child;
     usleep(20'000);
     EXPECT_EQ(page.child, before);
@@ -379,11 +380,11 @@ TEST_F(TracerKernel, AChildWhoseCreatorDiesUntoldIsFoundBeforeItRuns) {
     ASSERT_TRUE(eventually([&] { return state_of(worker.value) == 't'; }));
     kill(worker.value, SIGKILL);
     EXPECT_TRUE(is_end(*wait_stop(worker)));
-    EXPECT_TRUE(tracer.may_have_strays());
+    EXPECT_TRUE(tracer.waits().may_have_strays());
     std::vector<Tid> strays;
     ASSERT_TRUE(eventually([&] {
-        tracer.sweep();
-        strays = tracer.take_strays();
+        tracer.waits().sweep();
+        strays = tracer.waits().take_strays();
         return !strays.empty();
     }));
     ASSERT_EQ(strays.size(), 1U);
@@ -391,8 +392,8 @@ TEST_F(TracerKernel, AChildWhoseCreatorDiesUntoldIsFoundBeforeItRuns) {
     EXPECT_EQ(tracer.release(strays.front()).value(), Released::kDetached);
     EXPECT_TRUE(eventually([&] { return page.child == 1; }));
     EXPECT_EQ(container.hear(), 'e');
-    tracer.sweep();
-    EXPECT_FALSE(tracer.may_have_strays());  // no tracee is left, so there is no stray
+    tracer.waits().sweep();
+    EXPECT_FALSE(tracer.waits().may_have_strays());  // no tracee is left, so there is no stray
 }
 
 TEST_F(TracerKernel, AnExecFromAThreadGoesOnUnderTheLeadersNumber) {
@@ -423,7 +424,8 @@ TEST_F(TracerKernel, AnExecFromAThreadGoesOnUnderTheLeadersNumber) {
     const std::uint64_t serial = tracer.serial(thread);
     container.say('g');
     std::optional<Stop> stop;
-    ASSERT_TRUE(eventually([&] { return (stop = tracer.poll_exec(thread, process)).has_value(); }));
+    ASSERT_TRUE(
+        eventually([&] { return (stop = tracer.waits().poll_exec(thread, process)).has_value(); }));
     const auto* event = std::get_if<stop::Event>(&*stop);
     ASSERT_NE(event, nullptr);
     EXPECT_EQ(event->kind, stop::EventKind::kExec);
@@ -528,15 +530,15 @@ TEST_F(TracerKernel, AHeldTaskTellsItsOwnerNothing) {
     ASSERT_EQ(container.hear(), 'r');
     const Tid child = child_of(container.init());
     ASSERT_EQ(seize(child), Seized::kNew);
-    tracer.hold(child);
+    tracer.waits().hold(child);
     ASSERT_TRUE(tracer.interrupt(child).has_value());
-    ASSERT_TRUE(tracer.arm(std::chrono::milliseconds(10)).has_value());
-    while (tracer.await(child) == Awaited::kTick) {
+    ASSERT_TRUE(tracer.waits().arm(std::chrono::milliseconds(10)).has_value());
+    while (tracer.waits().await(child) == Awaited::kTick) {
     }
-    tracer.disarm();
+    tracer.waits().disarm();
     EXPECT_TRUE(tracer.is_stopped(child));
-    EXPECT_FALSE(tracer.poll(child).has_value());
-    tracer.unhold(child);
+    EXPECT_FALSE(tracer.waits().poll(child).has_value());
+    tracer.waits().unhold(child);
     (void)expect_stop<stop::Trap>(child);
     EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
 }
@@ -547,15 +549,15 @@ TEST_F(TracerKernel, AWaitForATaskThatDoesNotStopTicks) {
     ASSERT_EQ(container.hear(), 'r');
     const Tid child = child_of(container.init());
     ASSERT_EQ(seize(child), Seized::kNew);
-    ASSERT_TRUE(tracer.arm(std::chrono::milliseconds(1)).has_value());
-    EXPECT_EQ(tracer.await(child), Awaited::kTick);
-    EXPECT_EQ(tracer.await(child), Awaited::kTick);  // it ticks again
+    ASSERT_TRUE(tracer.waits().arm(std::chrono::milliseconds(1)).has_value());
+    EXPECT_EQ(tracer.waits().await(child), Awaited::kTick);
+    EXPECT_EQ(tracer.waits().await(child), Awaited::kTick);  // it ticks again
     ASSERT_TRUE(tracer.interrupt(child).has_value());
     Awaited awaited = Awaited::kTick;
     while (awaited == Awaited::kTick) {
-        awaited = tracer.await(child);
+        awaited = tracer.waits().await(child);
     }
-    tracer.disarm();
+    tracer.waits().disarm();
     EXPECT_EQ(awaited, Awaited::kStopped);
     EXPECT_EQ(tracer.release(child).value(), Released::kDetached);
 }
@@ -566,7 +568,7 @@ TEST_F(TracerKernel, OrdinaryChildrenOfOursAreNotReapedByASweep) {
         _exit(5);
     }
     ASSERT_TRUE(eventually([&] { return state_of(helper) == 'Z'; }));
-    tracer.sweep();
+    tracer.waits().sweep();
     int status = 0;
     ASSERT_EQ(waitpid(helper, &status, 0), helper);
     EXPECT_EQ(WEXITSTATUS(status), 5);
@@ -579,8 +581,8 @@ TEST(TracerKernelDeathTest, IsForOneThreadOnly) {
             const auto ptrace = real_ptrace();
             const auto wait = real_tracee_wait();
             const auto procfs = open_procfs().value();
-            Tracer tracer(*ptrace, *wait, *procfs);
-            std::thread([&] { (void)tracer.poll(Tid{1}); }).join();
+            Tracer tracer(*ptrace, *wait, *procfs, restart_notified_calls(*ptrace));
+            std::thread([&] { (void)tracer.waits().poll(Tid{1}); }).join();
         },
         "broken invariant");
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "hook/tasks/notified_restart.h"
 #include "tests/unit/fake_tasks.h"
 
 namespace execseal {
@@ -113,7 +114,7 @@ class FreezeOfFakes : public ::testing::Test {
     FakeTasks machine;
     FakeLister lister{machine};
     NoExits exits;
-    Tracer tracer{machine, machine, machine};
+    Tracer tracer{machine, machine, machine, restart_notified_calls(machine)};
     TaskTable table{machine, exits};
     Freeze freeze{tracer, machine, table};
 };
@@ -456,7 +457,7 @@ TEST_F(FreezeOfFakes, ATaskThatIsKilledWhileItIsHeldIsReapedAtTheThaw) {
     // SIGKILL ends a tracing stop: the detach finds nobody (ptrace(2), "Death under ptrace").
     machine.at(200).stopped = false;
     machine.at(200).stops.emplace_back(stop::Killed{SIGKILL});
-    const Result<bool> reaped = tracer.try_reap(Tid{200});
+    const Result<bool> reaped = tracer.waits().try_reap(Tid{200});
     EXPECT_TRUE(reaped.value());
     freeze.thaw();
     EXPECT_FALSE(machine.tasks.contains(Tid{200}));
@@ -484,10 +485,11 @@ TEST_F(FreezeOfFakes, WhoBelongsToAnotherFlowIsHeldButNotLetGo) {
     const FreezeReport report = freeze_all();
     ASSERT_EQ(report.failure, FreezeFailure::kNone) << report.reason;
     EXPECT_EQ(report.held, 1U);
-    EXPECT_FALSE(tracer.poll(Tid{200}).has_value());  // its owner hears nothing while it is held
+    EXPECT_FALSE(
+        tracer.waits().poll(Tid{200}).has_value());  // its owner hears nothing while it is held
     freeze.thaw();
     EXPECT_TRUE(machine.at(200).detached_with.empty());
-    EXPECT_TRUE(tracer.poll(Tid{200}).has_value());
+    EXPECT_TRUE(tracer.waits().poll(Tid{200}).has_value());
     EXPECT_EQ(tracer.release(Tid{200}).value(), Released::kDetached);
 }
 

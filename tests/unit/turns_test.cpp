@@ -10,6 +10,7 @@
 #include "hook/gate/exec.h"
 #include "hook/os/kernel_constants.h"
 #include "hook/tasks/fork_tracking.h"
+#include "hook/tasks/notified_restart.h"
 #include "tests/unit/fake_notify.h"
 #include "tests/unit/fake_tasks.h"
 #include "tests/unit/policy_facts.h"
@@ -101,7 +102,7 @@ class TurnsTest : public ::testing::Test {
     FakeTasks machine;
     NoExits exits;
     NoBinder binder;
-    Tracer tracer{machine, machine, machine};
+    Tracer tracer{machine, machine, machine, restart_notified_calls(machine)};
     TaskTable table{machine, exits};
     ForkTracking forks{tracer, table, machine};
     Session session = session_of(std::make_unique<FakeNotify>());
