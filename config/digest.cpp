@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "hook/os/hex.h"
+
 namespace execseal {
 
 Sha256::Sha256() : state_{} {
@@ -23,12 +25,10 @@ std::string sha256_hex(std::string_view bytes) {
 std::string Sha256::hex() && {
     std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
     sha256_digest(&state_, digest.size(), digest.data());
-    static constexpr std::string_view kHex = "0123456789abcdef";
     std::string text;
     text.reserve(digest.size() * 2);
     for (const std::uint8_t byte : digest) {
-        text += kHex[byte >> 4U];
-        text += kHex[byte & 0xfU];
+        append_hex_byte(text, byte);
     }
     return text;
 }

@@ -5,15 +5,10 @@
 #include <optional>
 
 #include "config/quote.h"
+#include "hook/os/hex.h"
 
 namespace execseal {
 namespace {
-
-std::optional<unsigned> hex_digit(char c) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
-    const std::size_t at = kDigits.find(c);
-    return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<unsigned>(at));
-}
 
 // Empty after a problem.
 std::string read_hex(const JsonNode& node) {

@@ -1,9 +1,9 @@
 #include "config/quote.h"
+#include "hook/os/hex.h"
 
 namespace execseal {
 
 std::string quoted(std::string_view bytes, std::size_t limit) {
-    static constexpr std::string_view kHex = "0123456789abcdef";
     std::string text = "\"";
     for (const char c : bytes.substr(0, limit)) {
         const auto byte = static_cast<unsigned char>(c);
@@ -14,8 +14,7 @@ std::string quoted(std::string_view bytes, std::size_t limit) {
             text += c;
         } else {
             text += "\\x";
-            text += kHex[byte >> 4U];
-            text += kHex[byte & 0xfU];
+            append_hex_byte(text, byte);
         }
     }
     text += '"';

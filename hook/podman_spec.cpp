@@ -6,6 +6,8 @@
 #include <set>
 #include <string_view>
 
+#include "hook/os/hex.h"
+
 namespace execseal {
 namespace {
 
@@ -23,8 +25,7 @@ struct OwnFile {
 };
 
 bool is_id(std::string_view text) {
-    return text.size() == kIdLength &&
-           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return text.size() == kIdLength && is_hex(text);
 }
 
 std::string_view take_last(std::string_view& path) {

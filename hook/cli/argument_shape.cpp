@@ -7,6 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include "hook/os/hex.h"
+
 namespace execseal {
 namespace {
 
@@ -142,8 +144,7 @@ const std::vector<Kind>& kinds() {
 bool is_hex_id(std::string_view word) {
     static constexpr std::size_t kShortest = 7;
     static constexpr std::size_t kLongest = 128;
-    const bool hex = word.size() >= kShortest && word.size() <= kLongest &&
-                     word.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    const bool hex = word.size() >= kShortest && word.size() <= kLongest && is_hex(word);
     return hex && std::any_of(word.begin(), word.end(), is_digit) &&
            std::any_of(word.begin(), word.end(), is_letter);
 }
@@ -502,7 +503,6 @@ bool is_word(std::string_view argument) {
 }
 
 std::string quoted_regex(std::string_view bytes) {
-    static constexpr std::string_view kHex = "0123456789abcdef";
     static constexpr std::string_view kSpecial = R"(\.+*?()|[]{}^$)";
     std::string text;
     for (const char c : bytes) {
@@ -511,8 +511,7 @@ std::string quoted_regex(std::string_view bytes) {
             text += "\\n";
         } else if (byte < 0x20 || byte >= 0x7f) {
             text += "\\x";
-            text += kHex[byte >> 4U];
-            text += kHex[byte & 0xfU];
+            append_hex_byte(text, byte);
         } else {
             text += kSpecial.find(c) != std::string_view::npos ? "\\" : "";
             text += c;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/quote.h"
+#include "hook/os/hex.h"
 
 namespace execseal {
 namespace {
@@ -86,7 +87,6 @@ std::string StreamedTable::settle() {
 }
 
 std::string printable(std::string_view bytes) {
-    static constexpr std::string_view kHex = "0123456789abcdef";
     std::string text;
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
@@ -94,8 +94,7 @@ std::string printable(std::string_view bytes) {
             text += c;
         } else {
             text += "\\x";
-            text += kHex[byte >> 4U];
-            text += kHex[byte & 0xfU];
+            append_hex_byte(text, byte);
         }
     }
     return text;
@@ -127,8 +126,7 @@ std::string command_text(std::string_view exe, std::span<const std::string> argv
 std::string short_id(std::string_view id) {
     static constexpr std::size_t kDigits = 64;
     static constexpr std::size_t kShown = 12;
-    const bool digest =
-        id.size() == kDigits && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    const bool digest = id.size() == kDigits && is_hex(id);
     return digest ? std::string(id.substr(0, kShown)) : shell_word(id);
 }
 

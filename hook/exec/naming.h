@@ -11,10 +11,31 @@
 #include <string_view>
 #include <vector>
 
-#include "hook/exec/program.h"
+#include "hook/exec/path_walk.h"
 #include "hook/os/path_calls.h"
 
 namespace execseal {
+
+// What names mean: a root directory in a mount namespace. The container's is learnt from the first
+// exec of its first process, by a supervisor that takes over from that process itself; a caller
+// that has chrooted or unshared since is then told apart, or its own /usr/bin/psql would pass for
+// the image's.
+struct RootIdentity {
+    FileId directory;
+    FileId mount_namespace;
+    std::uint64_t mount = 0;   // of the directory, where no other mount ever has that id; else 0
+    std::string prefix = "/";  // how the kernel names that directory in its mount namespace
+    friend bool operator==(const RootIdentity&, const RootIdentity&) = default;
+};
+
+// A mount of the container's start, by statx(2)'s id (which no later mount has since Linux 6.8),
+// and where it was mounted.
+struct ContainerMount {
+    std::uint64_t mount = 0;
+    std::string place;
+    friend bool operator==(const ContainerMount&, const ContainerMount&) = default;
+};
+using ContainerMounts = std::vector<ContainerMount>;
 
 // "/a/b" seen from the root that the kernel calls `prefix`; nullopt when it is not below.
 std::optional<std::string> below(const std::string& path, const std::string& prefix);

@@ -18,6 +18,7 @@
 #include "config/exec_facts.h"
 #include "hook/exec/arguments.h"
 #include "hook/exec/elf.h"
+#include "hook/exec/naming.h"
 #include "hook/exec/path_walk.h"
 #include "hook/exec/string_block.h"
 #include "hook/os/path_calls.h"
@@ -28,27 +29,6 @@ namespace execseal {
 // kernel refuses this exec with `error` whatever argv is (no such file, not executable, too many
 // interpreters), so that is the answer.
 enum class ProgramOutcome { kUnresolved, kRefused, kFound };
-
-// What names mean: a root directory in a mount namespace. The container's is learnt from the first
-// exec of its first process, by a supervisor that takes over from that process itself; a caller
-// that has chrooted or unshared since is then told apart, or its own /usr/bin/psql would pass for
-// the image's.
-struct RootIdentity {
-    FileId directory;
-    FileId mount_namespace;
-    std::uint64_t mount = 0;   // of the directory, where no other mount ever has that id; else 0
-    std::string prefix = "/";  // how the kernel names that directory in its mount namespace
-    friend bool operator==(const RootIdentity&, const RootIdentity&) = default;
-};
-
-// A mount of the container's start, by statx(2)'s id (which no later mount has since Linux 6.8),
-// and where it was mounted.
-struct ContainerMount {
-    std::uint64_t mount = 0;
-    std::string place;
-    friend bool operator==(const ContainerMount&, const ContainerMount&) = default;
-};
-using ContainerMounts = std::vector<ContainerMount>;
 
 // Its last close by the supervisor may be the last of a mount that its container has detached, and
 // then ends that mount. A FUSE server is not asked: the kernel ends its connection

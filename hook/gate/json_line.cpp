@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "hook/os/hex.h"
 #include "hook/os/visible.h"
 
 namespace execseal {
@@ -15,11 +16,8 @@ constexpr std::string_view kHexOpens = R"({"hex":")";
 constexpr std::string_view kHexCloses = R"("})";
 
 void append_hex(std::string& text, std::string_view bytes) {
-    static constexpr char kDigits[] = "0123456789abcdef";
     for (const char byte : bytes) {
-        const auto value = static_cast<unsigned char>(byte);
-        text += kDigits[value >> 4U];
-        text += kDigits[value & 15U];
+        append_hex_byte(text, static_cast<unsigned char>(byte));
     }
 }
 

@@ -58,7 +58,7 @@ class PtraceBinding final : public ExecBinding {
 ArmReport PtraceBinding::arm(const ArmRequest& request) {
     using Outcome = ArmReport::Outcome;
     process_ = request.process;
-    const auto seized = tracer_.seize(tid_, kExecCallerOptions);
+    const auto seized = tracer_.seize(tid_, kExecOptions);
     if (!seized) {
         return {Outcome::kRefused, built_in_rule::kArm, seized.error().text()};
     }

@@ -5,18 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "config/json_reader.h"
+#include "config/spec/spec_file.h"
 #include "hook/os/byte_io.h"
 #include "hook/os/executable.h"
 
 namespace execseal {
-namespace {
-
-constexpr std::size_t kStdinLimit = std::size_t{16} << 20U;
-
-}  // namespace
-
 Result<std::string> read_stdin() {
-    auto text = read_all(STDIN_FILENO, kStdinLimit);
+    auto text = read_all(STDIN_FILENO, kSpecLimit);
     return text ? std::move(text) : Result<std::string>(add_context("stdin", text.error()));
 }
 
@@ -28,7 +23,7 @@ Result<std::optional<Plan>> plan_bundle(const std::string& container_id, const s
         return resolved.error();
     }
     JsonLimits limits;
-    limits.bytes = kStdinLimit;
+    limits.bytes = kSpecLimit;
     auto json = load_json(*resolved + "/config.json", limits);
     if (!json) {
         return json.error();

@@ -30,6 +30,8 @@ using RemoteAddr = StrongId<struct AddrTag, std::uint64_t>;
 struct TaskKey {
     Tid tid;
     std::uint64_t birth = 0;
+    // Of a first thread.
+    [[nodiscard]] Tgid process() const { return Tgid{tid.value}; }
     friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
 };
 

@@ -3,10 +3,10 @@
 #include <array>
 #include <cstdint>
 
+#include "hook/os/hex.h"
+
 namespace execseal {
 namespace {
-
-constexpr std::string_view kHex = "0123456789abcdef";
 
 struct CodePoint {
     std::uint32_t value = 0;
@@ -49,15 +49,13 @@ bool is_hidden(std::uint32_t value) {
 void append_unicode(std::string& text, std::uint32_t value) {
     text += "\\u";
     for (const unsigned shift : {12U, 8U, 4U, 0U}) {
-        text += kHex[(value >> shift) & 0xfU];
+        text += kHexDigits[(value >> shift) & 0xfU];
     }
 }
 
 void append_byte(std::string& text, char c) {
-    const auto byte = static_cast<unsigned char>(c);
     text += "\\x";
-    text += kHex[byte >> 4U];
-    text += kHex[byte & 0xfU];
+    append_hex_byte(text, static_cast<unsigned char>(c));
 }
 
 bool is_plain(std::string_view text) {

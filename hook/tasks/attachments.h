@@ -27,8 +27,8 @@ struct Attachment {
     bool told = false;     // its present system call cannot have an untold child
 };
 
-// Of a child that was born attached, and of a thread that executes.
-inline constexpr PtraceOptions kBornOptions{.births = true};
+// Of a caller of fork and a child that was born attached, and of a caller of execve.
+inline constexpr PtraceOptions kForkOptions{.births = true};
 inline constexpr PtraceOptions kExecOptions{.births = true, .exec = true, .exit_kill = true};
 
 class Attachments {

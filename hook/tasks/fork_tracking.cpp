@@ -127,7 +127,7 @@ void ForkTracking::on_notification(SeccompNotify& listener, NotifyId id, const F
 
 void ForkTracking::begin(const Unseized& call, Clock::time_point now) {
     const Tid caller = call.call.tid;
-    const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkCallerOptions);
+    const Result<SeizeOutcome> outcome = tracer_.seize(caller, kForkOptions);
     std::optional<ForkInput> seized = ForkInput::kSeizeRefused;
     if (!outcome) {
         log_failure("seize", caller, outcome.error());
@@ -509,7 +509,7 @@ void ForkTracking::forget_child(Tid child) {
 }
 
 void ForkTracking::attach_waiting(const ForkCall& call) {
-    (void)tracer_.seize(call.tid, kForkCallerOptions);
+    (void)tracer_.seize(call.tid, kForkOptions);
 }
 
 void ForkTracking::on_sigchld(Clock::time_point now) {

@@ -22,9 +22,6 @@
 
 namespace execseal {
 
-// What the caller of a fork-class call is seized with.
-inline constexpr PtraceOptions kForkCallerOptions{.births = true};
-
 struct ForkTrackingLimits {
     // How long an answered call may go without an event before the caller is interrupted. A longer
     // grace harms nobody: the caller runs, it merely stays attached. A shorter one makes slow forks

@@ -62,12 +62,13 @@ FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
     if (const Result<> armed = tracer_.waits().arm(kTick); !armed) {
         fail(report, FreezeFailure::kRefused, Tid{}, armed.error().text());
     }
-    bool news = true;
-    while (news && report.failure == FreezeFailure::kNone) {
-        news = run_pass(lister, request, report);
-        if (news && report.failure == FreezeFailure::kNone && Clock::now() > request.deadline) {
+    Pass pass = report.failure == FreezeFailure::kNone ? Pass::kNews : Pass::kFailed;
+    while (pass == Pass::kNews) {
+        pass = run_pass(lister, request, report);
+        if (pass == Pass::kNews && Clock::now() > request.deadline) {
             fail(report, FreezeFailure::kDeadline, Tid{},
                  "there were still new tasks when the budget was over");
+            pass = Pass::kFailed;
         }
     }
     tracer_.waits().disarm();
@@ -82,52 +83,61 @@ FreezeReport Freeze::freeze(TaskLister& lister, const FreezeRequest& request) {
     return report;
 }
 
-bool Freeze::run_pass(TaskLister& lister, const FreezeRequest& request, FreezeReport& report) {
+Freeze::Pass Freeze::run_pass(TaskLister& lister, const FreezeRequest& request,
+                              FreezeReport& report) {
     ++report.passes;
     numbers_.clear();
     if (const Result<> listed = lister.list_numbers(numbers_); !listed) {
         fail(report, FreezeFailure::kListing, Tid{}, listed.error().text());
-        return false;
+        return Pass::kFailed;
     }
-    bool news = false;
+    Pass pass = Pass::kSettled;
     for (const pid_t number : numbers_) {
         const auto held = leaders_.find(number);
         const std::optional<ListedTask> task =
             held != leaders_.end() ? held->second : lister.find(number);
-        news = !task || take_process(lister, *task, request, report) || news;
-        if (report.failure != FreezeFailure::kNone) {
-            return false;
+        // One that has exited already may have forked.
+        const Pass one = task ? take_process(lister, *task, request, report) : Pass::kNews;
+        if (one == Pass::kFailed) {
+            return one;
         }
+        pass = one == Pass::kNews ? one : pass;
     }
-    return interrupt_all(report) && wait_for_all(request, report) && news;
+    return interrupt_all(report) && wait_for_all(request, report) ? pass : Pass::kFailed;
 }
 
-// True if the pass found a new task. One that already exited counts: it may have forked.
-bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
-                          const FreezeRequest& request, FreezeReport& report) {
+Freeze::Pass Freeze::take_process(TaskLister& lister, const ListedTask& leader,
+                                  const FreezeRequest& request, FreezeReport& report) {
     Process& process = processes_[leader.process];
     if (process.complete) {
-        return false;
+        return Pass::kSettled;
     }
-    bool news = false;
-    if (!known_.contains(leader.tid)) {
-        news = true;
+    const bool known = known_.contains(leader.tid);
+    if (!known) {
         if (request.unstoppable == Unstoppable::kLeave && is_executing(leader)) {
             process.left = leader.process != Tgid{};
             process.complete = process.left;
-            return !leave(leader, FreezeFailure::kExecuting, "", request, report);
+            return leave(leader, FreezeFailure::kExecuting, "", request, report) ? Pass::kSettled
+                                                                                 : Pass::kFailed;
         }
         if (!take(leader, request, report)) {
-            return true;
+            return Pass::kFailed;
         }
         if (const auto held = known_.find(leader.tid);
             held != known_.end() && held->second != kNobody) {
             // Its threads are counted when it stands still: a clone(2) that began before the seize
             // makes one that is not traced (kernel_clone(), kernel/fork.c) and not counted yet.
             leaders_.emplace(leader.number, leader);
-            return true;
+            return Pass::kNews;
         }
     }
+    const Pass pass = take_threads(lister, leader, request, report);
+    return pass == Pass::kSettled && !known ? Pass::kNews : pass;
+}
+
+Freeze::Pass Freeze::take_threads(TaskLister& lister, const ListedTask& leader,
+                                  const FreezeRequest& request, FreezeReport& report) {
+    Process& process = processes_[leader.process];
     Result<std::size_t> threads = lister.count_threads(leader);
     bool taken = false;
     if (threads && *threads > 1 && *threads != process.known) {
@@ -139,7 +149,7 @@ bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
             if (!known_.contains(thread.tid)) {
                 taken = true;
                 if (!take(thread, request, report)) {
-                    return true;
+                    return Pass::kFailed;
                 }
             }
         }
@@ -149,10 +159,10 @@ bool Freeze::take_process(TaskLister& lister, const ListedTask& leader,
     }
     if (!threads) {
         fail(report, FreezeFailure::kListing, leader.tid, threads.error().text());
-        return true;
+        return Pass::kFailed;
     }
     process.complete = !taken && *threads != 0 && *threads == process.known;
-    return news || taken || (*threads != 0 && !process.complete);
+    return taken || (*threads != 0 && !process.complete) ? Pass::kNews : Pass::kSettled;
 }
 
 void Freeze::add(const Held& held) {
@@ -193,7 +203,7 @@ bool Freeze::take(const ListedTask& task, const FreezeRequest& request, FreezeRe
     // A seized task keeps the options it was seized with.
     const bool executes = waits && quiet->call == QuietCall::kExec;
     const Result<SeizeOutcome> seized =
-        tracer_.seize(task.tid, executes ? kExecCallerOptions : PtraceOptions{.births = true});
+        tracer_.seize(task.tid, executes ? kExecOptions : PtraceOptions{.births = true});
     if (!seized) {
         fail(report, FreezeFailure::kRefused, task.tid,
              name_of(task.tid) + ": " + seized.error().text());

@@ -30,9 +30,6 @@ namespace execseal {
 
 enum class FreezeFailure { kListing, kTracedByOther, kExecuting, kRefused, kDeadline, kNone };
 
-// What the caller of an exec is seized with, at the latest before its answer.
-inline constexpr PtraceOptions kExecCallerOptions{.births = true, .exec = true, .exit_kill = true};
-
 // What becomes of tasks that cannot be stopped: those that a debugger in the container holds, and
 // those of a process whose exec is on its way (to seize them would wait for it, and it may be
 // waiting for one of the frozen). kLeave: they run on, and what they write meanwhile is for the
@@ -87,6 +84,9 @@ class Freeze {
 
   private:
     enum class State { kEnded, kPending, kStopped, kQuiet, kInKernel };
+    // What came of one listing, or of one process or task of it. kFailed: the report says why.
+    // kNews: there was a task that was not known, so another listing is needed.
+    enum class Pass { kFailed, kNews, kSettled };
     struct Held {
         Tid tid;
         Tgid process;
@@ -103,9 +103,11 @@ class Freeze {
         bool left = false;      // all that are not held yet are left
     };
 
-    // One listing and what follows from it; true if there was anything new.
-    bool run_pass(TaskLister& lister, const FreezeRequest& request, FreezeReport& report);
-    bool take_process(TaskLister& lister, const ListedTask& leader, const FreezeRequest& request,
+    // One listing and what follows from it.
+    Pass run_pass(TaskLister& lister, const FreezeRequest& request, FreezeReport& report);
+    Pass take_process(TaskLister& lister, const ListedTask& leader, const FreezeRequest& request,
+                      FreezeReport& report);
+    Pass take_threads(TaskLister& lister, const ListedTask& leader, const FreezeRequest& request,
                       FreezeReport& report);
     // False: the report has a failure.
     bool take(const ListedTask& task, const FreezeRequest& request, FreezeReport& report);

@@ -15,10 +15,6 @@ bool may_be_of(const TaskKey& key, std::uint64_t birth) {
     return key.birth == 0 || birth == 0 || key.birth == birth;
 }
 
-Tgid process_of(const TaskKey& key) {
-    return Tgid{key.tid.value};
-}
-
 }  // namespace
 
 const char* task_origin_name(TaskOrigin origin) {
@@ -89,14 +85,14 @@ bool TaskTable::insert(const TaskEntry& entry, Clock::time_point now) {
             return false;
         }
     }
-    const auto [place, is_new] = entries_.try_emplace(process_of(entry.key));
+    const auto [place, is_new] = entries_.try_emplace(entry.key.process());
     if (!is_new) {
         count_memory(place->second.memory, -1);
     }
     place->second = entry;
     count_memory(entry.memory, 1);
     if (entry.origin == TaskOrigin::kListing) {
-        newcomers_.push_back(process_of(entry.key));
+        newcomers_.push_back(entry.key.process());
     }
     settling_.push_back({entry.key, settled_at(now)});
     return true;
@@ -216,13 +212,13 @@ void TaskTable::heal(std::span<const ListedTask> tasks, Clock::time_point now) {
     for (const TaskKey& key : absent) {
         const Result<std::optional<TaskStat>> stat = procfs_.stat(key.tid);
         if (stat && (!*stat || !may_be_of(key, (*stat)->birth))) {
-            remove(process_of(key));
+            remove(key.process());
         }
     }
 }
 
 void TaskTable::settle(const TaskKey& key, Clock::time_point now) {
-    const Tgid process = process_of(key);
+    const Tgid process = key.process();
     const auto known = entries_.find(process);
     if (known == entries_.end() || !may_be_of(key, known->second.key.birth)) {
         return;  // removed or replaced meanwhile

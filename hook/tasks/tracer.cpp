@@ -81,7 +81,7 @@ Result<SeizeOutcome> Tracer::seize_once(Tid tid, const PtraceOptions& options) {
     }
     if ((*status)->tracer == self_) {
         const bool renamed = attachments_.expects_exec(tid);
-        Attachment& ours = attachments_.attach(tid, renamed ? kExecOptions : kBornOptions);
+        Attachment& ours = attachments_.attach(tid, renamed ? kExecOptions : kForkOptions);
         ours.told = true;
         return SeizeOutcome{
             .what = Seized::kAlready, .serial = ours.serial, .untold_birth = !renamed};

@@ -21,8 +21,8 @@ namespace execseal {
 // What became of an attempt to attach. kZombie: nothing left that could run. kTracedByOther: gdb or
 // strace in the container, say. kRefused: EPERM for another reason (a kernel thread, no rights).
 // kExecuting: not within the bound of Ptrace::seize(), an exec of its process is on its way.
-// kAlready: ours with at least these options, kAlreadyLess: ours with fewer; both are not to be
-// released by an earlier wish any more.
+// kAlready: ours with at least these options, kAlreadyLess: ours with fewer. Either way a pending
+// release_when_stopped() is cancelled.
 enum class Seized {
     kRefused,
     kTracedByOther,

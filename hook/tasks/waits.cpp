@@ -165,7 +165,7 @@ const std::vector<Tid>& Waits::sweep() {
             // run before its caller's flow has verified it.
             attachments_.attach(news->tid, kExecOptions).told = true;
         } else {
-            attachments_.attach(news->tid, kBornOptions).told = true;
+            attachments_.attach(news->tid, kForkOptions).told = true;
             attachments_.add_stray(news->tid);
         }
         (void)take_news(news->tid, news->what);

@@ -82,18 +82,8 @@ void add_capability(Json& config, const std::string& name) {
 
 }  // namespace
 
-Scratch::Scratch() {
-    char name[] = "/var/tmp/es.XXXXXX";
-    if (mkdtemp(name) == nullptr) {
-        throw std::runtime_error("mkdtemp /var/tmp/es.XXXXXX failed");
-    }
-    path_ = name;
-    fs::permissions(path_, fs::perms(0755));
-}
-
-Scratch::~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
+Scratch::Scratch() : folder_("/var/tmp") {
+    fs::permissions(path(), fs::perms(0755));
 }
 
 fs::path target_program(const std::string& name) {

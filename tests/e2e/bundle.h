@@ -7,21 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "tests/scratch_folder.h"
+
 namespace execseal::e2e {
 
 // /var/tmp/es.XXXXXX: on a disk file system (O_DIRECT), short enough for socket paths.
 class Scratch {
   public:
     Scratch();
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    Scratch(Scratch&&) = delete;
-    Scratch& operator=(Scratch&&) = delete;
-    ~Scratch();
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+    [[nodiscard]] const std::filesystem::path& path() const { return folder_.path(); }
 
   private:
-    std::filesystem::path path_;
+    ScratchFolder folder_;
 };
 
 // Where CMake put the static programs of tests/targets.

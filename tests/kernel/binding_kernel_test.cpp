@@ -27,6 +27,7 @@
 #include "hook/bpf/programs.h"
 #include "hook/exec/string_block.h"
 #include "hook/os/seccomp_notify.h"
+#include "tests/scratch_folder.h"
 
 namespace execseal {
 namespace {
@@ -145,20 +146,14 @@ class Binding : public testing::Test {
         if (!std::filesystem::exists(EXECSEAL_BINDING)) {
             GTEST_SKIP() << "built without clang or libbpf: no BPF programs";
         }
-        std::string name = "/tmp/execseal-binding-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        run_dir_ = name;
         auto opened = BindingPrograms::open(run_dir_, EXECSEAL_BINDING);
         ASSERT_TRUE(opened.has_value()) << opened.error().text();
         programs_.emplace(std::move(*opened));
     }
     void TearDown() override {
         programs_.reset();
-        if (!run_dir_.empty()) {
-            EXPECT_FALSE(std::filesystem::exists(binding_dir(run_dir_) + "/compare_exec"));
-            (void)::umount2((run_dir_ + "/bpf").c_str(), MNT_DETACH);
-            std::filesystem::remove_all(run_dir_);
-        }
+        EXPECT_FALSE(std::filesystem::exists(binding_dir(run_dir_) + "/compare_exec"));
+        (void)::umount2((run_dir_ + "/bpf").c_str(), MNT_DETACH);
     }
 
     // What is right for the wish.
@@ -209,7 +204,8 @@ class Binding : public testing::Test {
         return told_;
     }
 
-    std::string run_dir_;
+    ScratchFolder folder_;
+    std::string run_dir_ = folder_.path();
     std::optional<BindingPrograms> programs_;
     UniqueFd file_;
     __u64 serial_ = 0;

@@ -21,6 +21,7 @@
 #include "hook/tasks/supervisors.h"
 #include "tests/kernel/fork_supervisor.h"
 #include "tests/kernel/other_supervisor.h"
+#include "tests/scratch_folder.h"
 
 namespace execseal {
 namespace {
@@ -65,23 +66,6 @@ class ForgetfulWait final : public TraceeWait {
 
   private:
     std::unique_ptr<TraceeWait> real_ = real_tracee_wait();
-};
-
-class ScratchFolder {
-  public:
-    ScratchFolder() { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-    ScratchFolder(ScratchFolder&&) = delete;
-    ScratchFolder& operator=(ScratchFolder&&) = delete;
-    ~ScratchFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
-
-  private:
-    std::string path_ = "/tmp/execseal-gate.XXXXXX";
 };
 
 // A reader process that stands still: the first read of an exec then takes as long as the test
@@ -192,7 +176,7 @@ class ExecGateKernel : public ::testing::Test {
     [[nodiscard]] std::vector<std::string> outcomes() const { return members("outcome"); }
     [[nodiscard]] Settings make_settings() const {
         Settings made;
-        made.audit.file = folder.file("audit.jsonl");
+        made.audit.file = folder.at("audit.jsonl");
         return made;
     }
 
@@ -301,12 +285,12 @@ TEST_F(ExecGateKernel, WhatStandsAboveTheFirstCallerIsKnownOnlyWhereTheSessionBe
 
 // A supervisor that takes over must not take a caller's own root for the container's.
 TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers) {
-    ASSERT_TRUE(std::filesystem::copy_file(kWitness, folder.file("witness")));
+    ASSERT_TRUE(std::filesystem::copy_file(kWitness, folder.at("witness")));
     for (const bool learnt : {false, true}) {
         ForkedContainer container(NotifiedCalls::kForksAndExecs, [&](const Inside& inside) {
             (void)::dup2(inside.socket(), 100);
             char* argv[] = {const_cast<char*>("witness"), const_cast<char*>("good"), nullptr};
-            (void)!::chroot(folder.file(".").c_str());
+            (void)!::chroot(folder.at(".").c_str());
             (void)::execve("/witness", argv, argv + 2);
             return 1;
         });
@@ -321,12 +305,12 @@ TEST_F(ExecGateKernel, ARootThatWasLearntFromTheFirstProcessIsNoChrootedCallers)
     const std::vector<std::string> programs = members("exe");
     ASSERT_EQ(programs.size(), 2U);
     EXPECT_EQ(programs[0], "/witness");  // the control: the first exec tells
-    EXPECT_EQ(programs[1], std::filesystem::canonical(folder.file("witness")));
+    EXPECT_EQ(programs[1], std::filesystem::canonical(folder.at("witness")));
 }
 
 // Nobody sees the first call's return before the caller's next call comes.
 TEST_F(ExecGateKernel, AFailedExecThatIsFollowedByAnotherIsReportedAsFailed) {
-    const std::string busy = folder.file("busy");
+    const std::string busy = folder.at("busy");
     ASSERT_TRUE(std::filesystem::copy_file(kWitness, busy));
     const UniqueFd writer(::open(busy.c_str(), O_WRONLY | O_CLOEXEC));  // ETXTBSY
     ASSERT_TRUE(writer.valid());

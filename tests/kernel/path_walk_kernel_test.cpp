@@ -24,6 +24,7 @@
 
 #include "hook/os/byte_io.h"
 #include "tests/kernel/child_process.h"
+#include "tests/scratch_folder.h"
 
 namespace execseal {
 namespace {
@@ -114,9 +115,6 @@ class PathWalkKernel : public ::testing::Test {
   protected:
     void SetUp() override {
         ASSERT_EQ(::geteuid(), 0U) << "needs root";
-        std::string name = "/tmp/execseal-walk-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        root_ = name;
         // A file system that has access lists and can be mounted with other ids.
         ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
         ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
@@ -129,7 +127,6 @@ class PathWalkKernel : public ::testing::Test {
     void TearDown() override {
         (void)::umount2((root_ / "mapped").c_str(), MNT_DETACH);
         (void)::umount2(root_.c_str(), MNT_DETACH);
-        fs::remove_all(root_);
     }
 
     void add_paths(const std::string& name) {
@@ -254,7 +251,8 @@ class PathWalkKernel : public ::testing::Test {
         }
     }
 
-    fs::path root_;
+    ScratchFolder folder_;
+    fs::path root_ = folder_.path();
     std::vector<std::string> paths_;
 };
 

@@ -13,6 +13,7 @@
 #include "hook/exec/script.h"
 #include "hook/exec/string_block.h"
 #include "hook/os/unique_fd.h"
+#include "tests/scratch_folder.h"
 
 namespace execseal {
 namespace {
@@ -27,13 +28,9 @@ struct Outcome {
 class ShebangKernel : public ::testing::Test {
   protected:
     void SetUp() override {
-        char name[] = "/tmp/request-shebang-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        directory_ = name;
         std::filesystem::copy_file(EXECSEAL_TARGETS_DIR "/print_argv", directory_ + "/i");
         std::filesystem::create_symlink("i", directory_ + "/i\r");
     }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
 
     // The path of the interpreter, as long as asked for.
     [[nodiscard]] std::string interpreter(std::size_t size) const {
@@ -95,7 +92,8 @@ class ShebangKernel : public ::testing::Test {
         EXPECT_EQ(really.argv, expected.bytes) << "line: " << head;
     }
 
-    std::string directory_;
+    ScratchFolder folder_;
+    std::string directory_ = folder_.path();
 };
 
 TEST_F(ShebangKernel, AgreesOnOddLines) {

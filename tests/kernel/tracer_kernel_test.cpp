@@ -32,6 +32,22 @@ struct Page {
     std::atomic<int> signals{0};
 };
 
+// The container's first process has forked; this finds its child from outside.
+Tid child_of(Tid parent) {
+    Tid child;
+    EXPECT_TRUE(eventually([&] {
+        const std::string path = "/proc/" + std::to_string(parent.value) + "/task/" +
+                                 std::to_string(parent.value) + "/children";
+        FILE* file = fopen(path.c_str(), "re");
+        const bool found = file != nullptr && fscanf(file, "%d", &child.value) == 1;
+        if (file != nullptr) {
+            (void)fclose(file);
+        }
+        return found;
+    }));
+    return child;
+}
+
 class TracerKernel : public ::testing::Test {
   protected:
     std::optional<Stop> wait_stop(Tid tid) {
@@ -49,22 +65,6 @@ class TracerKernel : public ::testing::Test {
     Seized seize(Tid tid, const PtraceOptions& options = {}) {
         return tracer.seize(tid, options).value().what;
     }
-    // The container's first process has forked; this finds its child from outside.
-    static Tid child_of(Tid parent) {
-        Tid child;
-        EXPECT_TRUE(eventually([&] {
-            const std::string path = "/proc/" + std::to_string(parent.value) + "/task/" +
-                                     std::to_string(parent.value) + "/children";
-            FILE* file = fopen(path.c_str(), "re");
-            const bool found = file != nullptr && fscanf(file, "%d", &child.value) == 1;
-            if (file != nullptr) {
-                (void)fclose(file);
-            }
-            return found;
-        }));
-        return child;
-    }
-
     std::unique_ptr<Ptrace> ptrace = real_ptrace();
     std::unique_ptr<TraceeWait> wait = real_tracee_wait();
     std::unique_ptr<Procfs> procfs = open_procfs().value();
@@ -93,11 +93,24 @@ int run_one_child(Page& page, const Inside& inside) {
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+// A container whose first process has a child that spins.
+class SpinningChild : public ForkedContainer {
+  public:
+    explicit SpinningChild(Page& page)
+        : ForkedContainer(NotifiedCalls::kNone,
+                          [&page](const Inside& inside) { return run_one_child(page, inside); }) {
+        EXPECT_EQ(hear(), 'r');
+        child_ = child_of(init());
+    }
+    [[nodiscard]] Tid child() const { return child_; }
+
+  private:
+    Tid child_;
+};
+
 TEST_F(TracerKernel, AnInterruptedTaskStandsStillUntilItIsReleased) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     ASSERT_EQ(seize(child), Seized::kNew);
     EXPECT_EQ(seize(child), Seized::kAlready);
     ASSERT_TRUE(tracer.interrupt(child).has_value());
@@ -129,10 +142,8 @@ TEST_F(TracerKernel, ReleaseDeliversTheSignalThatTheStopOwes) {
 }
 
 TEST_F(TracerKernel, AStoppedTaskStaysStoppedAfterTheReleaseAndContinuesLater) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     kill(child.value, SIGSTOP);
     ASSERT_TRUE(eventually([&] { return state_of(child.value) == 'T'; }));
     ASSERT_EQ(seize(child), Seized::kNew);
@@ -146,10 +157,8 @@ TEST_F(TracerKernel, AStoppedTaskStaysStoppedAfterTheReleaseAndContinuesLater) {
 }
 
 TEST_F(TracerKernel, AStopSignalOnItsWayStopsTheTaskAfterTheRelease) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     ASSERT_EQ(seize(child), Seized::kNew);
     kill(child.value, SIGSTOP);
     EXPECT_EQ(expect_stop<stop::Signal>(child).signal, SIGSTOP);
@@ -161,10 +170,8 @@ TEST_F(TracerKernel, AStopSignalOnItsWayStopsTheTaskAfterTheRelease) {
 }
 
 TEST_F(TracerKernel, ASigcontDuringTheStopIsNotLost) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     kill(child.value, SIGSTOP);
     ASSERT_TRUE(eventually([&] { return state_of(child.value) == 'T'; }));
     ASSERT_EQ(seize(child), Seized::kNew);
@@ -176,10 +183,8 @@ TEST_F(TracerKernel, ASigcontDuringTheStopIsNotLost) {
 }
 
 TEST_F(TracerKernel, ATaskKilledInItsStopIsReapedSoThatItsParentLearnsOfIt) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     ASSERT_EQ(seize(child), Seized::kNew);
     ASSERT_TRUE(tracer.interrupt(child).has_value());
     (void)expect_stop<stop::Trap>(child);
@@ -196,10 +201,8 @@ TEST_F(TracerKernel, ATaskKilledInItsStopIsReapedSoThatItsParentLearnsOfIt) {
 }
 
 TEST_F(TracerKernel, AReleaseBeforeTheStopHappensWhenItStops) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     ASSERT_EQ(seize(child), Seized::kNew);
     ASSERT_TRUE(tracer.release_when_stopped(child, Interrupt::kYes).has_value());
     EXPECT_TRUE(eventually([&] {
@@ -525,10 +528,8 @@ INSTANTIATE_TEST_SUITE_P(Calls, TracerRestart,
                          [](const auto& call) { return std::string(call.param.name); });
 
 TEST_F(TracerKernel, AHeldTaskTellsItsOwnerNothing) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     ASSERT_EQ(seize(child), Seized::kNew);
     tracer.waits().hold(child);
     ASSERT_TRUE(tracer.interrupt(child).has_value());
@@ -544,10 +545,8 @@ TEST_F(TracerKernel, AHeldTaskTellsItsOwnerNothing) {
 }
 
 TEST_F(TracerKernel, AWaitForATaskThatDoesNotStopTicks) {
-    ForkedContainer container(NotifiedCalls::kNone,
-                              [this](const Inside& inside) { return run_one_child(page, inside); });
-    ASSERT_EQ(container.hear(), 'r');
-    const Tid child = child_of(container.init());
+    SpinningChild container(page);
+    const Tid child = container.child();
     ASSERT_EQ(seize(child), Seized::kNew);
     ASSERT_TRUE(tracer.waits().arm(std::chrono::milliseconds(1)).has_value());
     EXPECT_EQ(tracer.waits().await(child), Awaited::kTick);

@@ -22,6 +22,7 @@
 #include "tests/kernel/request_memory.h"
 #include "tests/kernel/silent_fuse.h"
 #include "tests/kernel/tiny_root.h"
+#include "tests/scratch_folder.h"
 
 namespace execseal {
 namespace {
@@ -75,21 +76,15 @@ class TracedExec {
     int gate_[2] = {-1, -1};
 };
 
-class Verified : public ::testing::Test {
+class VerifyKernel : public ::testing::Test {
   protected:
     void SetUp() override {
-        char name[] = "/tmp/request-verify-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        directory_ = name;
         std::filesystem::current_path(directory_);
         copy_program(EXECSEAL_TARGETS_DIR "/print_argv", directory_ + "/tool");
         write_file(directory_ + "/script", "#!" + directory_ + "/tool  a b \n");
         write_file(directory_ + "/script2", "#!" + directory_ + "/script\n");
     }
-    void TearDown() override {
-        std::filesystem::current_path("/");
-        std::filesystem::remove_all(directory_);
-    }
+    void TearDown() override { std::filesystem::current_path("/"); }
 
     void exec() const { (void)::execve(memory_.path(), memory_.argv(), memory_.envp()); }
 
@@ -131,14 +126,15 @@ class Verified : public ::testing::Test {
         EXPECT_EQ(result.field, field);
     }
 
-    std::string directory_;
+    ScratchFolder folder_;
+    std::string directory_ = folder_.path();
     RequestMemory memory_;
     ExecReader reader_{10s};
     ExecVerifier verifier_;
     std::unique_ptr<Ptrace> ptrace_ = real_ptrace();
 };
 
-TEST_F(Verified, WhatNobodyTouchedIsTheSame) {
+TEST_F(VerifyKernel, WhatNobodyTouchedIsTheSame) {
     expect_same(directory_ + "/tool", {"zero", "", "b c", "\xff"}, {"A=1", "", "no equals"});
     expect_same(directory_ + "/tool", {}, {});
     expect_same(directory_ + "/tool", {""}, {""});
@@ -149,7 +145,7 @@ TEST_F(Verified, WhatNobodyTouchedIsTheSame) {
     expect_same(EXECSEAL_TARGETS_DIR "/print_argv_i386", {"compat", "image"}, {"A=1"});
 }
 
-TEST_F(Verified, TheNewStackAloneShowsAnUntouchedExec) {
+TEST_F(VerifyKernel, TheNewStackAloneShowsAnUntouchedExec) {
     memory_.lay_out(directory_ + "/script", {"zero", "", "two"}, {"A=1", ""});
     TracedExec child([&] { exec(); });
     ExecStudy study =
@@ -165,7 +161,7 @@ TEST_F(Verified, TheNewStackAloneShowsAnUntouchedExec) {
     EXPECT_TRUE(match_stack_words(judged, words));
 }
 
-TEST_F(Verified, A32BitImageHasNoStackPointerOfOurs) {
+TEST_F(VerifyKernel, A32BitImageHasNoStackPointerOfOurs) {
     memory_.lay_out(EXECSEAL_TARGETS_DIR "/print_argv_i386", {"compat"}, {});
     TracedExec child([&] { exec(); });
     ASSERT_TRUE(child.run_to_exec());
@@ -174,7 +170,7 @@ TEST_F(Verified, A32BitImageHasNoStackPointerOfOurs) {
     EXPECT_FALSE(stack->has_value());
 }
 
-TEST_F(Verified, ScriptsAreTheSame) {
+TEST_F(VerifyKernel, ScriptsAreTheSame) {
     expect_same(directory_ + "/script", {"zero", "one"}, {"A=1"});
     expect_same(directory_ + "/script", {}, {});
     expect_same(directory_ + "/script2", {"zero", "one", ""}, {});
@@ -182,13 +178,13 @@ TEST_F(Verified, ScriptsAreTheSame) {
     expect_same(".." + directory_.substr(directory_.rfind('/')) + "//script2", {"zero"}, {});
 }
 
-TEST_F(Verified, ALargeEnvironmentIsTheSame) {
+TEST_F(VerifyKernel, ALargeEnvironmentIsTheSame) {
     expect_same(directory_ + "/tool", Strings(3, std::string(kMaxArgString - 1, 'a')),
                 Strings(10, std::string(kMaxArgString - 1, 'e')));
     expect_same(directory_ + "/tool", {"zero"}, Strings(20000, "E=1"));
 }
 
-TEST_F(Verified, ExecveatOfDescriptorsIsTheSame) {
+TEST_F(VerifyKernel, ExecveatOfDescriptorsIsTheSame) {
     // Inherited over the exec, or the kernel refuses a script behind one (execveat(2), BUGS).
     // NOLINTBEGIN(android-cloexec-open, android-cloexec-memfd-create)
     const int memfd = ::memfd_create("payload", 0);
@@ -215,7 +211,7 @@ TEST_F(Verified, ExecveatOfDescriptorsIsTheSame) {
     }
 }
 
-TEST_F(Verified, ACompatCallIsTheSame) {
+TEST_F(VerifyKernel, ACompatCallIsTheSame) {
     memory_.lay_out(directory_ + "/script", {"zero", "one", "two"}, {"A=1"}, PointerWidth::k32);
     TracedExec child([&] {
         // execve is number 11 of the i386 table, int 0x80 enters it from a 64-bit program too.
@@ -229,7 +225,7 @@ TEST_F(Verified, ACompatCallIsTheSame) {
     EXPECT_EQ(result.outcome, VerifyOutcome::kSame) << result.field << result.taken;
 }
 
-TEST_F(Verified, WhatAPeerChangedAfterTheLookDiffers) {
+TEST_F(VerifyKernel, WhatAPeerChangedAfterTheLookDiffers) {
     memory_.lay_out(directory_ + "/tool", {"zero", "good"}, {"E=good"});
     expect_differs("argv[1]", [&] { memory_.argument(1)[0] = 'e'; });
     expect_differs("argv[0]", [&] { memory_.argv()[0] = memory_.argument(1); });
@@ -239,7 +235,7 @@ TEST_F(Verified, WhatAPeerChangedAfterTheLookDiffers) {
     expect_differs("argv[3]", [&] { memory_.argument(1)[0] = 'e'; });
 }
 
-TEST_F(Verified, ASwappedFileDiffers) {
+TEST_F(VerifyKernel, ASwappedFileDiffers) {
     memory_.lay_out(directory_ + "/tool", {"zero"}, {});
     expect_differs("exe", [&] {
         copy_program(EXECSEAL_TARGETS_DIR "/print_argv", directory_ + "/other");
@@ -251,7 +247,7 @@ TEST_F(Verified, ASwappedFileDiffers) {
     });
 }
 
-TEST_F(Verified, AnotherNameOfTheSameFileDiffers) {
+TEST_F(VerifyKernel, AnotherNameOfTheSameFileDiffers) {
     std::filesystem::create_hard_link(directory_ + "/tool", directory_ + "/toox");
     memory_.lay_out(directory_ + "/tool", {"zero"}, {"A=1"});
     expect_differs("path", [&] { memory_.path()[directory_.size() + 4] = 'x'; });
@@ -285,7 +281,7 @@ void await_sleep_in_kernel(const ChildProcess& child) {
 
 // Two who may read the new process: one reads a page of its text that does not come, and keeps
 // mmap_lock meanwhile; the other wants it for writing, so that nobody else gets it for reading.
-TEST_F(Verified, AMemoryWhoseLockOthersHoldIsBounded) {
+TEST_F(VerifyKernel, AMemoryWhoseLockOthersHoldIsBounded) {
     SilentFuse fuse(EXECSEAL_TARGETS_DIR "/print_argv");
     ASSERT_TRUE(fuse.ready());
     memory_.lay_out(fuse.file(), {"zero", "one"}, {"A=1"});
@@ -324,7 +320,7 @@ TEST_F(Verified, AMemoryWhoseLockOthersHoldIsBounded) {
         << "when they have let it go";
 }
 
-TEST_F(Verified, ATaskThatEndedIsGone) {
+TEST_F(VerifyKernel, ATaskThatEndedIsGone) {
     memory_.lay_out(directory_ + "/tool", {"zero"}, {});
     pid_t pid = 0;
     {

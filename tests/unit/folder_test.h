@@ -2,30 +2,19 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <stdexcept>
 #include <string>
+
+#include "tests/scratch_folder.h"
 
 namespace execseal {
 
 class FolderTest : public testing::Test {
-  protected:
-    FolderTest() {
-        char pattern[] = "/tmp/execseal-test-XXXXXX";
-        if (mkdtemp(&pattern[0]) == nullptr) {
-            throw std::runtime_error("mkdtemp in /tmp");
-        }
-        directory_ = std::filesystem::canonical(&pattern[0]);
-    }
-    FolderTest(const FolderTest&) = delete;
-    FolderTest& operator=(const FolderTest&) = delete;
-    FolderTest(FolderTest&&) = delete;
-    FolderTest& operator=(FolderTest&&) = delete;
-    ~FolderTest() override { std::filesystem::remove_all(directory_); }
+  private:
+    ScratchFolder folder_;
 
-    std::string directory_;
+  protected:
+    std::string directory_ = folder_.path();
 };
 
 }  // namespace execseal

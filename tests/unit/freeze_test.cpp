@@ -472,7 +472,7 @@ TEST_F(FreezeOfFakes, WhoWaitsForItsAnswerIsNotInterrupted) {
     EXPECT_EQ(report.quiet, 1U);
     EXPECT_EQ(report.held, 0U);
     EXPECT_EQ(machine.at(200).interrupts, 0);
-    EXPECT_EQ(machine.at(200).options, kExecCallerOptions);
+    EXPECT_EQ(machine.at(200).options, kExecOptions);
     freeze.thaw();
     EXPECT_TRUE(tracer.is_attached(Tid{200}));
     machine.at(200).stops.emplace_back(stop::Trap{});

@@ -1,14 +1,13 @@
 // Lines of an audit file as a supervisor writes them, for the tests of what reads them back.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "tests/scratch_folder.h"
 
 namespace execseal::test {
 
@@ -59,30 +58,17 @@ struct Line {
 class Folder {
   public:
     Folder() {
-        std::string name = std::filesystem::temp_directory_path() / "execseal-XXXXXX";
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("mkdtemp " + name);
-        }
-        path_ = name;
-        std::filesystem::create_directory(path_ / "policies.d");
-        put("config.json", nlohmann::json{{"policies_dir", path_ / "policies.d"},
-                                          {"run_dir", path_ / "run"},
-                                          {"audit", {{"file", path_ / "audit.jsonl"}}}}
+        std::filesystem::create_directory(folder_.path() / "policies.d");
+        put("config.json", nlohmann::json{{"policies_dir", folder_.path() / "policies.d"},
+                                          {"run_dir", folder_.path() / "run"},
+                                          {"audit", {{"file", folder_.path() / "audit.jsonl"}}}}
                                .dump());
     }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    Folder(Folder&&) = delete;
-    Folder& operator=(Folder&&) = delete;
-    ~Folder() {
-        std::error_code code;
-        std::filesystem::remove_all(path_, code);
-    }
 
-    [[nodiscard]] std::string at(const std::string& name) const { return path_ / name; }
+    [[nodiscard]] std::string at(const std::string& name) const { return folder_.at(name); }
     std::string put(const std::string& name, const std::string& text) const {
-        std::ofstream(path_ / name, std::ios::binary) << text;
-        return path_ / name;
+        std::ofstream(folder_.path() / name, std::ios::binary) << text;
+        return folder_.path() / name;
     }
     std::string put(const std::string& name, const std::vector<Line>& lines) const {
         std::string text;
@@ -92,12 +78,12 @@ class Folder {
         return put(name, text);
     }
     [[nodiscard]] std::string read(const std::string& name) const {
-        std::ifstream file(path_ / name, std::ios::binary);
+        std::ifstream file(folder_.path() / name, std::ios::binary);
         return {std::istreambuf_iterator<char>(file), {}};
     }
 
   private:
-    std::filesystem::path path_;
+    ScratchFolder folder_;
 };
 
 }  // namespace execseal::test
