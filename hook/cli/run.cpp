@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "config/policy.h"
 #include "config/settings.h"
 #include "hook/cli/policy_check.h"
 #include "hook/cli/policy_explain.h"
@@ -96,6 +97,23 @@ Result<std::string> own_settings(const RunCommand& command, const Settings& sett
     return json.dump(4);
 }
 
+// The command may write to the working folder, where the file often is, and a policy that changes
+// is loaded again.
+Result<std::string> own_copy(const fs::path& policy, const WorkFolder& work) {
+    const auto text = read_file(policy, kPolicyBytes);
+    if (!text) {
+        return text.error();
+    }
+    std::error_code code;
+    if (!fs::create_directory(work.at("policy"), code)) {
+        return Error{code.value(), work.at("policy")};
+    }
+    // The file's name is the policy's, too.
+    const std::string copy = work.at("policy/" + policy.filename().string());
+    auto written = create_file(copy, *text);
+    return written ? Result<std::string>(copy) : written.error();
+}
+
 Result<std::string> policy_of(const RunCommand& command, const Settings& settings,
                               const WorkFolder& work) {
     if (command.learn) {
@@ -118,7 +136,7 @@ Result<std::string> policy_of(const RunCommand& command, const Settings& setting
     if (const auto policy = load_policy(*path, settings); !policy) {
         return policy.error();
     }
-    return *path;
+    return own_copy(*path, work);
 }
 
 // Beside this program, where a package puts it, or on PATH.

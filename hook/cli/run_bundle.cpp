@@ -146,6 +146,26 @@ Result<> add_working_folder(const std::string& folder, ordered_json& spec) {
     return Ok{};
 }
 
+// What steers the container (settings, policy, config.json) is in none of its folders, also where
+// one of them has the folder of temporary files in it.
+Result<> hide_bundle(const RunBundle& bundle, ordered_json& spec) {
+    const auto real = real_path(bundle.folder);
+    if (!real) {
+        return real.error();
+    }
+    auto hiding = ordered_json::array();
+    for (const ordered_json& mount : spec["mounts"]) {
+        const std::string source = mount["source"];
+        if (mount["type"] == "bind" && (source == "/" || is_in(*real, source))) {
+            const std::string below = source == "/" ? *real : real->substr(source.size());
+            hiding.push_back(mount_of(mount["destination"].get<std::string>() + below, "tmpfs",
+                                      "tmpfs", {"ro", "nosuid", "nodev", "noexec", "mode=000"}));
+        }
+    }
+    spec["mounts"].insert(spec["mounts"].end(), hiding.begin(), hiding.end());
+    return Ok{};
+}
+
 ordered_json process_of(const RunBundle& bundle) {
     ordered_json environment = ordered_json::array(
         {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"});
@@ -223,6 +243,9 @@ Result<ordered_json> run_spec(const RunBundle& bundle) {
         }
         spec["mounts"].push_back(
             bind_of(bind->source, bind->destination, "rbind", bind->read_only ? "ro" : "rw"));
+    }
+    if (auto hidden = hide_bundle(bundle, spec); !hidden) {
+        return hidden.error();
     }
     return spec;
 }

@@ -107,6 +107,33 @@ TEST_P(Run, TheHostIsHiddenButForItsProgramsAndTheWorkingFolder) {
     EXPECT_TRUE(nothing_left());
 }
 
+// A policy that changes is loaded again, but not this one: the command could change it.
+TEST_P(Run, TheCommandCannotChangeItsPolicy) {
+    const std::string denies =
+        read_file(fs::path(node_.settings()["policies_dir"].get<std::string>()) / "no-id.json");
+    write_file(work() / "no-id.json", denies);
+    const std::string script =
+        R"(printf '{"apiVersion": "execseal/v1", "name": "no-id", "default": "allow", "rules": []}' )"
+        "> no-id.json; for i in 1 2 3 4 5 6 7 8; do id; sleep 0.1; done; "
+        "head -c 30 no-id.json";
+    const Outcome told = shell({"--policy", "./no-id.json"}, script);
+    EXPECT_EQ(told.out, R"({"apiVersion": "execseal/v1", )") << told.text();
+    EXPECT_NE(told.err.find("ermission denied"), std::string::npos) << told.err;
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_P(Run, WhatSteersTheContainerIsHiddenFromIt) {
+    Command inner = command({"--policy", "no-id"}, {"/bin/sh", "-c",
+                                                    "cd tmp && for i in *; do echo $i; ls -A "
+                                                    "$i; cat $i/settings.json; done"});
+    inner.cwd = scratch_.path();
+    const Outcome told = run(inner, scratch_.path());
+    EXPECT_TRUE(told.out.starts_with("execseal-run-")) << told.text();
+    EXPECT_EQ(lines_of(told.out).size(), 1U) << told.text();
+    EXPECT_NE(told.err.find("settings.json"), std::string::npos) << told.err;
+    EXPECT_TRUE(nothing_left());
+}
+
 TEST_P(Run, SignalsArePassedOn) {
     Running running(command({"--policy", "no-id"},
                             {"/bin/sh", "-c",
