@@ -653,7 +653,8 @@ TEST(AgentMetrics, PrometheusScrapesThemAndSeesTheFirstDenial) {
     bundle.annotation("io.execseal.policy", "small")
         .args({"/bin/sh", "-c", "/bin/wget 2>/dev/null; exit 0"})
         .write();
-    ASSERT_EQ(Container(node.runtime(), bundle, scratch).run().exit_code, 0);
+    const Outcome ended = Container(node.runtime(), bundle, scratch).run();
+    ASSERT_EQ(ended.exit_code, 0) << ended.text() << agent.err();
     EXPECT_TRUE(eventually([&] { return value(denials) == "1"; }));
     EXPECT_TRUE(eventually([&] {
         const std::string increase = value("increase(" + denials + "[1m])");

@@ -143,7 +143,7 @@ std::vector<Dodge> dodges() {
         {{"/lib64/ld-linux-x86-64.so.2", "--preload", kLibrary, kPg + "pg_dump", "-V"}},
         {{"/bin/sh", "-c", echo}},
         {{kPg + "psql", "-U", "postgres", "-c", "\\! " + echo}},
-        {psql("copy (select 1) to program 'echo $((40+2))ok >&2'"), "", "COPY 1"},
+        {psql("copy (select 1) to program 'cat >&2; echo $((40+2))ok >&2'"), "", "COPY 1"},
         {{"/usr/local/bin/docker-entrypoint.sh", "/bin/sh", "-c", echo}},
         {{"/usr/bin/setpriv", "sh", "-c", echo}},
         {{kPg + "pg_verifybackup", "--wal-directory=$(" + echo + " >&2)", "/data/backup"}},
