@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "hook/os/byte_io.h"
+#include "hook/os/exec_strings.h"
 #include "hook/os/scope_exit.h"
 
 namespace execseal {
@@ -56,12 +57,7 @@ Result<CapturedRun> run_captured(const std::vector<std::string>& argv,
     if (!pipe) {
         return pipe.error();
     }
-    std::vector<char*> words;
-    words.reserve(argv.size() + 1);
-    for (const std::string& word : argv) {
-        words.push_back(const_cast<char*>(word.c_str()));
-    }
-    words.push_back(nullptr);
+    const std::vector<char*> words = exec_strings(argv);
     posix_spawn_file_actions_t actions;
     (void)::posix_spawn_file_actions_init(&actions);
     const ScopeExit free_actions{

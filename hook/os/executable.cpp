@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "hook/os/exec_strings.h"
+
 namespace execseal {
 
 Result<FileIdentity> identity_of(const std::string& path) {
@@ -47,14 +49,7 @@ Result<std::string> real_path(const std::string& path) {
 }
 
 Error become_program(const std::string& path, const std::vector<std::string>& argv) {
-    std::vector<char*> pointers;
-    pointers.reserve(argv.size() + 1);
-    for (const std::string& argument : argv) {
-        // execve(2) takes char* const[] for historical reasons and writes to none of them.
-        pointers.push_back(const_cast<char*>(argument.c_str()));
-    }
-    pointers.push_back(nullptr);
-    ::execve(path.c_str(), pointers.data(), environ);
+    ::execve(path.c_str(), exec_strings(argv).data(), environ);
     return Error{errno, "execve " + path};
 }
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "hook/os/exec_strings.h"
 #include "hook/os/pidfd.h"
 #include "hook/os/scope_exit.h"
 
@@ -14,16 +15,6 @@ namespace execseal {
 namespace {
 
 constexpr int kPassedOn[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-
-std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
-    std::vector<char*> pointers;
-    pointers.reserve(strings.size() + 1);
-    for (const std::string& one : strings) {
-        pointers.push_back(const_cast<char*>(one.c_str()));
-    }
-    pointers.push_back(nullptr);
-    return pointers;
-}
 
 std::vector<std::string> own_environment_and(const std::vector<std::string>& more) {
     std::vector<std::string> all = more;
@@ -52,7 +43,7 @@ Result<pid_t> start(const std::vector<std::string>& argv,
     const std::vector<std::string> all = own_environment_and(environment);
     pid_t child = 0;
     const int code = ::posix_spawn(&child, argv.front().c_str(), nullptr, &attributes,
-                                   pointers_to(argv).data(), pointers_to(all).data());
+                                   exec_strings(argv).data(), exec_strings(all).data());
     return code == 0 ? Result<pid_t>(child) : Error{code, argv.front()};
 }
 

@@ -11,19 +11,10 @@
 #include <cstdlib>
 
 #include "hook/os/byte_io.h"
+#include "hook/os/exec_strings.h"
 
 namespace execseal {
 namespace {
-
-std::vector<char*> pointers_of(const std::vector<std::string>& strings) {
-    std::vector<char*> pointers;
-    pointers.reserve(strings.size() + 1);
-    for (const auto& string : strings) {
-        pointers.push_back(const_cast<char*>(string.c_str()));
-    }
-    pointers.push_back(nullptr);
-    return pointers;
-}
 
 // Everything below runs between fork and exec: async-signal-safe calls only.
 
@@ -86,8 +77,8 @@ void reset_signals() {
 }  // namespace
 
 Result<> spawn_detached(const SpawnRequest& request) {
-    auto argv = pointers_of(request.argv);
-    auto environment = pointers_of(request.environment);
+    auto argv = exec_strings(request.argv);
+    auto environment = exec_strings(request.environment);
     auto fds = request.fds;
     auto report = make_pipe();
     if (!report) {

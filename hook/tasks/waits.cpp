@@ -172,14 +172,18 @@ const std::vector<Tid>& Waits::sweep() {
     }
 }
 
-Awaited Waits::look(Tid tid) {
+std::optional<Awaited> Waits::known_of(Tid tid) const {
     attachments_.check_thread();
     const Attachment* attachment = attachments_.find(tid);
     if (attachment == nullptr) {
         return Awaited::kEnded;
     }
-    if (attachment->stop) {
-        return Awaited::kStopped;
+    return attachment->stop ? std::optional(Awaited::kStopped) : std::nullopt;
+}
+
+Awaited Waits::look(Tid tid) {
+    if (const auto known = known_of(tid)) {
+        return *known;
     }
     std::optional<Stop> news = take(tid);
     if (!news) {
@@ -193,13 +197,8 @@ Awaited Waits::look(Tid tid) {
 }
 
 Awaited Waits::await(Tid tid) {
-    attachments_.check_thread();
-    const Attachment* attachment = attachments_.find(tid);
-    if (attachment == nullptr) {
-        return Awaited::kEnded;
-    }
-    if (attachment->stop) {
-        return Awaited::kStopped;
+    if (const auto known = known_of(tid)) {
+        return *known;
     }
     Result<std::optional<Stop>> waited = wait_.wait(tid);
     CHECK(waited.has_value());  // as in try_wait()

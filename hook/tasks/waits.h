@@ -63,6 +63,8 @@ class Waits {
   private:
     std::optional<Stop> try_wait(Tid tid);
     std::optional<Stop> poll_any(Tid tid);
+    // Without asking the kernel; nullopt: it has to be.
+    [[nodiscard]] std::optional<Awaited> known_of(Tid tid) const;
     // Takes what a wait gave; returns the stop with its message.
     Stop take_news(Tid tid, Stop stop);
     // The same for the owner that asks now: it is not told again.
